@@ -1,0 +1,22 @@
+//! The vocabulary every other crate speaks: ids, money, time, secrets, limits and refusals.
+//!
+//! **Architecture invariant:** `base` knows no crate of ours, no clock, no file, no network and no async runtime.
+//! Whatever it needs of the world (the time, a random number) is an argument.
+//!
+//! Invariants: money and prices are integers; a [`Secret`] never prints; a [`Refusal`] is data, rendered elsewhere.
+
+mod decimal;
+mod id;
+mod limits;
+mod money;
+mod refusal;
+mod secret;
+mod time;
+
+pub use decimal::DecimalError;
+pub use id::{AccountIndex, AttemptId, EndUserId, IdError, KeyId, ModelId, ProjectId, RequestId, TenantId, UpstreamId};
+pub use limits::{BudgetPeriod, Budgets, Limits, Priority, Window};
+pub use money::{Cost, Money, Price};
+pub use refusal::{Refusal, Scope, ScopeLevel, Shortfall, UpstreamFault, whole_seconds_ceil};
+pub use secret::Secret;
+pub use time::{Moment, Timestamp};

@@ -1,0 +1,165 @@
+//! What an account may do: request and token windows, concurrency, and budgets per calendar period.
+
+use core::fmt;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Money;
+
+/// The limits of one account; `None` means that this account sets none (its ancestors may).
+///
+/// Requests and tokens per minute, hour and day are trailing windows; tokens per month follow the calendar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Requests admitted in any trailing minute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rpm: Option<u64>,
+    /// Requests admitted in any trailing hour.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rph: Option<u64>,
+    /// Requests admitted in any trailing 24 hours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rpd: Option<u64>,
+    /// Tokens (input and output) reserved in any trailing minute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tpm: Option<u64>,
+    /// Tokens (input and output) reserved in any trailing 24 hours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tpd: Option<u64>,
+    /// Tokens (input and output) per calendar month in the tenant's time zone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens_per_month: Option<u64>,
+    /// Calls under way at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<u64>,
+}
+
+/// What can run out for a moment and comes back by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Window {
+    /// Requests in a trailing minute.
+    RequestsPerMinute,
+    /// Requests in a trailing hour.
+    RequestsPerHour,
+    /// Requests in trailing 24 hours.
+    RequestsPerDay,
+    /// Tokens in a trailing minute.
+    TokensPerMinute,
+    /// Tokens in trailing 24 hours.
+    TokensPerDay,
+    /// Tokens in a calendar month.
+    TokensPerMonth,
+    /// Calls under way at once.
+    Concurrency,
+}
+
+impl Window {
+    /// The length of a trailing window; `None` for the calendar month and for concurrency.
+    #[must_use]
+    pub const fn length(self) -> Option<Duration> {
+        match self {
+            Window::RequestsPerMinute | Window::TokensPerMinute => Some(Duration::from_secs(60)),
+            Window::RequestsPerHour => Some(Duration::from_secs(3_600)),
+            Window::RequestsPerDay | Window::TokensPerDay => Some(Duration::from_secs(86_400)),
+            Window::TokensPerMonth | Window::Concurrency => None,
+        }
+    }
+}
+
+/// As people say it: "requests per minute".
+impl fmt::Display for Window {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Window::RequestsPerMinute => "requests per minute",
+            Window::RequestsPerHour => "requests per hour",
+            Window::RequestsPerDay => "requests per day",
+            Window::TokensPerMinute => "tokens per minute",
+            Window::TokensPerDay => "tokens per day",
+            Window::TokensPerMonth => "tokens per month",
+            Window::Concurrency => "calls at once",
+        })
+    }
+}
+
+/// The budgets of one account, in USD per calendar period of the tenant's time zone; `None` means no cap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Budgets {
+    /// Per calendar day.
+    #[serde(rename = "usd_per_day", skip_serializing_if = "Option::is_none")]
+    pub per_day: Option<Money>,
+    /// Per calendar week, from Monday.
+    #[serde(rename = "usd_per_week", skip_serializing_if = "Option::is_none")]
+    pub per_week: Option<Money>,
+    /// Per calendar month.
+    #[serde(rename = "usd_per_month", skip_serializing_if = "Option::is_none")]
+    pub per_month: Option<Money>,
+    /// Per calendar year.
+    #[serde(rename = "usd_per_year", skip_serializing_if = "Option::is_none")]
+    pub per_year: Option<Money>,
+    /// For ever.
+    #[serde(rename = "usd_total", skip_serializing_if = "Option::is_none")]
+    pub total: Option<Money>,
+}
+
+/// The calendar period of a budget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BudgetPeriod {
+    /// From midnight to midnight.
+    Day,
+    /// From Monday to Monday.
+    Week,
+    /// From the first to the first.
+    Month,
+    /// From New Year to New Year.
+    Year,
+    /// Without end.
+    Total,
+}
+
+impl BudgetPeriod {
+    /// All periods, shortest first.
+    pub const ALL: [BudgetPeriod; 5] =
+        [BudgetPeriod::Day, BudgetPeriod::Week, BudgetPeriod::Month, BudgetPeriod::Year, BudgetPeriod::Total];
+}
+
+impl Budgets {
+    /// The cap of one period, if there is one.
+    #[must_use]
+    pub const fn cap(&self, period: BudgetPeriod) -> Option<Money> {
+        match period {
+            BudgetPeriod::Day => self.per_day,
+            BudgetPeriod::Week => self.per_week,
+            BudgetPeriod::Month => self.per_month,
+            BudgetPeriod::Year => self.per_year,
+            BudgetPeriod::Total => self.total,
+        }
+    }
+}
+
+/// Who goes first when an upstream is scarce.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Priority {
+    /// Before the others.
+    High,
+    /// The default.
+    #[default]
+    Normal,
+    /// After the others, but never starved.
+    Low,
+}
+
+impl fmt::Display for Priority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Priority::High => "high",
+            Priority::Normal => "normal",
+            Priority::Low => "low",
+        })
+    }
+}

@@ -1,0 +1,75 @@
+//! The only place of the relay that reads clocks and draws random bits; everything else receives them as arguments.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use base::{Moment, RequestId, Timestamp};
+use tokio::time::Instant;
+
+/// Both clocks of the process and its source of ids.
+#[derive(Debug)]
+pub(crate) struct Clock {
+    /// The start of the monotonic clock; tests pause it through tokio.
+    start: Instant,
+    /// Two random words drawn at start: the seeds of the sequences below.
+    seeds: [u64; 2],
+    /// Position in those sequences.
+    drawn: AtomicU64,
+}
+
+impl Clock {
+    pub(crate) fn new(seeds: [u64; 2]) -> Clock {
+        Clock { start: Instant::now(), seeds, drawn: AtomicU64::new(0) }
+    }
+
+    /// Monotonic time since the process started.
+    pub(crate) fn moment(&self) -> Moment {
+        self.moment_of(Instant::now())
+    }
+
+    /// An instant of tokio's clock as a [`Moment`].
+    pub(crate) fn moment_of(&self, instant: Instant) -> Moment {
+        let nanos = instant.saturating_duration_since(self.start).as_nanos();
+        Moment::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+
+    /// Wall-clock time. A clock before 1970 reads as 1970.
+    #[expect(clippy::disallowed_methods, reason = "the one place of the relay that reads the wall clock")]
+    pub(crate) fn now(&self) -> Timestamp {
+        let micros = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros());
+        Timestamp::from_micros(i64::try_from(micros).unwrap_or(i64::MAX))
+    }
+
+    /// A fresh request id.
+    pub(crate) fn request_id(&self) -> RequestId {
+        let position = self.drawn.fetch_add(1, Ordering::Relaxed);
+        let high = split_mix(self.seeds[0].wrapping_add(position));
+        let low = split_mix(self.seeds[1] ^ position.rotate_left(32));
+        RequestId::from_bits(u128::from(high) << 64 | u128::from(low))
+    }
+
+    /// A number to spread load with; not for secrets.
+    pub(crate) fn draw(&self) -> u64 {
+        split_mix(self.seeds[0] ^ self.drawn.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    }
+}
+
+/// The finaliser of SplitMix64 (Steele, Lea and Flood 2014): spreads a counter over all 64 bits.
+const fn split_mix(seed: u64) -> u64 {
+    let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn request_ids_do_not_repeat() {
+        let clock = Clock::new([1, 2]);
+        let ids: std::collections::HashSet<_> = (0..10_000).map(|_| clock.request_id()).collect();
+        assert_eq!(ids.len(), 10_000);
+    }
+}

@@ -1,0 +1,73 @@
+//! The limits and deadlines of the relay process: every number that bounds what a client or an upstream may cost it.
+
+use core::time::Duration;
+use std::net::{Ipv4Addr, SocketAddr};
+
+/// What the process allows. Everything has a limit; the defaults suit one machine with a few thousand clients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Where the relay listens.
+    pub listen: SocketAddr,
+    /// Largest request body, in bytes; larger ones are refused with 413 before they are read.
+    pub body_bytes_max: u64,
+    /// Largest non-streaming answer that is buffered to be metered, in bytes.
+    pub answer_bytes_max: usize,
+    /// Longest line of an event stream, in bytes.
+    pub stream_line_bytes_max: usize,
+    /// Largest head (request line and headers) of a request, in bytes.
+    pub head_bytes_max: usize,
+    /// Most headers in a request.
+    pub headers_max: usize,
+    /// Open client connections in total; further ones wait in the kernel's queue.
+    pub connections_max: usize,
+    /// Open client connections from one address; further ones are closed at once.
+    pub connections_per_address_max: usize,
+    /// Streams at once on one HTTP/2 client connection.
+    pub http2_streams_max: u32,
+    /// A client must deliver the head of its next request within this time, also on an idle connection.
+    pub head_timeout: Duration,
+    /// A client must deliver the whole body within this time.
+    pub body_timeout: Duration,
+    /// How long to go on reading a stream whose client hung up, in the hope of its usage, before it is cancelled.
+    pub stream_drain: Duration,
+    /// How long to go on waiting for a non-streaming answer whose client hung up: the provider bills it in any case.
+    pub answer_drain: Duration,
+    /// How long calls under way may take to end when the process stops.
+    pub shutdown_grace: Duration,
+    /// Usage records that may wait for the disk; when they are exhausted, new calls are refused with 503.
+    pub records_waiting_max: usize,
+    /// Idle connections kept to one upstream.
+    pub upstream_idle_max: usize,
+    /// An idle upstream connection is closed after this time.
+    pub upstream_idle_timeout: Duration,
+    /// HTTP/2 connections kept to one upstream that speaks it.
+    pub upstream_http2_connections_max: usize,
+    /// PEM file with certificate authorities to trust beside the system's, for upstreams with a private one.
+    pub extra_ca_file: Option<std::path::PathBuf>,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8787)),
+            body_bytes_max: 32 << 20,
+            answer_bytes_max: 128 << 20,
+            stream_line_bytes_max: 16 << 20,
+            head_bytes_max: 64 << 10,
+            headers_max: 100,
+            connections_max: 10_000,
+            connections_per_address_max: 1_000,
+            http2_streams_max: 128,
+            head_timeout: Duration::from_secs(60),
+            body_timeout: Duration::from_secs(60),
+            stream_drain: Duration::from_secs(2),
+            answer_drain: Duration::from_secs(30),
+            shutdown_grace: Duration::from_secs(30),
+            records_waiting_max: 100_000,
+            upstream_idle_max: 256,
+            upstream_idle_timeout: Duration::from_secs(55),
+            upstream_http2_connections_max: 4,
+            extra_ca_file: None,
+        }
+    }
+}
