@@ -1,1 +1,41 @@
-//! Placeholder.
+//! The relay: takes calls, proves who pays, forwards them, meters the answers and settles.
+//!
+//! Read [`pipeline`] first: it is the request path from top to bottom.
+//!
+//! **Architecture invariant:** `gateway` knows no SQL, no configuration file, no dashboard and no command line, and
+//! `control` does not know it: both meet in the store's live directory. Only `upstream` opens connections, and only an
+//! [`attempt`] sends on one, which cannot be made without a [`hold::Hold`].
+//!
+//! Invariants: no forward without a hold (I10); a hold has one owner at every moment and one of four endings; nothing on
+//! the settle path can fail or wait, since its room was taken with the hold; a client that hangs up changes who reads the
+//! answer, not whether it is settled.
+
+mod answer;
+mod attempt;
+mod authenticate;
+mod body;
+mod books;
+mod clock;
+mod explain;
+mod forward;
+mod headers;
+mod hold;
+mod inquiry;
+mod intake;
+mod meter;
+mod pipeline;
+mod recorder;
+mod refuse;
+mod relay;
+mod running;
+mod server;
+mod settings;
+mod status;
+mod tasks;
+mod trace;
+mod upstream;
+
+pub use explain::{CandidateSummary, Explanation, RefusalSummary, WorstCase};
+pub use running::{Running, StartError, start};
+pub use settings::Settings;
+pub use upstream::credential::read as read_credential;

@@ -1,1 +1,32 @@
-//! Placeholder.
+//! Accounts, calendar periods, holds and their settlement: the part of Mandant that says whether money is there.
+//!
+//! A [`Ledger`] belongs to one shard of tenants and is driven from outside: [`Ledger::reserve`] takes the worst case
+//! of an attempt from every account of its path or from none, [`Ledger::settle`] turns the [`Hold`] into a charge.
+//!
+//! **Architecture invariant:** `ledger` knows no clock, no file, no network, no async runtime, no thread, no model
+//! and no price. The time is an argument, and amounts come in already rated.
+//!
+//! Invariants, asserted in release builds: posted + held never exceeds the limit by a grant (I1); a charge never
+//! exceeds its hold (I2); a hold ends once (I4, by type: [`Hold`] is neither `Clone` nor `Copy`); what is unknown stays
+//! held (I5); the held sum of an account is the sum of its open holds (I7); periods never go back (I8).
+
+mod account;
+mod amounts;
+mod balances;
+mod calendar;
+mod entry;
+mod hold;
+mod invariants;
+mod ledger;
+mod shortage;
+#[cfg(test)]
+mod tests;
+
+pub use account::AccountConfig;
+pub use amounts::{Amounts, Available, Resource};
+pub use balances::{AccountBalances, PeriodBalance, PostedBalance};
+pub use calendar::{Bounds, bounds};
+pub use entry::{AccountPath, Entry};
+pub use hold::{Ending, Hold, Settlement, Unresolved};
+pub use ledger::Ledger;
+pub use shortage::Shortage;

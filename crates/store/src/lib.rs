@@ -1,1 +1,38 @@
-//! Placeholder.
+//! Durable resources and usage in SQLite, and the live directory of tenants, keys, models and prices that serves from
+//! memory.
+//!
+//! **Architecture invariant:** only `store` contains SQL and opens the database file. It knows no HTTP, no request
+//! pipeline, no ledger state in memory and no async runtime: every call blocks, and callers decide where.
+//!
+//! Invariants: nothing is half applied; secrets of keys exist only as keyed hashes and credentials of upstreams only
+//! sealed; price versions never change once they were in force; a usage record counts once however often it is given;
+//! roll-ups equal the sums of the records, to the nano-dollar.
+
+mod apply;
+mod data_dir;
+mod database;
+mod directory;
+mod error;
+mod export;
+mod feed;
+pub mod resource;
+mod rows;
+mod secret;
+pub mod status;
+mod store;
+mod supply;
+mod usage;
+mod validate;
+mod verbs;
+
+pub use apply::{Action, Applied, ApplyOptions, Change};
+pub use data_dir::{AlreadyServing, ServingGuard};
+pub use directory::{Account, AccountSettings, Directory, LiveKey, LiveTenant, WatchGuard};
+pub use error::{ApplyError, Problem, StoreError};
+pub use feed::{ChangeNote, Kind};
+pub use resource::{Defaults, Network, ProjectPath, Resources, Temperature};
+pub use secret::{MasterKeySource, NewSecret};
+pub use store::Store;
+pub use usage::{
+    CallCursor, Ending, CallPage, PostedSum, UsageBy, UsageGroup, UsageQuery, UsageRecord, UsageReport, UsageSums,
+};

@@ -1,1 +1,35 @@
-//! Placeholder.
+//! Wire formats, sans I/O: routes, strict reading of requests, splicing, streams, usage and the rendering of refusals.
+//!
+//! **Architecture invariant:** `wire` knows no socket, no HTTP library, no clock, no price, no tenant and no store. Bytes
+//! come in, facts and slices of the same bytes go out.
+//!
+//! Invariants: a request that another parser could read differently is refused; a body is never re-serialised, only
+//! spliced; a stream is forwarded byte for byte, less at most the one usage chunk that its client did not ask for;
+//! nothing that a provider answers can panic, or be read as negative or fractional tokens.
+
+mod answer;
+mod billable;
+mod call;
+mod dialect;
+mod event;
+mod read;
+pub mod render;
+mod route;
+mod scan;
+mod splice;
+mod sse;
+mod stream;
+mod texts;
+mod usage;
+
+pub use answer::{AnswerFacts, answer_facts, answer_id, answer_usage};
+pub use billable::{Billable, ServiceTier};
+pub use call::Call;
+pub use dialect::{Dialect, Endpoint, UnknownDialect, UnknownEndpoint};
+pub use read::read;
+pub use route::{ROUTES, Route, RouteSpec, route};
+pub use splice::{Edits, Outgoing};
+pub use sse::StreamFault;
+pub use event::Delivered;
+pub use stream::{StreamEnd, StreamMeter, StreamOptions};
+pub use usage::{Usage, UsageFault};

@@ -1,0 +1,257 @@
+//! Who may answer a call, in which order, and the worst case over all of them: fail-over never needs a second hold.
+
+use std::sync::Arc;
+
+use base::{ModelId, Money, Refusal, Timestamp};
+use smallvec::SmallVec;
+use wire::{Billable, Call, Endpoint};
+
+use crate::quote::{quote_text, text_tokens};
+use crate::{Catalog, Model, PriceVersion, Quote, Target, Upstream, affordable_output};
+
+/// Candidates of one plan at most: nobody waits for more attempts than this.
+const CANDIDATES_MAX: usize = 16;
+
+/// One place that may answer the call, and what it would cost there at most.
+#[derive(Debug, Clone)]
+pub struct Candidate {
+    model: Arc<Model>,
+    price_index: usize,
+    target_index: usize,
+    upstream: Arc<Upstream>,
+    text_tokens: u64,
+    quote: Quote,
+}
+
+impl Candidate {
+    /// The model that would answer: the one asked for, or a fallback.
+    #[must_use]
+    pub fn model(&self) -> &Arc<Model> {
+        &self.model
+    }
+
+    /// The prices that its answer is charged with, fixed when the plan was made.
+    #[must_use]
+    pub fn price(&self) -> &PriceVersion {
+        &self.model.prices[self.price_index]
+    }
+
+    /// Where the model is served.
+    #[must_use]
+    pub fn target(&self) -> &Target {
+        &self.model.route[self.target_index]
+    }
+
+    /// The upstream of the target.
+    #[must_use]
+    pub fn upstream(&self) -> &Arc<Upstream> {
+        &self.upstream
+    }
+
+    /// The worst case of this candidate alone.
+    #[must_use]
+    pub fn quote(&self) -> Quote {
+        self.quote
+    }
+}
+
+/// The candidates of one call in the order to try them, never none, and the worst case over all. Made by [`plan`] only.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    candidates: SmallVec<[Candidate; 2]>,
+    quote: Quote,
+}
+
+impl Plan {
+    /// Whom to ask, first to last; never empty.
+    #[must_use]
+    pub fn candidates(&self) -> &[Candidate] {
+        &self.candidates
+    }
+
+    /// The model asked for.
+    #[must_use]
+    pub fn model(&self) -> &Arc<Model> {
+        &self.candidates[0].model
+    }
+
+    /// What covers the call whoever answers.
+    #[must_use]
+    pub fn quote(&self) -> Quote {
+        self.quote
+    }
+
+    /// Counts the call's tokens with the vocabularies that its candidates declare, and lowers the worst case to match.
+    ///
+    /// For calls that do not fit by bytes: it reads the whole prompt.
+    ///
+    /// # Errors
+    /// None that [`plan`] did not return for the same call already.
+    pub fn tighten(&mut self, call: &Call) -> Result<(), Refusal> {
+        for candidate in &mut self.candidates {
+            candidate.text_tokens = text_tokens(&candidate.model, call);
+        }
+        self.requote(call.billable())
+    }
+
+    /// Makes the plan hold for a changed request, such as one with a lower output limit.
+    ///
+    /// The text of the request must not have grown.
+    ///
+    /// # Errors
+    /// The refusal of the first candidate that has no price for what the request asks.
+    pub fn requote(&mut self, billable: &Billable) -> Result<(), Refusal> {
+        for candidate in &mut self.candidates {
+            let rates = &candidate.model.prices[candidate.price_index].rates;
+            candidate.quote = quote_text(&candidate.model, rates, billable, candidate.text_tokens)?;
+        }
+        self.quote = worst(&self.candidates);
+        Ok(())
+    }
+
+    /// The largest output limit per choice with which the call costs at most `usd` and `tokens` whoever answers; `None`
+    /// when no limit is low enough.
+    #[must_use]
+    pub fn affordable_output(&self, billable: &Billable, usd: Money, tokens: u64) -> Option<u64> {
+        let mut lowest = u64::MAX;
+        for candidate in &self.candidates {
+            let rates = &candidate.price().rates;
+            let text_tokens = candidate.text_tokens;
+            lowest = lowest.min(affordable_output(&candidate.model, rates, billable, text_tokens, usd, tokens)?);
+        }
+        Some(lowest)
+    }
+}
+
+/// Finds out who may answer `call`, and what it costs at most.
+///
+/// `allowed` says which models the caller may use; `allowed_list` names them when it must be told. `default_model` is used
+/// when the call names none. `draw` is a random number: it decides between the targets of a tier, by weight.
+///
+/// A fallback counts only where the caller may use it, it serves the endpoint, and it has a price for all that the call
+/// asks. The fallbacks of a fallback are not followed.
+///
+/// # Errors
+/// [`Refusal::ModelNotFound`] when there is no such model, or it has no price in force or no upstream;
+/// [`Refusal::ModelNotAllowed`]; [`Refusal::InvalidRequest`] when no model is named, it does not serve the endpoint, or
+/// something in the call has no price.
+pub fn plan(
+    catalog: &Catalog,
+    allowed: impl Fn(&ModelId) -> bool,
+    allowed_list: impl Fn() -> Vec<ModelId>,
+    call: &Call,
+    default_model: Option<&ModelId>,
+    now: Timestamp,
+    draw: u64,
+) -> Result<Plan, Refusal> {
+    let Some(id) = call.model().or(default_model) else {
+        return Err(Refusal::invalid(Some("model"), "Name a model in the field 'model'. GET /v1/models lists yours."));
+    };
+    let Some(model) = catalog.model(id.as_str()) else {
+        return Err(Refusal::ModelNotFound { model: id.to_string() });
+    };
+    if !allowed(id) {
+        return Err(Refusal::ModelNotAllowed { model: id.clone(), allowed: allowed_list() });
+    }
+    if !model.kind.serves(call.endpoint()) {
+        return Err(wrong_endpoint(model, call.endpoint()));
+    }
+    let mut candidates = SmallVec::new();
+    add_candidates(&mut candidates, catalog, model, call.billable(), now, draw)?;
+    if candidates.is_empty() {
+        return Err(Refusal::ModelNotFound { model: id.to_string() });
+    }
+    for (index, id) in model.fallbacks.iter().enumerate() {
+        let Some(fallback) = catalog.model(id.as_str()) else { continue };
+        let repeated = *id == model.id || model.fallbacks[..index].contains(id);
+        if repeated || !allowed(id) || !fallback.kind.serves(call.endpoint()) {
+            continue;
+        }
+        // A fallback that has no price for this call is left out: the call can still be answered without it.
+        let _ = add_candidates(&mut candidates, catalog, fallback, call.billable(), now, draw);
+    }
+    candidates.truncate(CANDIDATES_MAX);
+    let quote = worst(&candidates);
+    Ok(Plan { candidates, quote })
+}
+
+/// Adds the targets of `model` in the order to try them. Adds nothing when it returns an error.
+fn add_candidates(
+    candidates: &mut SmallVec<[Candidate; 2]>,
+    catalog: &Catalog,
+    model: &Arc<Model>,
+    billable: &Billable,
+    now: Timestamp,
+    draw: u64,
+) -> Result<(), Refusal> {
+    let Some(price_index) = model.price_index_at(now) else {
+        return Err(Refusal::ModelNotFound { model: model.id.to_string() });
+    };
+    let text_tokens = billable.text_bytes;
+    let quote = quote_text(model, &model.prices[price_index].rates, billable, text_tokens)?;
+    for target_index in order(&model.route, draw) {
+        // A route to an upstream that is gone is the operator's to mend; the other targets still answer.
+        let Some(upstream) = catalog.upstream(model.route[target_index].upstream.as_str()) else { continue };
+        let (model, upstream) = (Arc::clone(model), Arc::clone(upstream));
+        candidates.push(Candidate { model, price_index, target_index, upstream, text_tokens, quote });
+    }
+    Ok(())
+}
+
+/// The targets in the order to try them: by tier, and within a tier drawn by weight without putting back.
+fn order(route: &[Target], draw: u64) -> SmallVec<[usize; 4]> {
+    let mut order: SmallVec<[usize; 4]> = (0..route.len()).filter(|&index| route[index].weight > 0).collect();
+    if order.len() < 2 {
+        return order;
+    }
+    order.sort_by_key(|&index| route[index].tier);
+    let mut state = draw;
+    for place in 0..order.len() {
+        let tier = route[order[place]].tier;
+        let peers = order[place..].iter().take_while(|&&index| route[index].tier == tier).count();
+        let drawn = place + draw_weighted(route, &order[place..place + peers], next_random(&mut state));
+        // Rotating keeps the order of those not drawn.
+        order[place..=drawn].rotate_right(1);
+    }
+    order
+}
+
+/// The place in `indexes` that `random` falls on, each as wide as its weight.
+fn draw_weighted(route: &[Target], indexes: &[usize], random: u64) -> usize {
+    let total: u64 = indexes.iter().map(|&index| u64::from(route[index].weight)).sum();
+    // Multiply and shift maps the random number on 0..total without a noticeable bias.
+    let mut point = (u128::from(random) * u128::from(total) >> 64) as u64;
+    for (place, &index) in indexes.iter().enumerate() {
+        let weight = u64::from(route[index].weight);
+        if point < weight {
+            return place;
+        }
+        point -= weight;
+    }
+    indexes.len() - 1
+}
+
+/// The next number of the SplitMix64 sequence: several independent choices from one draw.
+fn next_random(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut mixed = *state;
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
+/// What covers every candidate.
+fn worst(candidates: &[Candidate]) -> Quote {
+    candidates.iter().fold(Quote::default(), |worst, candidate| worst.max(&candidate.quote))
+}
+
+/// Says which endpoint the model has instead.
+fn wrong_endpoint(model: &Model, endpoint: Endpoint) -> Refusal {
+    let all = [Endpoint::ChatCompletions, Endpoint::Completions, Endpoint::Embeddings];
+    let served: Vec<&str> = all.into_iter().filter(|&one| model.kind.serves(one)).map(Endpoint::name).collect();
+    let reason = format!("The model '{}' does not serve {endpoint}; use {}.", model.id, served.join(" or "));
+    Refusal::invalid(Some("model"), reason)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,251 @@
+//! The worst case of a call: what its provider could bill at most, so that a hold of it is enough whatever happens.
+
+use base::{Cost, Money, Price, Refusal};
+use wire::{Billable, Call, ServiceTier};
+
+use crate::{Model, Rates, count_tokens};
+
+/// Tokens that the format of a conversation adds to one message (role, separators, name); documented ones are 3 or 4.
+const MESSAGE_TOKENS: u64 = 16;
+/// Tokens that the format adds to one declared tool, beside its text.
+const TOOL_TOKENS: u64 = 32;
+/// Tokens that the format adds to one prompt or embedding input (begin and end of text).
+const PROMPT_TOKENS: u64 = 8;
+/// Decoded bytes of the densest audio that make one token: 32 tokens a second of speech at 4 kbit/s are 15 bytes each.
+const AUDIO_BYTES_PER_TOKEN: u64 = 8;
+/// Tokens of framing around one audio clip that is sent along.
+const AUDIO_CLIP_TOKENS: u64 = 256;
+/// Tokens of an audio clip that is only named: an earlier answer, which had at most this many.
+const AUDIO_ANSWER_TOKENS: u64 = 16_384;
+/// Output tokens that a provider may make however low the limit: some raise it to the least that their model takes.
+const OUTPUT_TOKENS_MIN: u64 = 16;
+/// Web searches that a provider may make for one call.
+const WEB_SEARCHES_MAX: u64 = 32;
+
+/// What a call could cost at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Quote {
+    /// In money.
+    pub usd: Money,
+    /// In input tokens.
+    pub input_tokens: u64,
+    /// In output tokens, over all choices.
+    pub output_tokens: u64,
+}
+
+impl Quote {
+    /// Input and output tokens together.
+    #[must_use]
+    pub const fn tokens(&self) -> u64 {
+        self.input_tokens.saturating_add(self.output_tokens)
+    }
+
+    /// The larger of both in each respect: what covers either.
+    #[must_use]
+    pub fn max(&self, other: &Quote) -> Quote {
+        Quote {
+            usd: self.usd.max(other.usd),
+            input_tokens: self.input_tokens.max(other.input_tokens),
+            output_tokens: self.output_tokens.max(other.output_tokens),
+        }
+    }
+}
+
+/// The worst case by bytes: a token covers at least one byte. Costs nothing to compute.
+///
+/// # Errors
+/// [`Refusal::InvalidRequest`] for what has no price (a service tier, audio, web search), and
+/// [`Refusal::ModelNotFound`] when the model has output but no price for it.
+pub fn quote_loose(model: &Model, rates: &Rates, billable: &Billable) -> Result<Quote, Refusal> {
+    quote_text(model, rates, billable, billable.text_bytes)
+}
+
+/// The worst case by the model's own vocabulary where it declares one, else [`quote_loose`]. Reads all texts of the call.
+///
+/// Never above [`quote_loose`].
+///
+/// # Errors
+/// The same as [`quote_loose`].
+pub fn quote_tight(model: &Model, rates: &Rates, call: &Call) -> Result<Quote, Refusal> {
+    quote_text(model, rates, call.billable(), text_tokens(model, call))
+}
+
+/// The largest output limit per choice with which the call costs at most `usd` and `tokens`; `None` when none does.
+///
+/// `text_tokens` is the bound on the text of the call: its `text_bytes`, or fewer where they were counted.
+#[must_use]
+pub fn affordable_output(
+    model: &Model,
+    rates: &Rates,
+    billable: &Billable,
+    text_tokens: u64,
+    usd: Money,
+    tokens: u64,
+) -> Option<u64> {
+    let mut asking = billable.clone();
+    let mut fits = |limit: u64| {
+        asking.output_limit = Some(limit);
+        let quote = quote_text(model, rates, &asking, text_tokens);
+        quote.is_ok_and(|quote| quote.usd <= usd && quote.tokens() <= tokens)
+    };
+    // The quote never falls when the limit rises, so that halving finds the border.
+    let (mut low, mut high) = (1, model.context_window.max(model.max_output_tokens).max(1));
+    if !fits(low) {
+        return None;
+    }
+    while low < high {
+        let middle = low + (high - low).div_ceil(2);
+        if fits(middle) {
+            low = middle;
+        } else {
+            high = middle - 1;
+        }
+    }
+    Some(low)
+}
+
+/// The bound on the text tokens of a call, by the model's vocabulary where it has one.
+///
+/// What is not prompt text (keys, brackets, tool schemas) keeps one token a byte: how a provider writes it is not known.
+pub(crate) fn text_tokens(model: &Model, call: &Call) -> u64 {
+    let text_bytes = call.billable().text_bytes;
+    let Some(tokenizer) = model.tokenizer else { return text_bytes };
+    let (mut tokens, mut bytes) = (0_u64, 0_u64);
+    for text in call.prompt_texts() {
+        tokens += count_tokens(tokenizer, &text);
+        bytes += text.len() as u64;
+    }
+    tokens.saturating_add(text_bytes.saturating_sub(bytes)).min(text_bytes)
+}
+
+/// The worst case of a call whose text has at most `text_tokens` tokens.
+pub(crate) fn quote_text(
+    model: &Model,
+    rates: &Rates,
+    billable: &Billable,
+    text_tokens: u64,
+) -> Result<Quote, Refusal> {
+    check_priced(model, rates, billable)?;
+    let input = input_bound(model, billable, text_tokens);
+    let output_tokens = output_bound(model, billable, input.total);
+    let dearest = rates.dearest(input.total);
+    let output_price = if billable.audio_output { dearest.audio_output } else { dearest.text_output };
+    let searches = if billable.web_search || billable.server_tools > 0 { WEB_SEARCHES_MAX } else { 0 };
+    let usd = Cost::ZERO
+        .plus(input.audio, dearest.audio_input)
+        .plus(input.total - input.audio, dearest.text_input)
+        .plus(output_tokens, output_price)
+        .plus(searches, rates.web_search.unwrap_or(Price::FREE))
+        .plus(1, rates.request.unwrap_or(Price::FREE))
+        .charge_ceil();
+    Ok(Quote { usd, input_tokens: input.total, output_tokens })
+}
+
+/// Refuses what has no price: blocked, never free.
+fn check_priced(model: &Model, rates: &Rates, billable: &Billable) -> Result<(), Refusal> {
+    let unpriced = |param: &str, what: &str| {
+        let reason = format!("The model '{}' has no price for {what}. Leave it out, or ask the operator.", model.id);
+        Err(Refusal::invalid(Some(param), reason))
+    };
+    if model.kind.has_output() && rates.output.is_none() {
+        return Err(Refusal::ModelNotFound { model: model.id.to_string() });
+    }
+    if billable.audios > 0 && rates.audio_input.is_none() {
+        return unpriced("messages", "audio input");
+    }
+    if billable.audio_output && rates.audio_output.is_none() {
+        return unpriced("modalities", "audio output");
+    }
+    if billable.web_search && rates.web_search.is_none() {
+        return unpriced("web_search_options", "web search");
+    }
+    if billable.server_tools > 0 && rates.web_search.is_none() {
+        return unpriced("tools", "tools that the provider runs");
+    }
+    match billable.service_tier {
+        // None of these costs more than the list price.
+        None | Some(ServiceTier::Auto | ServiceTier::Default | ServiceTier::Flex | ServiceTier::Scale) => Ok(()),
+        Some(ServiceTier::Priority | ServiceTier::Other) => unpriced("service_tier", "this service tier"),
+    }
+}
+
+/// Input tokens at most, and how many of them may be audio.
+struct InputBound {
+    total: u64,
+    audio: u64,
+}
+
+/// Sums what each part of the request may become, up to the context window of each prompt.
+fn input_bound(model: &Model, billable: &Billable, text_tokens: u64) -> InputBound {
+    // Exhaustive, so that a new field must be given a meaning here.
+    let Billable {
+        text_bytes: _, // `text_tokens` stands for it
+        messages,
+        tools,
+        server_tools,
+        images,
+        audios,
+        audio_bytes,
+        files,
+        file_bytes,
+        prompts,
+        choices: _,
+        best_of: _,
+        output_limit: _,
+        prediction_bytes: _, // output; its text is in `text_bytes` too
+        audio_output: _,
+        web_search,
+        service_tier: _,
+        echo: _,
+        unknown_parameters,
+    } = *billable;
+    let prompts = u64::from(prompts).max(1);
+    let window = model.context_window.saturating_mul(prompts);
+    let audio = match (u64::from(audios), audio_bytes) {
+        (0, bytes) => bytes.min(window),
+        // Only named, by URL perhaps: it may be of any length.
+        (_, 0) => window,
+        (1, bytes) => bytes.div_ceil(AUDIO_BYTES_PER_TOKEN).saturating_add(AUDIO_CLIP_TOKENS).min(window),
+        (clips, bytes) => {
+            bytes.div_ceil(AUDIO_BYTES_PER_TOKEN).saturating_add(clips.saturating_mul(AUDIO_ANSWER_TOKENS)).min(window)
+        }
+    };
+    // A page of a file may be billed as text and as an image; search results and tools of the provider come back as input.
+    if files > 0 || file_bytes > 0 || server_tools > 0 || web_search || unknown_parameters {
+        return InputBound { total: window, audio };
+    }
+    let total = text_tokens
+        .saturating_add(u64::from(messages) * MESSAGE_TOKENS)
+        .saturating_add(u64::from(tools) * TOOL_TOKENS)
+        .saturating_add(prompts.saturating_mul(PROMPT_TOKENS))
+        .saturating_add(u64::from(images).saturating_mul(model.image_tokens_max))
+        .saturating_add(model.hidden_prompt_tokens)
+        .saturating_add(audio)
+        .min(window);
+    InputBound { total, audio }
+}
+
+/// Output tokens at most, over all choices.
+fn output_bound(model: &Model, billable: &Billable, input_tokens: u64) -> u64 {
+    if !model.kind.has_output() {
+        return 0;
+    }
+    let longest = model.context_window.max(model.max_output_tokens);
+    let asked = match billable.output_limit {
+        // Some servers read 0 as "no limit".
+        None | Some(0) => model.max_output_tokens,
+        // A limit above the model's own is refused or clamped by most providers; by those that obey, the window ends it.
+        Some(limit) => limit.clamp(OUTPUT_TOKENS_MIN, longest.max(OUTPUT_TOKENS_MIN)),
+    };
+    // A parameter that nobody knows may be another spelling of the limit.
+    let asked = if billable.unknown_parameters { asked.max(model.max_output_tokens) } else { asked };
+    let echoed = if billable.echo { input_tokens } else { 0 };
+    let candidates = u64::from(billable.choices).max(billable.best_of.map_or(1, u64::from)).max(1);
+    let choices = candidates.saturating_mul(u64::from(billable.prompts).max(1));
+    let made = asked.saturating_add(billable.prediction_bytes).saturating_mul(choices);
+    // `input_tokens` is the sum over all prompts already.
+    made.saturating_add(echoed.saturating_mul(candidates))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,107 @@
+//! Where calls go: an address with credentials, limits and quirks. An upstream is data, a dialect is code.
+
+use core::time::Duration;
+
+use base::{Secret, UpstreamId};
+use wire::Dialect;
+
+/// One address with credentials.
+#[derive(Debug, Clone)]
+pub struct Upstream {
+    /// Its name.
+    pub id: UpstreamId,
+    /// The wire format that it speaks.
+    pub dialect: Dialect,
+    /// Where its endpoints begin, without a slash at the end: `https://api.openai.com/v1`.
+    pub base_url: String,
+    /// Its credentials; several are pooled.
+    pub api_keys: Vec<KeySource>,
+    /// Attempts under way at once; `None` leaves it to the gateway.
+    pub concurrency: Option<u32>,
+    /// How long each stage of an attempt may take.
+    pub timeouts: Timeouts,
+    /// Whether plain `http://` is allowed although the host is not loopback.
+    pub allow_plain_http: bool,
+    /// Which version of HTTP to speak.
+    pub http2: Http2Mode,
+    /// HTTP/2 connections held open to it; `None` leaves it to the gateway.
+    pub connections: Option<u32>,
+}
+
+impl Upstream {
+    /// An upstream with one credential source and otherwise the defaults.
+    #[must_use]
+    pub fn new(id: UpstreamId, dialect: Dialect, base_url: &str, api_keys: Vec<KeySource>) -> Upstream {
+        Upstream {
+            id,
+            dialect,
+            base_url: base_url.trim_end_matches('/').to_owned(),
+            api_keys,
+            concurrency: None,
+            timeouts: Timeouts::default(),
+            allow_plain_http: false,
+            http2: Http2Mode::default(),
+            connections: None,
+        }
+    }
+}
+
+/// Where a credential is found. The gateway resolves it; this crate never sees a file or the environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeySource {
+    /// In this environment variable.
+    Env(String),
+    /// In this file, without trailing whitespace.
+    File(String),
+    /// Given as it is (unsealed by the store).
+    Inline(Secret<String>),
+}
+
+/// How long each stage of an attempt may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Until a connection stands, TLS included.
+    pub connect: Duration,
+    /// From sending the request to the first byte of the answer.
+    pub first_byte: Duration,
+    /// Between two pieces of the answer.
+    pub idle: Duration,
+    /// The whole attempt.
+    pub total: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Timeouts {
+        Timeouts {
+            connect: Duration::from_secs(5),
+            first_byte: Duration::from_secs(60),
+            idle: Duration::from_secs(60),
+            total: Duration::from_secs(600),
+        }
+    }
+}
+
+/// Which version of HTTP an upstream is spoken to in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Http2Mode {
+    /// What the TLS handshake agrees on; HTTP/1.1 without TLS.
+    #[default]
+    Auto,
+    /// HTTP/2, also without TLS (prior knowledge).
+    Always,
+    /// HTTP/1.1.
+    Never,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_base_url_ends_without_a_slash_and_debug_hides_the_key() {
+        let keys = vec![KeySource::Inline(Secret::new("sk-canary".into()))];
+        let upstream = Upstream::new(UpstreamId::new("a").unwrap(), Dialect::Openai, "https://host/v1/", keys);
+        assert_eq!(upstream.base_url, "https://host/v1");
+        assert!(!format!("{upstream:?}").contains("canary"));
+    }
+}

@@ -1,0 +1,297 @@
+//! What the client receives: a whole answer with its receipt in the headers, or a stream whose receipt comes at its end.
+
+use core::convert::Infallible;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use std::collections::VecDeque;
+
+use base::{Refusal, UpstreamFault};
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER, TRAILER};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+use tokio::time::{Instant, Sleep};
+use wire::Dialect;
+
+use crate::attempt::{Attempt, AttemptError};
+use crate::forward::Answer;
+use crate::headers;
+use crate::hold::Receipt;
+use crate::tasks::Running;
+
+/// Headers of an upstream that reach the client. The others speak of the operator's account there, not of the call.
+const FORWARDED: [HeaderName; 7] = [
+    CONTENT_TYPE,
+    CACHE_CONTROL,
+    RETRY_AFTER,
+    HeaderName::from_static("retry-after-ms"),
+    HeaderName::from_static("x-should-retry"),
+    HeaderName::from_static("openai-processing-ms"),
+    HeaderName::from_static("openai-version"),
+];
+
+/// The body of an answer to a client.
+pub(crate) enum AnswerBody {
+    /// Finished before its first byte went out.
+    Whole(Option<Bytes>),
+    /// Passing through.
+    Stream(Box<MeteredStream>),
+}
+
+impl AnswerBody {
+    pub(crate) fn whole(bytes: Bytes) -> AnswerBody {
+        AnswerBody::Whole((!bytes.is_empty()).then_some(bytes))
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match self.get_mut() {
+            AnswerBody::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            AnswerBody::Stream(stream) => stream.poll_frame(cx).map(|frame| frame.map(Ok)),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self, AnswerBody::Whole(None))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            AnswerBody::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            AnswerBody::Stream(_) => SizeHint::default(),
+        }
+    }
+}
+
+/// How a client wants to learn the cost of a stream, which is known only at its end.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ReceiptWishes {
+    /// It said `TE: trailers`.
+    pub(crate) trailers: bool,
+    /// It said `Mandant-Receipt: sse`.
+    pub(crate) comment: bool,
+}
+
+/// Starts the response: status and the headers of the upstream that may pass.
+pub(crate) fn response_head(upstream: &http::response::Parts) -> Response<()> {
+    let mut response = Response::new(());
+    *response.status_mut() = upstream.status;
+    let mut passed = HeaderMap::with_capacity(headers::CAPACITY);
+    for name in &FORWARDED {
+        if let Some(value) = upstream.headers.get(name) {
+            passed.insert(name, value.clone());
+        }
+    }
+    *response.headers_mut() = passed;
+    response
+}
+
+/// Reads a whole answer, settles it, and returns its body and receipt.
+///
+/// # Errors
+/// 502 and 504 when the upstream breaks off or sends more than is allowed; the attempt is settled by what is known.
+pub(crate) async fn gather(mut answer: Answer, bytes_max: usize) -> Result<(Bytes, Option<Receipt>), Refusal> {
+    if answer.head.headers.contains_key(CONTENT_ENCODING) {
+        tracing::warn!("an upstream encoded its answer although it was asked not to; it cannot be metered");
+        return Err(broken(answer.attempt, UpstreamFault::Malformed));
+    }
+    while let Some(data) = answer.attempt.data().await {
+        let data = match data {
+            Ok(data) => data,
+            Err(AttemptError::Timeout) => {
+                answer.attempt.settle();
+                return Err(Refusal::UpstreamTimeout);
+            }
+            Err(_) => return Err(broken(answer.attempt, UpstreamFault::Broken)),
+        };
+        if answer.attempt.meter().gathered() + data.len() > bytes_max {
+            return Err(broken(answer.attempt, UpstreamFault::TooLarge));
+        }
+        if answer.attempt.meter().push(data, &mut |_| {}).is_err() {
+            return Err(broken(answer.attempt, UpstreamFault::Malformed));
+        }
+    }
+    let receipt = answer.attempt.settle();
+    let mut body = answer.attempt.meter().whole();
+    answer.attempt.release();
+    // An error may echo the operator's credential; an answer cannot.
+    if answer.head.status != StatusCode::OK
+        && let Some(clean) = answer.pool.redact(&body)
+    {
+        body = clean.into();
+    }
+    Ok((body, receipt))
+}
+
+fn broken(mut attempt: Attempt, reason: UpstreamFault) -> Refusal {
+    attempt.settle();
+    Refusal::UpstreamError { reason }
+}
+
+/// A stream on its way to a client: read, metered, settled at its end, and never buffered beyond one incomplete event.
+pub(crate) struct MeteredStream {
+    /// Present until the upstream's last byte.
+    attempt: Option<Attempt>,
+    dialect: Dialect,
+    request_id: base::RequestId,
+    wishes: ReceiptWishes,
+    /// What to hand out before reading on.
+    ready: VecDeque<Bytes>,
+    receipt: Option<Receipt>,
+    trailers_sent: bool,
+    deadline: IdleDeadline,
+    /// Keeps the stopping process waiting.
+    _running: Running,
+}
+
+impl MeteredStream {
+    pub(crate) fn new(
+        answer: Answer,
+        dialect: Dialect,
+        request_id: base::RequestId,
+        wishes: ReceiptWishes,
+        running: Running,
+    ) -> MeteredStream {
+        let timeouts = answer.attempt.timeouts();
+        MeteredStream {
+            deadline: IdleDeadline::new(timeouts.idle, timeouts.total),
+            attempt: Some(answer.attempt),
+            dialect,
+            request_id,
+            wishes,
+            ready: VecDeque::new(),
+            receipt: None,
+            trailers_sent: false,
+            _running: running,
+        }
+    }
+
+    /// Names the trailers to come, for a client that wants them.
+    pub(crate) fn announce(headers: &mut HeaderMap, wishes: ReceiptWishes) {
+        if wishes.trailers {
+            let names = HeaderValue::from_static("mandant-cost-usd, mandant-hold-usd, mandant-price-version, mandant-budget-remaining-usd");
+            headers.insert(TRAILER, names);
+        }
+    }
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Frame<Bytes>>> {
+        loop {
+            if let Some(bytes) = self.ready.pop_front() {
+                return Poll::Ready(Some(Frame::data(bytes)));
+            }
+            let Some(attempt) = &mut self.attempt else {
+                return Poll::Ready(self.trailers().map(Frame::trailers));
+            };
+            match attempt.poll_data(cx) {
+                Poll::Ready(Some(Ok(data))) => {
+                    self.deadline.touch();
+                    self.pass(data);
+                }
+                Poll::Ready(Some(Err(_))) => self.end(Some(UpstreamFault::Broken)),
+                Poll::Ready(None) => self.end(None),
+                Poll::Pending => {
+                    core::task::ready!(self.deadline.poll_expired(cx));
+                    self.time_out();
+                }
+            }
+        }
+    }
+
+    /// Lets bytes through the meter. When the last event is among them, the attempt is settled before they go out.
+    fn pass(&mut self, data: Bytes) {
+        let Some(attempt) = &mut self.attempt else { return };
+        let ready = &mut self.ready;
+        if attempt.meter().push(data, &mut |bytes| ready.push_back(bytes)).is_err() {
+            return self.end(Some(UpstreamFault::Malformed));
+        }
+        if self.receipt.is_none() && attempt.meter().is_terminal() {
+            self.receipt = attempt.settle();
+        }
+    }
+
+    /// The upstream's side is over, well or not; a broken stream is reported as broken.
+    fn end(&mut self, fault: Option<UpstreamFault>) {
+        let Some(mut attempt) = self.attempt.take() else { return };
+        let ready = &mut self.ready;
+        let whole = attempt.meter().finish(&mut |bytes| ready.push_back(bytes));
+        if self.receipt.is_none() {
+            self.receipt = attempt.settle();
+        }
+        let fault = fault.or((!whole).then_some(UpstreamFault::Broken));
+        if let Some(reason) = fault {
+            let refusal = Refusal::UpstreamError { reason };
+            self.ready.push_back(wire::render::stream_error(self.dialect, &refusal, self.request_id.as_str()));
+        } else {
+            attempt.release();
+        }
+        self.comment();
+    }
+
+    fn time_out(&mut self) {
+        let Some(mut attempt) = self.attempt.take() else { return };
+        self.receipt = attempt.settle();
+        let refusal = Refusal::UpstreamTimeout;
+        self.ready.push_back(wire::render::stream_error(self.dialect, &refusal, self.request_id.as_str()));
+        self.comment();
+    }
+
+    /// The receipt as a comment line of the event stream, which parsers skip.
+    fn comment(&mut self) {
+        if let (true, Some(receipt)) = (self.wishes.comment, &self.receipt) {
+            let line = format!(
+                ": mandant-receipt {{\"cost_usd\":\"{}\",\"hold_usd\":\"{}\",\"price_version\":{}}}\n\n",
+                receipt.charged, receipt.held, receipt.price_version
+            );
+            self.ready.push_back(line.into());
+        }
+    }
+
+    fn trailers(&mut self) -> Option<HeaderMap> {
+        if self.trailers_sent || !self.wishes.trailers {
+            return None;
+        }
+        self.trailers_sent = true;
+        let mut trailers = HeaderMap::new();
+        headers::receipt(&mut trailers, self.receipt.as_ref()?);
+        Some(trailers)
+    }
+}
+
+/// Expires when nothing came for `idle`, or at the latest after `total`.
+///
+/// The timer is armed once and checked against the last activity when it fires, so that an event costs a clock reading
+/// rather than a timer.
+struct IdleDeadline {
+    idle: core::time::Duration,
+    latest: Instant,
+    active: Instant,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl IdleDeadline {
+    fn new(idle: core::time::Duration, total: core::time::Duration) -> IdleDeadline {
+        let now = Instant::now();
+        IdleDeadline { idle, latest: now + total, active: now, timer: None }
+    }
+
+    fn touch(&mut self) {
+        self.active = Instant::now();
+    }
+
+    fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let due = self.latest.min(self.active + self.idle);
+            let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
+            core::task::ready!(timer.as_mut().poll(cx));
+            let due = self.latest.min(self.active + self.idle);
+            if Instant::now() >= due {
+                return Poll::Ready(());
+            }
+            timer.as_mut().reset(due);
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! One request at an upstream, from the moment it may leave until its last byte: the owner of the hold meanwhile.
+//!
+//! Whoever drops an attempt before its end (because the client hung up) sets nothing free: what is left of it is drained
+//! for a bounded time in a task of its own, so that the usage is still learnt, and then settled by what is known.
+
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+use bytes::Bytes;
+use catalog::{Candidate, Timeouts};
+use http::response::Parts;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use tokio::time::{Instant, timeout_at};
+use wire::Call;
+
+use crate::body::OutgoingBody;
+use crate::hold::{Hold, Observed, Outcome, Receipt};
+use crate::meter::Meter;
+use crate::upstream::{Connection, SendError};
+
+type ResponseFuture = Pin<Box<dyn Future<Output = Result<Response<Incoming>, SendError>> + Send>>;
+
+/// See the module's description.
+pub(crate) struct Attempt {
+    /// Empty only after the attempt was taken apart.
+    exchange: Option<Box<Exchange>>,
+}
+
+struct Exchange {
+    stage: Stage,
+    connection: Connection,
+    /// Taken when settled, which may be before the last byte.
+    hold: Option<Hold>,
+    observed: Observed,
+    meter: Meter,
+    deadlines: Deadlines,
+}
+
+enum Stage {
+    /// The request is on its way; no head yet.
+    Sent(ResponseFuture),
+    /// The head came; the body is being read.
+    Reading(Incoming),
+    /// The body was read to its end.
+    Ended,
+    /// The upstream broke the protocol or the connection.
+    Broken,
+}
+
+/// When to stop waiting.
+#[derive(Clone, Copy)]
+struct Deadlines {
+    head: Instant,
+    total: Instant,
+    timeouts: Timeouts,
+}
+
+/// Why there is no head or no further byte of an answer.
+#[derive(Debug)]
+pub(crate) enum AttemptError {
+    /// The request did not leave: nothing is billed, and it may be sent elsewhere.
+    NotSent(hyper::Error),
+    /// The request may have left, and the connection broke.
+    Broken(hyper::Error),
+    /// The request may have left, and the upstream was too slow.
+    Timeout,
+}
+
+impl Attempt {
+    /// Sends `request`. From here on the hold's fate is the attempt's.
+    pub(crate) fn start(
+        mut connection: Connection,
+        request: Request<OutgoingBody>,
+        mut hold: Hold,
+        candidate: &Candidate,
+        call: &Call,
+    ) -> Attempt {
+        hold.mark_sent(candidate);
+        let timeouts = candidate.upstream().timeouts;
+        let now = Instant::now();
+        let deadlines = Deadlines { head: now + timeouts.first_byte, total: now + timeouts.total, timeouts };
+        let exchange = Exchange {
+            stage: Stage::Sent(connection.send(request)),
+            connection,
+            hold: Some(hold),
+            observed: Observed::default(),
+            meter: Meter::new(call.clone(), candidate.model().clone()),
+            deadlines,
+        };
+        Attempt { exchange: Some(Box::new(exchange)) }
+    }
+
+    fn exchange(&mut self) -> &mut Exchange {
+        self.exchange.as_mut().expect("an attempt is whole until it is taken apart by value")
+    }
+
+    /// Waits for the head of the response.
+    pub(crate) async fn head(&mut self) -> Result<Parts, AttemptError> {
+        self.exchange().head().await
+    }
+
+    /// The next bytes of the body, as they came; `None` at its end.
+    pub(crate) fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, AttemptError>>> {
+        self.exchange().poll_data(cx)
+    }
+
+    pub(crate) async fn data(&mut self) -> Option<Result<Bytes, AttemptError>> {
+        self.exchange().data().await
+    }
+
+    /// What reads the body and knows what it cost.
+    pub(crate) fn meter(&mut self) -> &mut Meter {
+        &mut self.exchange().meter
+    }
+
+    pub(crate) fn timeouts(&self) -> Timeouts {
+        self.exchange.as_ref().expect("whole").deadlines.timeouts
+    }
+
+    /// The most that this attempt can cost; `None` once it is settled.
+    pub(crate) fn hold(&self) -> Option<&Hold> {
+        self.exchange.as_ref().and_then(|exchange| exchange.hold.as_ref())
+    }
+
+    /// Takes the hold back for another candidate: this attempt provably cost nothing.
+    pub(crate) fn give_up(mut self) -> Hold {
+        let mut exchange = self.exchange.take().expect("whole");
+        let mut hold = exchange.hold.take().expect("an attempt is given up before it is settled");
+        hold.unmark_sent();
+        hold
+    }
+
+    /// Settles by what is known now. The connection stays until the body was read or the attempt is dropped.
+    ///
+    /// Returns `None` when it was settled before.
+    pub(crate) fn settle(&mut self) -> Option<Receipt> {
+        self.exchange().settle()
+    }
+
+    /// Gives the connection back when the body was read to its end; closes it otherwise. The hold must be settled.
+    pub(crate) fn release(mut self) {
+        let exchange = self.exchange.take().expect("whole");
+        assert!(exchange.hold.is_none(), "an attempt is released after it is settled");
+        if matches!(exchange.stage, Stage::Ended) {
+            exchange.connection.release();
+        }
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        let Some(exchange) = self.exchange.take() else { return };
+        let Some(hold) = &exchange.hold else { return };
+        let relay = hold.relay().clone();
+        relay.tasks.spawn(exchange.drain());
+    }
+}
+
+impl Exchange {
+    async fn head(&mut self) -> Result<Parts, AttemptError> {
+        let Stage::Sent(response) = &mut self.stage else { unreachable!("the head is awaited once") };
+        let answered = timeout_at(self.deadlines.head, response).await;
+        let failed = match answered {
+            Ok(Ok(response)) => {
+                let (head, body) = response.into_parts();
+                self.observed.status = head.status.as_u16();
+                self.observed.first_byte = Some(Instant::now());
+                self.meter.begin(&head);
+                self.stage = Stage::Reading(body);
+                return Ok(head);
+            }
+            Ok(Err(error)) if error.may_have_left => AttemptError::Broken(error.source),
+            Ok(Err(error)) => AttemptError::NotSent(error.source),
+            Err(_) => AttemptError::Timeout,
+        };
+        self.stage = Stage::Broken;
+        Err(failed)
+    }
+
+    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, AttemptError>>> {
+        let Stage::Reading(body) = &mut self.stage else { return Poll::Ready(None) };
+        loop {
+            match core::task::ready!(Pin::new(&mut *body).poll_frame(cx)) {
+                // Trailers of an upstream are not forwarded: none of the dialects uses them.
+                Some(Ok(frame)) => {
+                    if let Ok(data) = frame.into_data() {
+                        return Poll::Ready(Some(Ok(data)));
+                    }
+                }
+                Some(Err(error)) => {
+                    self.stage = Stage::Broken;
+                    return Poll::Ready(Some(Err(AttemptError::Broken(error))));
+                }
+                None => {
+                    self.stage = Stage::Ended;
+                    return Poll::Ready(None);
+                }
+            }
+        }
+    }
+
+    async fn data(&mut self) -> Option<Result<Bytes, AttemptError>> {
+        let deadline = self.deadlines.total.min(Instant::now() + self.deadlines.timeouts.idle);
+        match timeout_at(deadline, core::future::poll_fn(|cx| self.poll_data(cx))).await {
+            Ok(data) => data,
+            Err(_) => {
+                self.stage = Stage::Broken;
+                Some(Err(AttemptError::Timeout))
+            }
+        }
+    }
+
+    fn settle(&mut self) -> Option<Receipt> {
+        let hold = self.hold.take()?;
+        let outcome = match self.stage {
+            Stage::Sent(_) => Outcome::Unknown,
+            Stage::Broken if self.observed.first_byte.is_none() => Outcome::Unknown,
+            _ => self.meter.outcome(matches!(self.stage, Stage::Ended)),
+        };
+        let mut observed = self.observed.clone();
+        observed.response_id = self.meter.response_id();
+        Some(hold.settle(outcome, observed))
+    }
+
+    /// Reads on without a client, for a bounded time, then settles.
+    async fn drain(mut self: Box<Self>) {
+        let Some(hold) = &self.hold else { return };
+        let settings = &hold.relay().settings;
+        let patience = if self.meter.is_stream() { settings.stream_drain } else { settings.answer_drain };
+        let deadline = Instant::now() + patience;
+        let read_on = async {
+            if matches!(self.stage, Stage::Sent(_)) && self.head().await.is_err() {
+                return;
+            }
+            while let Some(Ok(data)) = self.data().await {
+                if self.meter.push(data, &mut |_| {}).is_err() {
+                    return;
+                }
+            }
+        };
+        // Past the deadline the connection is dropped with the exchange, which cancels the request at the upstream.
+        let _cancelled = timeout_at(deadline, read_on).await;
+        self.meter.finish(&mut |_| {});
+        self.settle();
+        if matches!(self.stage, Stage::Ended) {
+            self.connection.release();
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Sends a call to the candidates of its plan, in order, inside one hold, until one answers.
+//!
+//! Another candidate is tried only when the last one provably billed nothing: no connection, a request that did not
+//! leave, or an error status. A request that may have left and got no answer is not sent twice: it may be billed.
+
+use base::{Refusal, UpstreamFault};
+use catalog::{Candidate, Plan};
+use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Version};
+use wire::{Call, Edits};
+
+use crate::attempt::{Attempt, AttemptError};
+use crate::body::OutgoingBody;
+use crate::hold::Hold;
+use crate::upstream::{ConnectError, Connection, Pool};
+
+/// Headers of a client that reach an upstream. Everything else stays here, above all whatever names an identity.
+const FORWARDED: [HeaderName; 3] = [ACCEPT, USER_AGENT, HeaderName::from_static("openai-beta")];
+
+/// An answer whose head has come; the attempt still owns the hold.
+pub(crate) struct Answer {
+    pub(crate) head: http::response::Parts,
+    pub(crate) attempt: Attempt,
+    /// Where it came from, to keep that upstream's secrets out of it.
+    pub(crate) pool: std::sync::Arc<Pool>,
+}
+
+/// See the module's description. Takes the hold by value: without one there is nothing to call this with.
+///
+/// # Errors
+/// 502, 503 or 504, when no candidate answered.
+pub(crate) async fn forward(plan: &Plan, mut hold: Hold, call: &Call, client: &Parts) -> Result<Answer, Refusal> {
+    let candidates = plan.candidates();
+    let mut failure = Refusal::UpstreamError { reason: UpstreamFault::Unreachable };
+    for (position, candidate) in candidates.iter().enumerate() {
+        let is_last = position + 1 == candidates.len();
+        match try_candidate(candidate, hold, call, client, is_last).await {
+            Tried::Answered(answer) => return Ok(*answer),
+            Tried::Ended(refusal) => return Err(refusal),
+            Tried::Next(returned, refusal) => (hold, failure) = (returned, refusal),
+        }
+    }
+    Err(failure)
+}
+
+enum Tried {
+    Answered(Box<Answer>),
+    /// Nothing was billed; the hold is free for the next candidate.
+    Next(Hold, Refusal),
+    /// Something may have been billed; the attempt has settled itself.
+    Ended(Refusal),
+}
+
+async fn try_candidate(candidate: &Candidate, mut hold: Hold, call: &Call, client: &Parts, is_last: bool) -> Tried {
+    let pool = match hold.relay().upstreams.pool(candidate.upstream()) {
+        Ok(pool) => pool,
+        Err(error) => return Tried::Next(hold, unusable(candidate, &error)),
+    };
+    let mut fresh = false;
+    loop {
+        let connection = match pool.checkout(fresh).await {
+            Ok(connection) => connection,
+            Err(error) => return Tried::Next(hold, unusable(candidate, &error)),
+        };
+        let reused = connection.reused;
+        let request = match outgoing(candidate, &pool, &connection, call, client) {
+            Ok(request) => request,
+            Err(refusal) => return Tried::Next(hold, refusal),
+        };
+        let mut attempt = Attempt::start(connection, request, hold, candidate, call);
+        match attempt.head().await {
+            Ok(head) if is_last || !may_fail_over(head.status) => {
+                return Tried::Answered(Box::new(Answer { head, attempt, pool }));
+            }
+            Ok(head) => {
+                tracing::debug!(upstream = %candidate.upstream().id, status = head.status.as_u16(), "trying the next candidate");
+                return Tried::Next(attempt.give_up(), Refusal::UpstreamError { reason: UpstreamFault::Unreachable });
+            }
+            // A connection that the upstream had closed meanwhile: once more, on a new one.
+            Err(AttemptError::NotSent(_)) if reused && !fresh => (hold, fresh) = (attempt.give_up(), true),
+            Err(error) => return failed(candidate, attempt, error),
+        }
+    }
+}
+
+/// A head never came: what that means for the money and for the client.
+fn failed(candidate: &Candidate, mut attempt: Attempt, error: AttemptError) -> Tried {
+    let upstream = &candidate.upstream().id;
+    match error {
+        AttemptError::NotSent(source) => {
+            tracing::warn!(%upstream, error = %source, "the request did not leave");
+            Tried::Next(attempt.give_up(), Refusal::UpstreamError { reason: UpstreamFault::Unreachable })
+        }
+        AttemptError::Broken(source) => {
+            tracing::warn!(%upstream, error = %source, "no answer; the hold stays, for it may have been billed");
+            attempt.settle();
+            Tried::Ended(Refusal::UpstreamError { reason: UpstreamFault::Broken })
+        }
+        AttemptError::Timeout => {
+            tracing::warn!(%upstream, "no answer in time; the hold stays, for it may have been billed");
+            attempt.settle();
+            Tried::Ended(Refusal::UpstreamTimeout)
+        }
+    }
+}
+
+/// Why a candidate was not even tried, for the log; the client learns only the kind.
+fn unusable(candidate: &Candidate, error: &ConnectError) -> Refusal {
+    tracing::warn!(upstream = %candidate.upstream().id, %error, "an upstream cannot be used");
+    match error {
+        ConnectError::Full => Refusal::Overloaded { retry_after: core::time::Duration::from_secs(1) },
+        ConnectError::Timeout => Refusal::UpstreamTimeout,
+        ConnectError::Credential(_) => Refusal::UpstreamError { reason: UpstreamFault::Credentials },
+        _ => Refusal::UpstreamError { reason: UpstreamFault::Unreachable },
+    }
+}
+
+/// Statuses that say "not now" or "not here": a different upstream may do better, and nothing was billed.
+const fn may_fail_over(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 401 | 403 | 408 | 429 | 500..=599)
+}
+
+/// The request for one candidate: the client's body with the model's name there, and the headers it should see.
+fn outgoing(
+    candidate: &Candidate,
+    pool: &Pool,
+    connection: &Connection,
+    call: &Call,
+    client: &Parts,
+) -> Result<Request<OutgoingBody>, Refusal> {
+    let edits = Edits {
+        model: Some(candidate.target().model.as_str()),
+        include_usage: call.stream() && !call.client_wants_usage(),
+        ..Edits::default()
+    };
+    let body = OutgoingBody::new(call.outgoing(&edits).into_pieces());
+    let mut headers = HeaderMap::with_capacity(8);
+    for name in &FORWARDED {
+        if let Some(value) = client.headers.get(name) {
+            headers.insert(name, value.clone());
+        }
+    }
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    // The answer is read for its usage: an encoded one would have to be decoded first.
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    if let Some(credential) = pool.credential() {
+        headers.insert(AUTHORIZATION, credential.clone());
+    }
+    let mut request = Request::new(body);
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = pool.uri(call.endpoint(), connection.is_http2()).map_err(|_| Refusal::Internal)?;
+    if connection.is_http2() {
+        *request.version_mut() = Version::HTTP_2;
+    } else {
+        headers.insert(HOST, pool.authority().clone());
+    }
+    *request.headers_mut() = headers;
+    Ok(request)
+}

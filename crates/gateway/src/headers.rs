@@ -1,0 +1,92 @@
+//! The headers that Mandant adds to its answers: who, which call, what is left, what it cost, where the time went.
+
+use base::{Money, Moment, RequestId};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use admit::{Tightest, WindowStatus};
+use base::Timestamp;
+
+use crate::hold::Receipt;
+use crate::trace::Trace;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const TENANT_ID: HeaderName = HeaderName::from_static("x-tenant-id");
+const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
+const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
+const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
+const LIMIT_REQUESTS: HeaderName = HeaderName::from_static("x-ratelimit-limit-requests");
+const REMAINING_REQUESTS: HeaderName = HeaderName::from_static("x-ratelimit-remaining-requests");
+const RESET_REQUESTS: HeaderName = HeaderName::from_static("x-ratelimit-reset-requests");
+const LIMIT_TOKENS: HeaderName = HeaderName::from_static("x-ratelimit-limit-tokens");
+const REMAINING_TOKENS: HeaderName = HeaderName::from_static("x-ratelimit-remaining-tokens");
+const RESET_TOKENS: HeaderName = HeaderName::from_static("x-ratelimit-reset-tokens");
+pub(crate) const COST: HeaderName = HeaderName::from_static("mandant-cost-usd");
+const HOLD: HeaderName = HeaderName::from_static("mandant-hold-usd");
+pub(crate) const BUDGET_REMAINING: HeaderName = HeaderName::from_static("mandant-budget-remaining-usd");
+const PRICE_VERSION: HeaderName = HeaderName::from_static("mandant-price-version");
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+
+/// Room for all of them and what the upstream adds.
+pub(crate) const CAPACITY: usize = 32;
+
+pub(crate) fn request_id(headers: &mut HeaderMap, id: RequestId) {
+    headers.insert(REQUEST_ID, text(id.as_str()));
+}
+
+pub(crate) fn tenant(headers: &mut HeaderMap, id: &str) {
+    headers.insert(TENANT_ID, text(id));
+}
+
+/// The tightest request window under Mandant's names and OpenAI's, the tightest token window under OpenAI's.
+pub(crate) fn limits(headers: &mut HeaderMap, tightest: &Tightest, now: Timestamp) {
+    if let Some(window) = &tightest.request {
+        let reset = now.saturating_add(window.resets_in);
+        let (limit, remaining) = (HeaderValue::from(window.limit), HeaderValue::from(window.remaining));
+        headers.insert(LIMIT, limit.clone());
+        headers.insert(REMAINING, remaining.clone());
+        headers.insert(RESET, HeaderValue::from(reset.seconds() + 1));
+        headers.insert(LIMIT_REQUESTS, limit);
+        headers.insert(REMAINING_REQUESTS, remaining);
+        headers.insert(RESET_REQUESTS, duration(window));
+    }
+    if let Some(window) = &tightest.tokens {
+        headers.insert(LIMIT_TOKENS, HeaderValue::from(window.limit));
+        headers.insert(REMAINING_TOKENS, HeaderValue::from(window.remaining));
+        headers.insert(RESET_TOKENS, duration(window));
+    }
+}
+
+/// OpenAI writes resets as durations: `1.234s`.
+fn duration(window: &WindowStatus) -> HeaderValue {
+    let span = window.resets_in;
+    text(&format!("{}.{:03}s", span.as_secs(), span.subsec_millis()))
+}
+
+/// What an unfinished call may cost at most.
+pub(crate) fn hold(headers: &mut HeaderMap, worst: Money) {
+    headers.insert(HOLD, money(worst));
+}
+
+/// What a finished call cost.
+pub(crate) fn receipt(headers: &mut HeaderMap, receipt: &Receipt) {
+    headers.insert(COST, money(receipt.charged));
+    headers.insert(HOLD, money(receipt.held));
+    headers.insert(PRICE_VERSION, HeaderValue::from(receipt.price_version));
+    if let Some(remaining) = receipt.budget_remaining {
+        headers.insert(BUDGET_REMAINING, money(remaining));
+    }
+}
+
+pub(crate) fn money(amount: Money) -> HeaderValue {
+    text(&amount.to_string())
+}
+
+/// Milliseconds spent in each stage.
+pub(crate) fn timing(headers: &mut HeaderMap, trace: &Trace, now: Moment) {
+    headers.insert(SERVER_TIMING, text(&trace.server_timing(now)));
+}
+
+/// Our own texts are ASCII; what is not becomes empty rather than an error.
+fn text(value: &str) -> HeaderValue {
+    HeaderValue::from_str(value).unwrap_or_else(|_| HeaderValue::from_static(""))
+}

@@ -1,0 +1,81 @@
+//! What a key may ask about itself, without cost: its models, its limits, its usage, and what a call would meet.
+
+use base::Refusal;
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::request::Parts;
+use http::{HeaderValue, Response};
+use hyper::body::Incoming;
+use serde_json::json;
+use wire::render::ModelEntry;
+use wire::{Endpoint, Route};
+
+use crate::answer::AnswerBody;
+use crate::authenticate::Caller;
+use crate::relay::Relay;
+use crate::{explain, intake, status};
+
+/// Answers a request that costs nothing.
+pub(crate) async fn answer(
+    relay: &Relay,
+    caller: &Caller,
+    route: &Route<'_>,
+    head: &Parts,
+    body: Incoming,
+) -> Result<Response<AnswerBody>, Refusal> {
+    let now = relay.clock.now();
+    let document = match route.endpoint {
+        Endpoint::ModelList => models(relay, caller, route),
+        Endpoint::ModelGet => model(relay, caller, route)?,
+        Endpoint::Limits => encode(&status::of_caller(relay, caller, now)),
+        Endpoint::Usage => usage(relay, caller).await?,
+        Endpoint::Explain => {
+            let body = intake::body(head, body, &relay.settings).await?;
+            encode(&explain::call(relay, caller, Endpoint::ChatCompletions, body, now))
+        }
+        Endpoint::ChatCompletions | Endpoint::Completions | Endpoint::Embeddings => return Err(Refusal::Internal),
+    };
+    let mut response = Response::new(AnswerBody::whole(document));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Ok(response)
+}
+
+fn encode(value: &impl serde::Serialize) -> Bytes {
+    serde_json::to_vec(value).expect("our own documents have only texts as keys").into()
+}
+
+fn entry(model: &catalog::Model) -> ModelEntry<'_> {
+    ModelEntry { id: model.id.as_str(), created_seconds: model.created.seconds(), owned_by: &model.owned_by }
+}
+
+fn models(relay: &Relay, caller: &Caller, route: &Route<'_>) -> Bytes {
+    let catalog = relay.directory.catalog();
+    let entries: Vec<ModelEntry<'_>> = caller.models(&catalog).map(|model| entry(model)).collect();
+    wire::render::models(route.dialect, &entries)
+}
+
+/// One model. One that the caller may not use is as unknown as one that does not exist.
+fn model(relay: &Relay, caller: &Caller, route: &Route<'_>) -> Result<Bytes, Refusal> {
+    let catalog = relay.directory.catalog();
+    let name = route.tail.unwrap_or_default();
+    let found = catalog.model(name).filter(|model| caller.may_use(&model.id));
+    let model = found.ok_or_else(|| Refusal::ModelNotFound { model: name.chars().take(128).collect() })?;
+    Ok(wire::render::model(route.dialect, &entry(model)))
+}
+
+/// What the calling key's tenant has used this month.
+async fn usage(relay: &Relay, caller: &Caller) -> Result<Bytes, Refusal> {
+    let store = relay.store.clone();
+    let tenant = caller.tenant().id.clone();
+    let since = status::month_start(relay, caller);
+    // SQLite blocks; a slow disk must not hold a worker of the relay.
+    let report = tokio::task::spawn_blocking(move || store.usage_since(&tenant, since)).await;
+    match report {
+        Ok(Ok(report)) => Ok(encode(&report)),
+        Ok(Err(error)) => {
+            tracing::error!(%error, "usage cannot be read");
+            Err(Refusal::Internal)
+        }
+        Err(_) => Err(Refusal::Internal),
+    }
+}

@@ -1,0 +1,112 @@
+//! From bytes to a plan: reads the body within its limits, fills in the account's defaults, and finds who may answer.
+
+use base::{ModelId, Refusal, Timestamp};
+use bytes::{Bytes, BytesMut};
+use catalog::Plan;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TE, TRANSFER_ENCODING};
+use http::request::Parts;
+use http_body::Body as _;
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use wire::{Call, Endpoint};
+
+use crate::answer::ReceiptWishes;
+use crate::authenticate::Caller;
+use crate::relay::Relay;
+use crate::settings::Settings;
+
+/// Reads the whole body, within the limits of size and time.
+///
+/// # Errors
+/// 413 as soon as the size is known to be too large; 400 for a body that breaks off, comes too slowly, is encoded, or
+/// whose length is given in two ways (one of which another proxy might believe).
+pub(crate) async fn body(head: &Parts, body: Incoming, settings: &Settings) -> Result<Bytes, Refusal> {
+    if head.headers.contains_key(TRANSFER_ENCODING) && head.headers.contains_key(CONTENT_LENGTH) {
+        return Err(Refusal::invalid(None, "Both Content-Length and Transfer-Encoding are given. Send only one."));
+    }
+    if head.headers.get(CONTENT_ENCODING).is_some_and(|value| value != "identity") {
+        return Err(Refusal::invalid(None, "Encoded request bodies are not accepted. Send the JSON as it is."));
+    }
+    let too_large = Refusal::RequestTooLarge { bytes_max: settings.body_bytes_max };
+    if body.size_hint().lower() > settings.body_bytes_max {
+        return Err(too_large);
+    }
+    match tokio::time::timeout(settings.body_timeout, collect(body, settings.body_bytes_max)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(Unread::TooLarge)) => Err(too_large),
+        Ok(Err(Unread::Broken)) => Err(Refusal::invalid(None, "The request body broke off. Send it again.")),
+        Err(_) => Err(Refusal::invalid(None, "The request body did not arrive in time. Send it again.")),
+    }
+}
+
+enum Unread {
+    TooLarge,
+    Broken,
+}
+
+/// Gathers the frames of a body. A body of one frame, the usual case, is not copied.
+async fn collect(mut body: Incoming, bytes_max: u64) -> Result<Bytes, Unread> {
+    let mut first = Bytes::new();
+    let mut rest = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| Unread::Broken)?.into_data() else { continue };
+        if (first.len() + rest.len() + data.len()) as u64 > bytes_max {
+            return Err(Unread::TooLarge);
+        }
+        if first.is_empty() {
+            first = data;
+        } else {
+            rest.extend_from_slice(&data);
+        }
+    }
+    if rest.is_empty() {
+        return Ok(first);
+    }
+    let mut whole = BytesMut::with_capacity(first.len() + rest.len());
+    whole.extend_from_slice(&first);
+    whole.extend_from_slice(&rest);
+    Ok(whole.freeze())
+}
+
+/// Reads the call and fills in what the account has defaults for: the narrowest account that says something wins.
+pub(crate) fn call(caller: &Caller, endpoint: Endpoint, head: &Parts, body: Bytes) -> Result<Call, Refusal> {
+    read(caller, endpoint, head.headers.get(CONTENT_TYPE).map(http::HeaderValue::as_bytes), body)
+}
+
+/// As [`call`], without a head.
+pub(crate) fn read(
+    caller: &Caller,
+    endpoint: Endpoint,
+    content_type: Option<&[u8]>,
+    body: Bytes,
+) -> Result<Call, Refusal> {
+    let mut call = wire::read(endpoint, content_type, body)?;
+    for account in caller.path().iter().rev() {
+        let settings = account.settings();
+        let defaults = &settings.defaults;
+        let temperature = || defaults.temperature.map(store::Temperature::json);
+        call.fill(defaults.model.as_ref(), defaults.max_tokens, temperature);
+    }
+    Ok(call)
+}
+
+/// Finds the candidates and the worst case over all of them.
+pub(crate) fn plan(relay: &Relay, caller: &Caller, call: &Call, now: Timestamp) -> Result<Plan, Refusal> {
+    let catalog = relay.directory.catalog();
+    let may_use = |model: &ModelId| caller.may_use(model);
+    let usable = || caller.models(&catalog).map(|model| model.id.clone()).collect();
+    catalog::plan(&catalog, may_use, usable, call, now, relay.clock.draw())
+}
+
+/// How the client wants to learn what a stream cost.
+pub(crate) fn receipt_wishes(head: &Parts) -> ReceiptWishes {
+    let names = |name, wanted: &str| {
+        head.headers.get_all(name).iter().any(|value| {
+            value.to_str().is_ok_and(|text| text.split(',').any(|part| part.trim().eq_ignore_ascii_case(wanted)))
+        })
+    };
+    ReceiptWishes {
+        trailers: names(TE, "trailers"),
+        comment: names(http::HeaderName::from_static("mandant-receipt"), "sse"),
+    }
+}

@@ -1,0 +1,174 @@
+//! Reads an answer as it passes and knows, at any moment, what the attempt cost as far as anyone can tell.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use catalog::{Model, Tokenizer};
+use http::response::Parts;
+use wire::{Call, StreamEnd, StreamMeter, StreamOptions, Usage, UsageFault};
+
+use crate::hold::Outcome;
+
+/// Tokens that a chat message costs beyond its text: role and separators (OpenAI's counting guide says 3 to 4).
+const TOKENS_PER_MESSAGE: u64 = 4;
+
+/// The reader of one answer.
+pub(crate) struct Meter {
+    call: Call,
+    model: Arc<Model>,
+    status: u16,
+    reading: Reading,
+}
+
+enum Reading {
+    /// No head yet.
+    Nothing,
+    /// A whole answer is gathered, then read.
+    Whole { body: BytesMut, only: Bytes },
+    /// Events are read as they pass.
+    Stream(Box<StreamMeter>),
+}
+
+/// Why an answer cannot be metered any further.
+#[derive(Debug)]
+pub(crate) struct Malformed;
+
+impl Meter {
+    pub(crate) fn new(call: Call, model: Arc<Model>) -> Meter {
+        Meter { call, model, status: 0, reading: Reading::Nothing }
+    }
+
+    /// Learns from the head whether events or one document follow.
+    pub(crate) fn begin(&mut self, head: &Parts) {
+        self.status = head.status.as_u16();
+        let content_type = head.headers.get(http::header::CONTENT_TYPE).map(http::HeaderValue::as_bytes);
+        let events = content_type.is_some_and(|value| value.starts_with(b"text/event-stream"));
+        self.reading = if events {
+            let options = StreamOptions::new(self.call.endpoint(), self.adds_usage());
+            Reading::Stream(Box::new(StreamMeter::new(options)))
+        } else {
+            Reading::Whole { body: BytesMut::new(), only: Bytes::new() }
+        };
+    }
+
+    /// Whether the relay asks the upstream for usage that the client did not ask for.
+    pub(crate) fn adds_usage(&self) -> bool {
+        self.call.stream() && !self.call.client_wants_usage()
+    }
+
+    pub(crate) fn is_stream(&self) -> bool {
+        matches!(self.reading, Reading::Stream(_)) || (matches!(self.reading, Reading::Nothing) && self.call.stream())
+    }
+
+    /// Takes the next bytes; `forward` receives what the client should see of them, which for a whole answer is nothing yet.
+    pub(crate) fn push(&mut self, data: Bytes, forward: &mut impl FnMut(Bytes)) -> Result<(), Malformed> {
+        match &mut self.reading {
+            Reading::Nothing => Err(Malformed),
+            Reading::Stream(meter) => meter.push(data, forward).map_err(|_| Malformed),
+            Reading::Whole { body, only } => {
+                // Most answers come in one piece: keep it instead of copying it.
+                if body.is_empty() && only.is_empty() {
+                    *only = data;
+                } else {
+                    if body.is_empty() {
+                        body.extend_from_slice(&core::mem::take(only));
+                    }
+                    body.extend_from_slice(&data);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Bytes gathered of a whole answer.
+    pub(crate) fn gathered(&self) -> usize {
+        match &self.reading {
+            Reading::Whole { body, only } => body.len().max(only.len()),
+            _ => 0,
+        }
+    }
+
+    /// The whole answer, once it has ended. Cheap to call again.
+    pub(crate) fn whole(&mut self) -> Bytes {
+        match &mut self.reading {
+            Reading::Whole { body, only } => {
+                if !body.is_empty() {
+                    *only = core::mem::take(body).freeze();
+                }
+                only.clone()
+            }
+            _ => Bytes::new(),
+        }
+    }
+
+    /// The upstream closed its side; forwards what was held back, and says whether the answer is whole.
+    ///
+    /// Some providers end a stream without `[DONE]`: one whose usage came, or that ended in an error event of the
+    /// provider's own, said all that it had to say.
+    pub(crate) fn finish(&mut self, forward: &mut impl FnMut(Bytes)) -> bool {
+        match &mut self.reading {
+            Reading::Stream(meter) => {
+                let end = meter.finish(forward);
+                end == StreamEnd::Terminal || meter.usage().is_some() || meter.error_event()
+            }
+            _ => true,
+        }
+    }
+
+    /// The stream's last event has been seen: the usage is final.
+    pub(crate) fn is_terminal(&self) -> bool {
+        matches!(&self.reading, Reading::Stream(meter) if meter.is_terminal())
+    }
+
+    pub(crate) fn response_id(&self) -> Option<String> {
+        match &self.reading {
+            Reading::Stream(meter) => meter.response_id().map(str::to_owned),
+            Reading::Whole { only, .. } => wire::answer_id(only),
+            Reading::Nothing => None,
+        }
+    }
+
+    /// How the attempt ended, as far as is known; `ended` says that the body was read to its end.
+    pub(crate) fn outcome(&mut self, ended: bool) -> Outcome {
+        if !(200..300).contains(&self.status) {
+            // No provider bills an answer that it gives with an error status.
+            return Outcome::Refused;
+        }
+        let whole = self.whole();
+        match &self.reading {
+            Reading::Nothing => Outcome::Unknown,
+            Reading::Whole { .. } if !ended => Outcome::Unknown,
+            Reading::Whole { .. } => match wire::answer_usage(self.call.endpoint(), &whole) {
+                Ok(Some(usage)) => Outcome::Complete(usage),
+                Ok(None) => Outcome::Cut(self.count(&wire::answer_text(self.call.endpoint(), &whole), 0)),
+                Err(fault) => unusable(fault),
+            },
+            Reading::Stream(meter) => match (meter.usage(), meter.fault()) {
+                (Some(usage), _) if ended || meter.is_terminal() => Outcome::Complete(usage),
+                (Some(usage), _) => Outcome::Cut(usage),
+                (None, Some(fault)) => unusable(fault),
+                (None, None) => {
+                    let delivered = meter.delivered();
+                    Outcome::Cut(self.count(delivered.text, delivered.beyond_bytes))
+                }
+            },
+        }
+    }
+
+    /// Usage by counting, when the provider reported none: the prompt's texts and what was produced.
+    ///
+    /// `beyond_bytes` of further text are counted at four bytes a token, rounded up.
+    fn count(&self, produced: &str, beyond_bytes: u64) -> Usage {
+        let tokenizer = self.model.tokenizer.unwrap_or(Tokenizer::O200k);
+        let prompt: u64 = self.call.prompt_texts().map(|text| catalog::count_tokens(tokenizer, &text)).sum();
+        let messages = u64::from(self.call.billable().messages) * TOKENS_PER_MESSAGE;
+        let output = catalog::count_tokens(tokenizer, produced) + beyond_bytes.div_ceil(4);
+        Usage { input: prompt + messages, output, ..Usage::default() }
+    }
+}
+
+/// A usage that makes no sense: nobody can say what was billed, so the hold stays for a person to resolve.
+fn unusable(fault: UsageFault) -> Outcome {
+    tracing::error!(?fault, "an upstream reported a usage that cannot be true; the hold stays");
+    Outcome::Unknown
+}

@@ -1,0 +1,109 @@
+//! The request path, from top to bottom. Each stage returns a value that only it can make; the next one asks for it.
+//!
+//! ```text
+//! authenticate -> Caller    401 403 404   from headers alone, before the body is read
+//! read         -> Call      400 413       bytes kept verbatim
+//! plan         -> Plan      403 404       candidates, and the worst case over all of them
+//! admit        -> Admitted  429           every window of every level
+//! reserve      -> Hold      402           every budget of every level
+//! forward      -> Answer    502 504       retries and fail-over inside the hold
+//! deliver      -> Response                owns the hold until the last byte, and settles it
+//! ```
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use base::Refusal;
+use http::request::Parts;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use tokio::time::Instant;
+use wire::Route;
+
+use crate::answer::{self, AnswerBody, MeteredStream};
+use crate::authenticate::{Caller, authenticate};
+use crate::forward::forward;
+use crate::hold::{Label, admit, reserve};
+use crate::relay::Relay;
+use crate::trace::Trace;
+use crate::{headers, inquiry, intake, refuse};
+
+/// Answers one request. Never fails: a refusal is an answer too.
+pub(crate) async fn handle(relay: Arc<Relay>, address: IpAddr, request: Request<Incoming>) -> Response<AnswerBody> {
+    let running = relay.tasks.enter();
+    let (head, body) = request.into_parts();
+    let mut trace = Trace::new(relay.clock.moment());
+    let label = Label { request_id: relay.clock.request_id(), started: Instant::now(), at: relay.clock.now() };
+    let id = label.request_id;
+
+    let (route, caller) = match identify(&relay, &head, address, label.at) {
+        Ok(identified) => identified,
+        Err(refusal) => return refuse::unidentified(&head, &refusal, id),
+    };
+    trace.authenticated(relay.clock.moment());
+    let answered = if route.endpoint.is_billed() {
+        call(&relay, &caller, &route, &head, body, label, &mut trace, running).await
+    } else {
+        inquiry::answer(&relay, &caller, &route, &head, body).await
+    };
+    let mut response = match answered {
+        Ok(response) => response,
+        Err(refusal) => refuse::caller(&relay, &caller, route.dialect, &refusal, id),
+    };
+    headers::request_id(response.headers_mut(), id);
+    headers::tenant(response.headers_mut(), caller.tenant().id.as_str());
+    headers::timing(response.headers_mut(), &trace, relay.clock.moment());
+    response
+}
+
+/// What is asked, and who asks.
+fn identify<'a>(relay: &Relay, head: &'a Parts, address: IpAddr, now: base::Timestamp) -> Result<(Route<'a>, Caller), Refusal> {
+    let route = wire::route(head.method.as_str(), head.uri.path())?;
+    let caller = authenticate(head, address, &relay.directory, now)?;
+    Ok((route, caller))
+}
+
+/// A call that costs money.
+#[expect(clippy::too_many_arguments, reason = "everything that a call is made of, once")]
+async fn call(
+    relay: &Arc<Relay>,
+    caller: &Caller,
+    route: &Route<'_>,
+    head: &Parts,
+    body: Incoming,
+    label: Label,
+    trace: &mut Trace,
+    running: crate::tasks::Running,
+) -> Result<Response<AnswerBody>, Refusal> {
+    let request_id = label.request_id;
+    let body = intake::body(head, body, &relay.settings).await?;
+    trace.body_read(relay.clock.moment());
+    let call = intake::call(caller, route.endpoint, head, body)?;
+    let mut plan = intake::plan(relay, caller, &call, label.at)?;
+    let admitted = admit(relay, caller.clone(), &plan, relay.clock.moment())?;
+    let tightest = admitted.tightest;
+    trace.admitted(relay.clock.moment());
+    let hold = reserve(admitted, &mut plan, &call, label)?;
+    trace.reserved(relay.clock.moment());
+    let worst = hold.worst();
+    let mut answer = forward(&plan, hold, &call, head).await?;
+
+    let mut response = answer::response_head(&answer.head).map(|()| AnswerBody::Whole(None));
+    headers::limits(response.headers_mut(), &tightest, relay.clock.now());
+    if answer.attempt.meter().is_stream() {
+        trace.answered(relay.clock.moment());
+        let wishes = intake::receipt_wishes(head);
+        headers::hold(response.headers_mut(), worst);
+        MeteredStream::announce(response.headers_mut(), wishes);
+        let stream = MeteredStream::new(answer, route.dialect, request_id, wishes, running);
+        *response.body_mut() = AnswerBody::Stream(Box::new(stream));
+    } else {
+        let (body, receipt) = answer::gather(answer, relay.settings.answer_bytes_max).await?;
+        trace.answered(relay.clock.moment());
+        if let Some(receipt) = receipt {
+            headers::receipt(response.headers_mut(), &receipt);
+        }
+        *response.body_mut() = AnswerBody::whole(body);
+    }
+    Ok(response)
+}

@@ -1,0 +1,64 @@
+//! Refusals as answers, in the dialect of the route that was called.
+
+use base::{Refusal, RequestId, whole_seconds_ceil};
+use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::request::Parts;
+use http::{HeaderValue, Response, StatusCode};
+use wire::Dialect;
+
+use crate::answer::AnswerBody;
+use crate::authenticate::Caller;
+use crate::books::indexes;
+use crate::headers;
+use crate::relay::Relay;
+
+/// A refusal before it is known who asks.
+pub(crate) fn unidentified(head: &Parts, refusal: &Refusal, id: RequestId) -> Response<AnswerBody> {
+    let dialect = wire::route(head.method.as_str(), head.uri.path()).map_or(Dialect::Openai, |route| route.dialect);
+    let mut response = render(dialect, refusal, id);
+    headers::request_id(response.headers_mut(), id);
+    response
+}
+
+/// A refusal to a known caller, with the state of its limits.
+pub(crate) fn caller(
+    relay: &Relay,
+    caller: &Caller,
+    dialect: Dialect,
+    refusal: &Refusal,
+    id: RequestId,
+) -> Response<AnswerBody> {
+    let mut response = render(dialect, refusal, id);
+    let indexes = indexes(caller.path());
+    let mut shard = relay.books.shard(indexes[0]);
+    shard.refresh(caller.path());
+    let tightest = shard.admission.tightest(&indexes, relay.clock.moment());
+    drop(shard);
+    headers::limits(response.headers_mut(), &tightest, relay.clock.now());
+    response
+}
+
+fn render(dialect: Dialect, refusal: &Refusal, id: RequestId) -> Response<AnswerBody> {
+    let rendered = wire::render::refusal(dialect, refusal, id.as_str());
+    let mut response = Response::new(AnswerBody::whole(rendered.body));
+    *response.status_mut() = StatusCode::from_u16(rendered.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(rendered.content_type));
+    if let Some(wait) = refusal.retry_after() {
+        headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds_ceil(wait)));
+    }
+    match refusal {
+        Refusal::MethodNotAllowed { allowed } => {
+            headers.insert(ALLOW, HeaderValue::from_static(allowed));
+        }
+        Refusal::InvalidApiKey | Refusal::KeyExpired | Refusal::KeyRevoked => {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        // The rest of such a body would be read as the next request.
+        Refusal::RequestTooLarge { .. } => {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        _ => {}
+    }
+    response
+}

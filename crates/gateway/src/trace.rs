@@ -1,0 +1,93 @@
+//! Where the time of one call went, in the stages of the pipeline.
+
+use core::fmt::Write as _;
+use core::time::Duration;
+
+use base::Moment;
+
+/// The moments at which the stages of one call ended, in the order of the pipeline.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Trace {
+    started: Moment,
+    authenticated: Option<Moment>,
+    body_read: Option<Moment>,
+    admitted: Option<Moment>,
+    reserved: Option<Moment>,
+    answered: Option<Moment>,
+}
+
+impl Trace {
+    pub(crate) fn new(started: Moment) -> Trace {
+        Trace { started, authenticated: None, body_read: None, admitted: None, reserved: None, answered: None }
+    }
+
+    pub(crate) fn authenticated(&mut self, now: Moment) {
+        self.authenticated = Some(now);
+    }
+
+    pub(crate) fn body_read(&mut self, now: Moment) {
+        self.body_read = Some(now);
+    }
+
+    pub(crate) fn admitted(&mut self, now: Moment) {
+        self.admitted = Some(now);
+    }
+
+    pub(crate) fn reserved(&mut self, now: Moment) {
+        self.reserved = Some(now);
+    }
+
+    /// The upstream's head has come.
+    pub(crate) fn answered(&mut self, now: Moment) {
+        self.answered = Some(now);
+    }
+
+    /// The `Server-Timing` header: milliseconds per stage, and what Mandant itself added ("overhead").
+    ///
+    /// The client's own slowness in sending its body is in none of them.
+    pub(crate) fn server_timing(&self, now: Moment) -> String {
+        let mut line = String::with_capacity(96);
+        let mut overhead = Duration::ZERO;
+        let mut stage = |name: &str, from: Option<Moment>, to: Option<Moment>, own: bool| {
+            let (Some(from), Some(to)) = (from, to) else { return };
+            let span = to.saturating_since(from);
+            if own {
+                overhead += span;
+            }
+            write_stage(&mut line, name, span);
+        };
+        stage("auth", Some(self.started), self.authenticated, true);
+        stage("admit", self.body_read, self.admitted, true);
+        stage("reserve", self.admitted, self.reserved, true);
+        stage("upstream", self.reserved, self.answered, false);
+        if let Some(answered) = self.answered {
+            overhead += now.saturating_since(answered);
+        }
+        write_stage(&mut line, "overhead", overhead);
+        line
+    }
+}
+
+fn write_stage(line: &mut String, name: &str, span: Duration) {
+    let separator = if line.is_empty() { "" } else { ", " };
+    let micros = span.as_micros();
+    write!(line, "{separator}{name};dur={}.{:03}", micros / 1_000, micros % 1_000).expect("a string takes any text");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn overhead_is_our_own_time_only() {
+        let at = |millis: u64| Moment::from_nanos(millis * 1_000_000);
+        let mut trace = Trace::new(at(0));
+        trace.authenticated(at(1));
+        trace.body_read(at(500));
+        trace.admitted(at(502));
+        trace.reserved(at(503));
+        trace.answered(at(903));
+        let expected = "auth;dur=1.000, admit;dur=2.000, reserve;dur=1.000, upstream;dur=400.000, overhead;dur=8.000";
+        assert_eq!(trace.server_timing(at(907)), expected);
+    }
+}

@@ -1,0 +1,100 @@
+//! Dialling: name, socket, TLS, HTTP handshake. One connection a call of [`dial`]; the pool decides how many.
+
+use core::time::Duration;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
+
+use super::ConnectError;
+use crate::body::OutgoingBody;
+
+/// Where an upstream lives, taken apart once from its `base_url`.
+#[derive(Debug, Clone)]
+pub(crate) struct Origin {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) secure: bool,
+    /// HTTP/2 without TLS, for upstreams known to speak it.
+    pub(crate) http2_plain: bool,
+}
+
+/// A connection ready for requests.
+pub(crate) enum Sender {
+    Http1(http1::SendRequest<OutgoingBody>),
+    Http2(http2::SendRequest<OutgoingBody>),
+}
+
+/// Makes one connection to `origin`, all steps together within `timeout`.
+pub(crate) async fn dial(origin: &Origin, tls: &Arc<ClientConfig>, timeout: Duration) -> Result<Sender, ConnectError> {
+    match tokio::time::timeout(timeout, dial_unbounded(origin, tls)).await {
+        Ok(result) => result,
+        Err(_) => Err(ConnectError::Timeout),
+    }
+}
+
+async fn dial_unbounded(origin: &Origin, tls: &Arc<ClientConfig>) -> Result<Sender, ConnectError> {
+    let stream = open_socket(origin).await?;
+    if !origin.secure {
+        return if origin.http2_plain { handshake_http2(TokioIo::new(stream)).await } else { handshake_http1(TokioIo::new(stream)).await };
+    }
+    let name = ServerName::try_from(origin.host.clone()).map_err(|_| ConnectError::Address("its host is not a name"))?;
+    let stream = tokio_rustls::TlsConnector::from(tls.clone()).connect(name, stream).await.map_err(ConnectError::Dial)?;
+    let speaks_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+    if speaks_http2 { handshake_http2(TokioIo::new(stream)).await } else { handshake_http1(TokioIo::new(stream)).await }
+}
+
+/// Tries every address of the name in order and keeps the first that answers.
+async fn open_socket(origin: &Origin) -> Result<TcpStream, ConnectError> {
+    let addresses: Vec<SocketAddr> =
+        tokio::net::lookup_host((origin.host.as_str(), origin.port)).await.map_err(ConnectError::Resolve)?.collect();
+    let mut last = std::io::Error::from(std::io::ErrorKind::NotFound);
+    for address in addresses {
+        match TcpStream::connect(address).await {
+            Ok(stream) => {
+                stream.set_nodelay(true).map_err(ConnectError::Dial)?;
+                return Ok(stream);
+            }
+            Err(error) => last = error,
+        }
+    }
+    Err(ConnectError::Dial(last))
+}
+
+async fn handshake_http1<T>(io: T) -> Result<Sender, ConnectError>
+where
+    T: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+{
+    let (sender, connection) = http1::Builder::new().handshake(io).await.map_err(ConnectError::Handshake)?;
+    // The connection ends when its sender is dropped or the peer closes; either way its requests learn of it.
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "an upstream connection ended");
+        }
+    });
+    Ok(Sender::Http1(sender))
+}
+
+async fn handshake_http2<T>(io: T) -> Result<Sender, ConnectError>
+where
+    T: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+{
+    let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .keep_alive_interval(Duration::from_secs(20))
+        .keep_alive_timeout(Duration::from_secs(20))
+        .adaptive_window(true)
+        .handshake(io)
+        .await
+        .map_err(ConnectError::Handshake)?;
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "an upstream connection ended");
+        }
+    });
+    Ok(Sender::Http2(sender))
+}

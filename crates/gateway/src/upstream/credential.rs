@@ -1,0 +1,94 @@
+//! The credentials of upstreams: read where they are kept, sent as headers, and kept out of what clients see.
+
+use base::Secret;
+use catalog::KeySource;
+use http::HeaderValue;
+
+use super::ConnectError;
+
+/// Shortest run of characters of a credential that is worth hiding when an upstream echoes it.
+const ECHO_BYTES_MIN: usize = 8;
+/// What stands in the place of a hidden credential.
+const REDACTED: &[u8] = b"[redacted]";
+
+/// Reads a credential from where it is kept.
+///
+/// # Errors
+/// A sentence that names the place but never the value.
+pub fn read(source: &KeySource) -> Result<Secret<String>, String> {
+    match source {
+        KeySource::Env(name) => std::env::var(name)
+            .map(Secret::new)
+            .map_err(|_| format!("the environment variable {name} is not set")),
+        KeySource::File(path) => std::fs::read_to_string(path)
+            .map(|text| Secret::new(text.trim().to_owned()))
+            .map_err(|error| format!("the file {path}: {error}")),
+        KeySource::Inline(secret) => Ok(secret.clone()),
+    }
+}
+
+/// The `Authorization` header for a credential.
+pub(super) fn bearer(source: &KeySource) -> Result<HeaderValue, ConnectError> {
+    let secret = read(source).map_err(ConnectError::Credential)?;
+    let mut value = HeaderValue::from_str(&format!("Bearer {}", secret.expose()))
+        .map_err(|_| ConnectError::Credential("it has characters that no header can carry".into()))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// `text` without any of `credentials`; `None` when none occurs.
+///
+/// Providers echo keys whole, or cut in the middle by stars (`sk-abcd****wxyz`): such a token is hidden as a whole when
+/// it starts like a credential.
+pub(super) fn redact(text: &[u8], credentials: &[HeaderValue]) -> Option<Vec<u8>> {
+    let mut clean: Option<Vec<u8>> = None;
+    for credential in credentials {
+        let secret = credential.as_bytes().strip_prefix(b"Bearer ").unwrap_or(credential.as_bytes());
+        let marker = &secret[..secret.len().min(ECHO_BYTES_MIN)];
+        if marker.len() < ECHO_BYTES_MIN {
+            continue;
+        }
+        let current = clean.as_deref().unwrap_or(text);
+        if memchr::memmem::find(current, marker).is_some() {
+            clean = Some(hide_tokens(current, marker));
+        }
+    }
+    clean
+}
+
+/// Replaces every token that begins with `marker`, up to a character that no key has.
+fn hide_tokens(text: &[u8], marker: &[u8]) -> Vec<u8> {
+    let is_key_byte = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_*.+/=".contains(byte);
+    let mut clean = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = memchr::memmem::find(rest, marker) {
+        clean.extend_from_slice(&rest[..at]);
+        clean.extend_from_slice(REDACTED);
+        let token = &rest[at..];
+        let end = token.iter().position(|byte| !is_key_byte(byte)).unwrap_or(token.len());
+        rest = &token[end..];
+    }
+    clean.extend_from_slice(rest);
+    clean
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_echoed_credential_never_reaches_the_client() {
+        let keys = [HeaderValue::from_static("Bearer sk-canary-0123456789")];
+        let echoes: [&[u8]; 3] = [
+            b"Incorrect API key provided: sk-canary-0123456789. You can",
+            b"Incorrect API key provided: sk-canar*********6789.",
+            b"{\"a\":\"sk-canary-0123456789\",\"b\":\"sk-canary-0123456789\"}",
+        ];
+        for echo in echoes {
+            let clean = redact(echo, &keys).expect("found");
+            assert!(!String::from_utf8_lossy(&clean).contains("canar"), "{}", String::from_utf8_lossy(&clean));
+            assert!(!String::from_utf8_lossy(&clean).contains("6789"));
+        }
+        assert_eq!(redact(b"nothing here", &keys), None);
+    }
+}

@@ -1,0 +1,277 @@
+//! The connections to one upstream: idle HTTP/1.1 ones, most recently used first, and a few shared HTTP/2 ones.
+
+use core::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use catalog::{Http2Mode, Upstream};
+use http::{HeaderValue, Request, Response, Uri};
+use hyper::body::Incoming;
+use hyper::client::conn::{TrySendError, http2};
+use rustls::ClientConfig;
+use tokio::time::Instant;
+use wire::Endpoint;
+
+use super::connect::{Origin, Sender, dial};
+use super::{ConnectError, credential};
+use crate::body::OutgoingBody;
+
+/// How many connections a pool keeps.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PoolLimits {
+    pub(crate) idle_max: usize,
+    pub(crate) idle_timeout: Duration,
+    pub(crate) http2_connections_max: usize,
+}
+
+/// Everything needed to send a request to one upstream, worked out once.
+pub(crate) struct Pool {
+    upstream: Arc<Upstream>,
+    origin: Origin,
+    /// The `Host` header.
+    authority: HeaderValue,
+    /// `scheme://authority/base/path` without a trailing slash.
+    base: String,
+    /// `Authorization` values, used in turn; empty for an upstream without credentials.
+    credentials: Vec<HeaderValue>,
+    next_credential: AtomicUsize,
+    tls: Arc<ClientConfig>,
+    limits: PoolLimits,
+    idle: Mutex<Vec<Idle>>,
+    shared: Mutex<Vec<Shared>>,
+    /// Attempts under way, for the upstream's own `concurrency`.
+    busy: AtomicUsize,
+}
+
+/// An HTTP/1.1 connection that waits for its next request.
+struct Idle {
+    sender: hyper::client::conn::http1::SendRequest<OutgoingBody>,
+    since: Instant,
+}
+
+/// An HTTP/2 connection and how many requests are on it.
+struct Shared {
+    sender: http2::SendRequest<OutgoingBody>,
+    requests: Arc<AtomicUsize>,
+}
+
+/// Requests on one shared connection before another is opened.
+const HTTP2_REQUESTS_PER_CONNECTION: usize = 90;
+
+/// The right to send one request: a connection, and a place within the upstream's concurrency.
+pub(crate) struct Connection {
+    kind: Kind,
+    /// Whether it served an earlier request, so that it may have been closed meanwhile.
+    pub(crate) reused: bool,
+    place: Place,
+}
+
+enum Kind {
+    Http1(hyper::client::conn::http1::SendRequest<OutgoingBody>),
+    Http2(http2::SendRequest<OutgoingBody>, #[expect(dead_code, reason = "held for its drop")] Counted),
+}
+
+/// One request on a shared connection; uncounted when dropped.
+struct Counted(Arc<AtomicUsize>);
+
+impl Counted {
+    fn new(requests: &Arc<AtomicUsize>) -> Counted {
+        requests.fetch_add(1, Ordering::Relaxed);
+        Counted(requests.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// One place within an upstream's concurrency; given back when dropped.
+pub(crate) struct Place {
+    pool: Arc<Pool>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.pool.busy.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Pool {
+    pub(crate) fn new(upstream: Arc<Upstream>, tls: Arc<ClientConfig>, limits: PoolLimits) -> Result<Pool, ConnectError> {
+        let uri: Uri = upstream.base_url.parse().map_err(|_| ConnectError::Address("it is not a URL"))?;
+        let host = uri.host().ok_or(ConnectError::Address("it has no host"))?;
+        let authority = uri.authority().ok_or(ConnectError::Address("it has no host"))?.as_str();
+        let secure = uri.scheme_str() == Some("https");
+        let origin = Origin {
+            host: host.trim_matches(['[', ']']).to_owned(),
+            port: uri.port_u16().unwrap_or(if secure { 443 } else { 80 }),
+            secure,
+            http2_plain: matches!(upstream.http2, Http2Mode::PriorKnowledge),
+        };
+        let credentials = upstream.api_keys.iter().map(credential::bearer).collect::<Result<_, _>>()?;
+        Ok(Pool {
+            authority: HeaderValue::from_str(authority).map_err(|_| ConnectError::Address("its host is not plain ASCII"))?,
+            base: upstream.base_url.trim_end_matches('/').to_owned(),
+            origin,
+            credentials,
+            next_credential: AtomicUsize::new(0),
+            tls,
+            limits,
+            idle: Mutex::new(Vec::new()),
+            shared: Mutex::new(Vec::new()),
+            busy: AtomicUsize::new(0),
+            upstream,
+        })
+    }
+
+    pub(crate) fn upstream(&self) -> &Arc<Upstream> {
+        &self.upstream
+    }
+
+    pub(crate) fn authority(&self) -> &HeaderValue {
+        &self.authority
+    }
+
+    /// The next of the pooled credentials.
+    pub(crate) fn credential(&self) -> Option<&HeaderValue> {
+        match self.credentials.as_slice() {
+            [] => None,
+            [only] => Some(only),
+            several => several.get(self.next_credential.fetch_add(1, Ordering::Relaxed) % several.len()),
+        }
+    }
+
+    /// Whether `text` contains one of this upstream's credentials, and the text without them.
+    pub(crate) fn redact(&self, text: &[u8]) -> Option<Vec<u8>> {
+        credential::redact(text, &self.credentials)
+    }
+
+    /// The full address of an endpoint.
+    pub(crate) fn uri(&self, endpoint: Endpoint, http2: bool) -> Result<Uri, http::uri::InvalidUri> {
+        let path = endpoint.path();
+        let mut address = String::with_capacity(self.base.len() + path.len());
+        let prefix = if http2 { 0 } else { self.path_start() };
+        address.push_str(&self.base[prefix..]);
+        address.push_str(path);
+        Uri::try_from(address)
+    }
+
+    /// Where the path starts in `base`: HTTP/1.1 requests name only the path.
+    fn path_start(&self) -> usize {
+        let host_start = self.base.find("://").map_or(0, |at| at + 3);
+        self.base[host_start..].find('/').map_or(self.base.len(), |at| host_start + at)
+    }
+
+    /// A connection for one request: idle, shared or new, within the upstream's connect timeout.
+    pub(crate) async fn checkout(self: &Arc<Pool>, fresh: bool) -> Result<Connection, ConnectError> {
+        let place = self.take_place()?;
+        if !fresh {
+            if let Some(kind) = self.pick_shared() {
+                return Ok(Connection { kind, reused: true, place });
+            }
+            while let Some(mut idle) = self.pop_idle() {
+                if idle.sender.is_closed() || idle.since.elapsed() > self.limits.idle_timeout {
+                    continue;
+                }
+                if idle.sender.is_ready() || idle.sender.ready().await.is_ok() {
+                    return Ok(Connection { kind: Kind::Http1(idle.sender), reused: true, place });
+                }
+            }
+        }
+        let kind = match dial(&self.origin, &self.tls, self.upstream.timeouts.connect).await? {
+            Sender::Http1(sender) => Kind::Http1(sender),
+            Sender::Http2(sender) => self.share(sender),
+        };
+        Ok(Connection { kind, reused: false, place })
+    }
+
+    fn take_place(self: &Arc<Pool>) -> Result<Place, ConnectError> {
+        let before = self.busy.fetch_add(1, Ordering::Relaxed);
+        let place = Place { pool: self.clone() };
+        match self.upstream.concurrency {
+            Some(most) if before >= most as usize => Err(ConnectError::Full),
+            _ => Ok(place),
+        }
+    }
+
+    fn pop_idle(&self) -> Option<Idle> {
+        self.idle.lock().expect("no panic while the pool is locked").pop()
+    }
+
+    /// The least used shared connection, unless all are busy and another may be opened.
+    fn pick_shared(&self) -> Option<Kind> {
+        let mut connections = self.shared.lock().expect("no panic while the pool is locked");
+        connections.retain(|shared| !shared.sender.is_closed());
+        let full = connections.len() >= self.limits.http2_connections_max;
+        let least = connections.iter().min_by_key(|shared| shared.requests.load(Ordering::Relaxed))?;
+        let before = least.requests.load(Ordering::Relaxed);
+        if before >= HTTP2_REQUESTS_PER_CONNECTION && !full {
+            return None;
+        }
+        Some(Kind::Http2(least.sender.clone(), Counted::new(&least.requests)))
+    }
+
+    /// Uses a new HTTP/2 connection for one request and keeps it for others while there is room.
+    fn share(&self, sender: http2::SendRequest<OutgoingBody>) -> Kind {
+        let requests = Arc::new(AtomicUsize::new(0));
+        let kind = Kind::Http2(sender.clone(), Counted::new(&requests));
+        let mut connections = self.shared.lock().expect("no panic while the pool is locked");
+        if connections.len() < self.limits.http2_connections_max {
+            connections.push(Shared { sender, requests });
+        }
+        kind
+    }
+}
+
+/// Why a request got no response head, and whether it may have left.
+#[derive(Debug)]
+pub(crate) struct SendError {
+    /// False only when it is certain that no byte left.
+    pub(crate) may_have_left: bool,
+    pub(crate) source: hyper::Error,
+}
+
+impl From<TrySendError<Request<OutgoingBody>>> for SendError {
+    fn from(mut error: TrySendError<Request<OutgoingBody>>) -> SendError {
+        // hyper hands the request back exactly when it never began to write it.
+        let may_have_left = error.take_message().is_none();
+        SendError { may_have_left, source: error.into_error() }
+    }
+}
+
+impl Connection {
+    pub(crate) fn is_http2(&self) -> bool {
+        matches!(self.kind, Kind::Http2(..))
+    }
+
+    /// Sends the request; the future yields the head of the response.
+    pub(crate) fn send(
+        &mut self,
+        request: Request<OutgoingBody>,
+    ) -> core::pin::Pin<Box<dyn Future<Output = Result<Response<Incoming>, SendError>> + Send>> {
+        match &mut self.kind {
+            Kind::Http1(sender) => {
+                let response = sender.try_send_request(request);
+                Box::pin(async { response.await.map_err(SendError::from) })
+            }
+            Kind::Http2(sender, _) => {
+                let response = sender.try_send_request(request);
+                Box::pin(async { response.await.map_err(SendError::from) })
+            }
+        }
+    }
+
+    /// Gives a connection back whose response was read to its end.
+    pub(crate) fn release(self) {
+        // An HTTP/2 connection is in the pool already; dropping uncounts this request.
+        if let Kind::Http1(sender) = self.kind {
+            let pool = &self.place.pool;
+            let mut idle = pool.idle.lock().expect("no panic while the pool is locked");
+            if idle.len() < pool.limits.idle_max && !sender.is_closed() {
+                idle.push(Idle { sender, since: Instant::now() });
+            }
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! A relay for one test: store in a temporary folder, simulated provider, tenants as the test wants them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::{Money, TenantId};
+use gateway::{Running, Settings};
+use serde_json::{Value, json};
+use store::resource::Resources;
+use store::{ApplyOptions, Directory, MasterKeySource, Store, UsageRecord};
+use testkit::{Options, SimulatedProvider};
+
+/// A running relay and what it stands between.
+pub(crate) struct TestApp {
+    pub(crate) provider: SimulatedProvider,
+    pub(crate) relay: Running,
+    pub(crate) store: Arc<Store>,
+    pub(crate) directory: Arc<Directory>,
+    /// Removed when the test ends.
+    _folder: tempfile::TempDir,
+}
+
+/// The secret of the key `name` in tests.
+pub(crate) fn secret(name: &str) -> String {
+    format!("test-secret-of-{name}-0123456789")
+}
+
+/// A tenant with one project "main" and one key "key", whose secret is `secret(id)`; `more` is merged in.
+pub(crate) fn tenant(id: &str, more: Value) -> Value {
+    let mut tenant = json!({
+        "id": id, "plan": "unlimited",
+        "project": [{ "id": "main", "key": [{ "name": "key", "secret": secret(id) }] }],
+    });
+    for (name, value) in more.as_object().expect("an object of settings") {
+        tenant[name] = value.clone();
+    }
+    tenant
+}
+
+/// A chat model at $1.00 and $2.00 per 1M tokens, served under the name `upstream_model`.
+pub(crate) fn chat_model(id: &str, upstream_model: &str) -> Value {
+    json!({
+        "id": id, "kind": "chat", "context_window": 100_000, "max_output_tokens": 1_000,
+        "route": [{ "upstream": "sim", "model": upstream_model }],
+        "price": { "input": "1.00", "output": "2.00", "cached_input": "0.25" },
+    })
+}
+
+/// The upstream "sim" at `base_url`.
+pub(crate) fn upstream(base_url: &str) -> Value {
+    json!({ "id": "sim", "dialect": "openai", "base_url": base_url, "api_keys": ["env:PATH"] })
+}
+
+/// The models that most tests use: "chat" (plain), "vector" (embeddings), "text" (completions).
+pub(crate) fn models() -> Vec<Value> {
+    let vector = json!({
+        "id": "vector", "kind": "embedding", "context_window": 8_192, "max_output_tokens": 0,
+        "route": [{ "upstream": "sim", "model": "text-embedding-3-small" }], "price": { "input": "0.02" },
+    });
+    let text = json!({
+        "id": "text", "kind": "completion", "context_window": 100_000, "max_output_tokens": 1_000,
+        "route": [{ "upstream": "sim", "model": "gpt-3.5-turbo-instruct" }], "price": { "input": "1.00", "output": "2.00" },
+    });
+    vec![chat_model("chat", "gpt-4.1"), vector, text]
+}
+
+impl TestApp {
+    /// The usual models and these tenants.
+    pub(crate) async fn start(tenants: Vec<Value>) -> TestApp {
+        TestApp::with(Options::default(), Settings::default(), models(), tenants).await
+    }
+
+    pub(crate) async fn with(options: Options, settings: Settings, models: Vec<Value>, tenants: Vec<Value>) -> TestApp {
+        let provider = SimulatedProvider::start(options).await.expect("the simulated provider starts");
+        let resources = json!({ "upstream": [upstream(&provider.base_url())], "model": models, "tenant": tenants });
+        TestApp::over(provider, settings, resources).await
+    }
+
+    pub(crate) async fn over(provider: SimulatedProvider, settings: Settings, resources: Value) -> TestApp {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let store = Arc::new(Store::open(&folder.path().join("data"), MasterKeySource::default()).expect("the store opens"));
+        apply(&store, resources);
+        let directory = Directory::load(store.clone()).expect("the directory loads");
+        let settings = Settings { listen: "127.0.0.1:0".parse().expect("an address"), ..settings };
+        let relay = gateway::start(settings, store.clone(), directory.clone(), [7, 11]).await.expect("the relay starts");
+        TestApp { provider, relay, store, directory, _folder: folder }
+    }
+
+    /// Waits until nothing is held, at most five seconds: what the ledger promises of an idle relay.
+    pub(crate) async fn settled(&self) {
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(5);
+        while self.relay.open_holds() > 0 {
+            assert!(tokio::time::Instant::now() < deadline, "{} holds are left after 5 s", self.relay.open_holds());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// All records of a tenant, once everything is settled and written.
+    pub(crate) async fn records(&self, tenant: &str) -> Vec<UsageRecord> {
+        self.settled().await;
+        self.relay.flush();
+        let tenant = TenantId::new(tenant).expect("a tenant id");
+        self.store.calls(&tenant, None, 1_000_000, None).expect("calls are read").calls
+    }
+
+    /// Charged to a tenant this month, as its status says it.
+    pub(crate) fn spent(&self, tenant: &str) -> Money {
+        let status = self.relay.status(&TenantId::new(tenant).expect("a tenant id")).expect("the tenant exists");
+        status.figures.current_usage.total_cost_usd
+    }
+}
+
+/// Applies resources; a problem in them is a mistake of the test.
+pub(crate) fn apply(store: &Store, resources: Value) {
+    let resources: Resources = serde_json::from_value(resources).expect("the shape of resources");
+    if let Err(error) = store.apply(&resources, ApplyOptions::default()) {
+        panic!("the resources cannot be applied: {error:?}");
+    }
+}

@@ -1,0 +1,94 @@
+//! Slow, greedy and lying clients: each bounded, none at another's cost.
+
+use std::time::Duration;
+
+use gateway::Settings;
+use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::app::{TestApp, models, secret, tenant};
+
+async fn app(settings: Settings) -> TestApp {
+    TestApp::with(Default::default(), settings, models(), vec![tenant("acme", json!({}))]).await
+}
+
+/// Sends raw bytes and returns what comes back until the relay closes, or `patience` is over.
+async fn raw(app: &TestApp, bytes: &[u8], patience: Duration) -> (String, bool) {
+    let mut stream = TcpStream::connect(app.relay.address()).await.unwrap();
+    stream.write_all(bytes).await.unwrap();
+    let mut answer = Vec::new();
+    let closed = tokio::time::timeout(patience, stream.read_to_end(&mut answer)).await.is_ok();
+    (String::from_utf8_lossy(&answer).into_owned(), closed)
+}
+
+#[tokio::test]
+async fn a_client_that_never_finishes_its_head_is_cut() {
+    let app = app(Settings { head_timeout: Duration::from_millis(300), ..Settings::default() }).await;
+    let (_, closed) = raw(&app, b"POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\n", Duration::from_secs(3)).await;
+    assert!(closed, "the connection stays open for ever");
+}
+
+#[tokio::test]
+async fn a_client_that_never_finishes_its_body_is_refused_and_nothing_is_held() {
+    let app = app(Settings { body_timeout: Duration::from_millis(300), ..Settings::default() }).await;
+    let head = format!("POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n{{\"model\":", secret("acme"));
+    let (answer, _) = raw(&app, head.as_bytes(), Duration::from_secs(2)).await;
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+    assert_eq!(app.relay.open_holds(), 0);
+}
+
+#[tokio::test]
+async fn two_lengths_are_refused_and_the_connection_is_closed() {
+    let app = app(Settings::default()).await;
+    let body = "{\"model\":\"chat\",\"messages\":[]}";
+    let smuggled = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {0}\r\ncontent-type: application/json\r\ncontent-length: {1}\r\ntransfer-encoding: chunked\r\n\r\n{2:x}\r\n{body}\r\n0\r\n\r\nGET /v1/models HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {0}\r\n\r\n",
+        secret("acme"),
+        body.len() + 5,
+        body.len()
+    );
+    let (answer, closed) = raw(&app, smuggled.as_bytes(), Duration::from_secs(2)).await;
+    assert!(closed && answer.matches("HTTP/1.1 ").count() == 1, "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+    assert!(app.provider.requests().is_empty());
+}
+
+#[tokio::test]
+async fn giant_heads_and_too_many_headers_are_refused() {
+    let app = app(Settings { head_bytes_max: 16 << 10, headers_max: 50, ..Settings::default() }).await;
+    let giant = format!("GET /v1/models HTTP/1.1\r\nhost: a\r\nx-giant: {}\r\n\r\n", "a".repeat(64 << 10));
+    let (answer, _) = raw(&app, giant.as_bytes(), Duration::from_secs(2)).await;
+    assert!(answer.starts_with("HTTP/1.1 431") || answer.starts_with("HTTP/1.1 400") || answer.is_empty(), "{answer}");
+    let many: String = (0..200).map(|number| format!("x-{number}: a\r\n")).collect();
+    let (answer, _) = raw(&app, format!("GET /v1/models HTTP/1.1\r\nhost: a\r\n{many}\r\n").as_bytes(), Duration::from_secs(2)).await;
+    assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+}
+
+#[tokio::test]
+async fn connections_of_one_address_are_capped() {
+    let app = app(Settings { connections_per_address_max: 3, ..Settings::default() }).await;
+    let mut kept = Vec::new();
+    for _ in 0..3 {
+        kept.push(TcpStream::connect(app.relay.address()).await.unwrap());
+    }
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let (_, closed) = raw(&app, b"", Duration::from_secs(2)).await;
+    assert!(closed, "the fourth is closed at once");
+    kept.clear();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(app.chat("acme", "chat", json!({})).await.status, 200, "a closed connection gives its place back");
+}
+
+#[tokio::test]
+async fn random_credentials_are_refused_in_bounded_memory() {
+    let app = app(Settings::default()).await;
+    let mut client = crate::client::Client::connect(app.relay.address()).await;
+    let mut random = fastrand::Rng::with_seed(3);
+    for _ in 0..2_000 {
+        let key: String = (0..random.usize(1..200)).map(|_| random.alphanumeric()).collect();
+        let mut request = crate::client::get("/v1/models", "acme");
+        request.headers_mut().insert("authorization", format!("Bearer {key}").parse().unwrap());
+        assert_eq!(client.call(request).await.status, 401);
+    }
+}

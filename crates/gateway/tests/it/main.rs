@@ -1,0 +1,17 @@
+//! The relay as its clients meet it: a real server, a real store, a simulated provider, one file a promise.
+
+mod app;
+mod client;
+
+mod bad_input;
+mod defaults;
+mod fails_over;
+mod hostile_clients;
+mod isolation;
+mod limits;
+mod never_overspends;
+mod nothing_held;
+mod relays;
+mod replay;
+mod stream_cut;
+mod upstream_faults;

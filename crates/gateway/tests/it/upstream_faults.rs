@@ -1,0 +1,109 @@
+//! What providers do wrong: bounded, reported in the dialect, charged by what is known.
+
+use std::time::Duration;
+
+use base::Money;
+use serde_json::json;
+use store::CallEnding;
+use testkit::Options;
+
+use crate::app::{TestApp, chat_model, tenant};
+
+async fn app(upstream_model: &str, settings: gateway::Settings) -> TestApp {
+    let models = vec![chat_model("chat", upstream_model)];
+    TestApp::with(Options::default(), settings, models, vec![tenant("acme", json!({}))]).await
+}
+
+#[tokio::test]
+async fn a_providers_error_passes_unchanged_and_costs_nothing() {
+    for status in [400, 401, 403, 404, 422, 429, 500, 503] {
+        let app = app(&format!("sim-error-{status}"), Default::default()).await;
+        let reply = app.chat("acme", "chat", json!({})).await;
+        assert_eq!(reply.status.as_u16(), status);
+        assert!(reply.json()["error"]["message"].is_string(), "{}", reply.text());
+        assert_eq!(app.records("acme").await[0].ending, CallEnding::Refused);
+        assert_eq!(app.spent("acme"), Money::ZERO);
+    }
+}
+
+#[tokio::test]
+async fn a_broken_stream_is_reported_as_broken_and_charged_for_what_came() {
+    for fault in ["sim-close-mid-stream-4", "sim-missing-done-4"] {
+        let app = app(fault, Default::default()).await;
+        let reply = app.chat("acme", "chat", json!({ "stream": true, "max_tokens": 50 })).await;
+        let text = reply.text();
+        let last = text.trim_end().rsplit("data: ").next().unwrap();
+        let error: serde_json::Value = serde_json::from_str(last).expect("an error event ends it");
+        assert_eq!(error["error"]["code"], "upstream_error", "{fault}: {text}");
+        let record = app.records("acme").await.remove(0);
+        assert_eq!(record.ending, CallEnding::Cut, "{fault}");
+        assert!(record.usage.input > 0 && record.usage.output > 0 && record.charged < record.held, "{record:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_providers_error_inside_a_stream_passes_unchanged() {
+    let app = app("sim-stream-error-2", Default::default()).await;
+    let reply = app.chat("acme", "chat", json!({ "stream": true })).await;
+    assert_eq!(reply.text().matches("\"error\"").count(), 1, "{}", reply.text());
+    app.settled().await;
+}
+
+#[tokio::test]
+async fn usage_that_cannot_be_true_keeps_the_hold() {
+    for fault in ["sim-usage-negative", "sim-usage-fractional", "sim-usage-text"] {
+        let app = app(fault, Default::default()).await;
+        let reply = app.chat("acme", "chat", json!({ "max_tokens": 5 })).await;
+        assert_eq!(reply.status, 200, "the client has its answer");
+        assert_eq!(app.relay.open_holds(), 1, "{fault}");
+        assert_eq!(app.spent("acme"), Money::ZERO, "{fault}");
+    }
+}
+
+#[tokio::test]
+async fn an_absurd_usage_is_never_the_tenants_cost() {
+    let app = app("sim-usage-absurd", Default::default()).await;
+    let reply = app.chat("acme", "chat", json!({ "max_tokens": 5 })).await;
+    let held = Money::parse_usd(reply.header("mandant-hold-usd")).unwrap();
+    assert!(app.spent("acme") <= held, "{} charged, {held} held", app.spent("acme"));
+}
+
+#[tokio::test]
+async fn missing_usage_is_counted_from_the_text() {
+    for stream in [false, true] {
+        let app = app("sim-usage-missing", Default::default()).await;
+        let reply = app.chat("acme", "chat", json!({ "max_tokens": 12, "stream": stream })).await;
+        assert_eq!(reply.status, 200);
+        let record = app.records("acme").await.remove(0);
+        assert!((8..=20).contains(&record.usage.output), "{stream}: {record:?}");
+        assert!(record.usage.input > 0 && record.charged > Money::ZERO);
+    }
+}
+
+#[tokio::test]
+async fn a_silent_provider_is_504_within_its_deadline() {
+    let models = vec![chat_model("chat", "sim-never-answer")];
+    let provider = testkit::SimulatedProvider::start(Options::default()).await.unwrap();
+    let mut upstream = crate::app::upstream(&provider.base_url());
+    upstream["timeouts"] = json!({ "connect": "1s", "first_byte": "200ms", "idle": "1s", "total": "2s" });
+    let resources = json!({ "upstream": [upstream], "model": models, "tenant": [tenant("acme", json!({}))] });
+    let app = TestApp::over(provider, Default::default(), resources).await;
+    let started = tokio::time::Instant::now();
+    let reply = app.chat("acme", "chat", json!({})).await;
+    assert_eq!((reply.status.as_u16(), reply.code()), (504, "upstream_timeout".into()));
+    assert!(started.elapsed() < Duration::from_secs(2));
+}
+
+#[tokio::test]
+async fn html_gzip_and_endless_answers_are_bounded() {
+    let settings = gateway::Settings { answer_bytes_max: 1 << 20, stream_line_bytes_max: 1 << 20, ..Default::default() };
+    for fault in ["sim-html-502", "sim-gzip", "sim-endless-line"] {
+        let app = app(fault, settings.clone()).await;
+        let reply = app.chat("acme", "chat", json!({})).await;
+        assert_eq!(reply.status, 502, "{fault}");
+    }
+    let app = app("sim-endless-line", settings).await;
+    let reply = app.chat("acme", "chat", json!({ "stream": true })).await;
+    assert!(reply.body.len() < 4 << 20, "{} bytes", reply.body.len());
+    assert!(reply.text().contains("upstream_error"));
+}

@@ -1,0 +1,105 @@
+//! Holds and how they end.
+
+use base::{AttemptId, Money, Timestamp};
+
+use crate::amounts::Amounts;
+use crate::entry::{AccountPath, Entry};
+
+/// Proof that the worst case of one attempt is reserved on every account of its path.
+///
+/// It can be spent once: [`crate::Ledger::settle`] takes it by value. One that is dropped keeps its money held until
+/// the process ends, so its owner settles it in its own destructor.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "a hold that is not settled keeps its money held"]
+pub struct Hold {
+    pub(crate) attempt: AttemptId,
+    pub(crate) worst: Amounts,
+}
+
+impl Hold {
+    /// Whose attempt it is for.
+    #[must_use]
+    pub const fn attempt(&self) -> AttemptId {
+        self.attempt
+    }
+
+    /// What is held on every account of the path.
+    #[must_use]
+    pub const fn worst(&self) -> Amounts {
+        self.worst
+    }
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// The provider finished and said what it used.
+    Complete(Amounts),
+    /// The answer was cut off; this much was used up to then.
+    Cut(Amounts),
+    /// Provably nothing was billed.
+    Refused,
+    /// Nobody knows yet: the full hold stays, as a hold, until evidence comes.
+    Unknown,
+}
+
+/// What an ending did to each account of the path. `charged + released + still_held` is what was held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settlement {
+    /// The attempt.
+    pub attempt: AttemptId,
+    /// What the accounts pay: the amounts used, but never more than was held.
+    pub charged: Amounts,
+    /// What they can use again.
+    pub released: Amounts,
+    /// What stays held: everything after [`Ending::Unknown`], else nothing.
+    pub still_held: Amounts,
+    /// Cost beyond the hold: the operator's, never the tenant's. More than zero is an alarm.
+    pub variance: Money,
+    /// Tokens used beyond the hold; not counted on any account, so that no limit is ever exceeded.
+    pub variance_tokens: u64,
+    /// Whether this ended the attempt; false after [`Ending::Unknown`] only.
+    pub is_final: bool,
+}
+
+impl Settlement {
+    /// Splits `worst` by how the attempt ended.
+    pub(crate) fn of(attempt: AttemptId, worst: Amounts, ending: Ending) -> Settlement {
+        let (used, still_held) = match ending {
+            Ending::Complete(used) | Ending::Cut(used) => (used, Amounts::ZERO),
+            Ending::Refused => (Amounts::ZERO, Amounts::ZERO),
+            Ending::Unknown => (Amounts::ZERO, worst),
+        };
+        let charged = used.min(worst);
+        let excess = used.saturating_sub(worst);
+        Settlement {
+            attempt,
+            charged,
+            released: worst.saturating_sub(charged).saturating_sub(still_held),
+            still_held,
+            variance: excess.usd,
+            variance_tokens: excess.tokens,
+            is_final: ending != Ending::Unknown,
+        }
+    }
+
+    /// The line for the log; none while the attempt is unknown, because that ends nothing.
+    #[must_use]
+    pub fn entry(&self) -> Option<Entry> {
+        let settled = Entry::Settled { attempt: self.attempt, charged: self.charged, variance: self.variance };
+        self.is_final.then_some(settled)
+    }
+}
+
+/// An attempt of which nobody knows what it cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unresolved {
+    /// The attempt.
+    pub attempt: AttemptId,
+    /// Who holds for it.
+    pub path: AccountPath,
+    /// What is held on each account.
+    pub worst: Amounts,
+    /// Since when.
+    pub granted_at: Timestamp,
+}

@@ -1,0 +1,544 @@
+//! The verbs for single resources, and the settings that each kind of resource takes.
+
+use base::{Money, Price};
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value, json};
+
+/// A project or key by its place: TENANT/PROJECT or TENANT/PROJECT/NAME; projects may nest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Account {
+    /// The tenant.
+    pub(crate) tenant: String,
+    /// What follows the first slash.
+    pub(crate) rest: String,
+}
+
+impl core::str::FromStr for Account {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Account, String> {
+        match text.split_once('/') {
+            Some((tenant, rest)) if !tenant.is_empty() && !rest.is_empty() => {
+                Ok(Account { tenant: tenant.to_owned(), rest: rest.to_owned() })
+            }
+            _ => Err("write the whole place: TENANT/PROJECT, or TENANT/PROJECT/NAME for a key".into()),
+        }
+    }
+}
+
+/// Which settings to take away.
+#[derive(Debug, Default, Clone, Args)]
+pub(crate) struct Unset {
+    /// Take a setting away, such as limits.requests_per_minute; may be given several times.
+    #[arg(long = "unset", value_name = "SETTING")]
+    pub(crate) unset: Vec<String>,
+}
+
+impl Unset {
+    /// Adds a `null` for each setting to take away.
+    pub(crate) fn add_to(&self, patch: &mut Value) {
+        for path in &self.unset {
+            let mut place = &mut *patch;
+            for name in path.split('.') {
+                if !place.is_object() {
+                    *place = Value::Object(Map::new());
+                }
+                place = &mut place[name];
+            }
+            *place = Value::Null;
+        }
+    }
+}
+
+/// Limits, budget and models: what every account takes.
+#[derive(Debug, Default, Clone, Args)]
+pub(crate) struct AccountTerms {
+    /// The only models allowed, separated by commas.
+    #[arg(long, value_name = "MODELS", value_delimiter = ',')]
+    models: Option<Vec<String>>,
+    /// Requests in any trailing minute.
+    #[arg(long, value_name = "COUNT")]
+    rpm: Option<u64>,
+    /// Requests in any trailing hour.
+    #[arg(long, value_name = "COUNT")]
+    rph: Option<u64>,
+    /// Requests in any trailing 24 hours.
+    #[arg(long, value_name = "COUNT")]
+    rpd: Option<u64>,
+    /// Tokens in any trailing minute.
+    #[arg(long, value_name = "COUNT")]
+    tpm: Option<u64>,
+    /// Tokens in any trailing 24 hours.
+    #[arg(long, value_name = "COUNT")]
+    tpd: Option<u64>,
+    /// Tokens in a calendar month.
+    #[arg(long, value_name = "COUNT")]
+    tokens_per_month: Option<u64>,
+    /// Calls at once.
+    #[arg(long, value_name = "COUNT")]
+    concurrency: Option<u64>,
+    /// Budget per calendar day, in US dollars.
+    #[arg(long, value_name = "USD", value_parser = Money::parse_usd)]
+    usd_per_day: Option<Money>,
+    /// Budget per calendar week.
+    #[arg(long, value_name = "USD", value_parser = Money::parse_usd)]
+    usd_per_week: Option<Money>,
+    /// Budget per calendar month.
+    #[arg(long, value_name = "USD", value_parser = Money::parse_usd)]
+    usd_per_month: Option<Money>,
+    /// Budget per calendar year.
+    #[arg(long, value_name = "USD", value_parser = Money::parse_usd)]
+    usd_per_year: Option<Money>,
+    /// Budget for ever.
+    #[arg(long, value_name = "USD", value_parser = Money::parse_usd)]
+    usd_total: Option<Money>,
+}
+
+impl AccountTerms {
+    fn patch(&self) -> Value {
+        without_nulls(json!({
+            "models": self.models,
+            "limits": {
+                "requests_per_minute": self.rpm,
+                "requests_per_hour": self.rph,
+                "requests_per_day": self.rpd,
+                "tokens_per_minute": self.tpm,
+                "tokens_per_day": self.tpd,
+                "tokens_per_month": self.tokens_per_month,
+                "concurrency": self.concurrency,
+            },
+            "budget": {
+                "usd_per_day": self.usd_per_day,
+                "usd_per_week": self.usd_per_week,
+                "usd_per_month": self.usd_per_month,
+                "usd_per_year": self.usd_per_year,
+                "usd_total": self.usd_total,
+            },
+        }))
+    }
+}
+
+/// What fills the gaps of a call.
+#[derive(Debug, Default, Clone, Args)]
+struct DefaultTerms {
+    /// The model of a call that names none.
+    #[arg(long, value_name = "MODEL")]
+    default_model: Option<String>,
+    /// The output limit of a call that sets none.
+    #[arg(long, value_name = "COUNT")]
+    default_max_tokens: Option<u64>,
+}
+
+impl DefaultTerms {
+    fn patch(&self) -> Value {
+        without_nulls(json!({"defaults": {"model": self.default_model, "max_tokens": self.default_max_tokens}}))
+    }
+}
+
+/// The settings of a tenant.
+#[derive(Debug, Default, Clone, Args)]
+pub(crate) struct TenantTerms {
+    /// The name for people.
+    #[arg(long)]
+    name: Option<String>,
+    /// What applies without limits and budget: standard or unlimited.
+    #[arg(long, value_parser = ["standard", "unlimited"])]
+    plan: Option<String>,
+    /// Who goes first when an upstream is scarce.
+    #[arg(long, value_parser = ["high", "normal", "low"])]
+    priority: Option<String>,
+    /// The calendar that budgets follow, such as Europe/Berlin.
+    #[arg(long, value_name = "ZONE")]
+    timezone: Option<String>,
+    #[command(flatten)]
+    terms: AccountTerms,
+    #[command(flatten)]
+    defaults: DefaultTerms,
+}
+
+impl TenantTerms {
+    /// The members that are set.
+    pub(crate) fn patch(&self) -> Value {
+        let own = json!({"name": self.name, "plan": self.plan, "priority": self.priority, "timezone": self.timezone});
+        joined([without_nulls(own), self.terms.patch(), self.defaults.patch()])
+    }
+}
+
+/// The settings of a project.
+#[derive(Debug, Default, Clone, Args)]
+pub(crate) struct ProjectTerms {
+    #[command(flatten)]
+    terms: AccountTerms,
+    #[command(flatten)]
+    defaults: DefaultTerms,
+}
+
+impl ProjectTerms {
+    /// The members that are set.
+    pub(crate) fn patch(&self) -> Value {
+        joined([self.terms.patch(), self.defaults.patch()])
+    }
+}
+
+/// The settings of a key.
+#[derive(Debug, Default, Clone, Args)]
+pub(crate) struct KeyTerms {
+    /// Refused from then on, such as 2027-01-01T00:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    expires: Option<String>,
+    /// The only networks that it may be used from, separated by commas.
+    #[arg(long, value_name = "NETWORKS", value_delimiter = ',')]
+    ip_allow: Option<Vec<String>>,
+    /// Makes it a service key that may act for these tenants, separated by commas.
+    #[arg(long, value_name = "TENANTS", value_delimiter = ',')]
+    service: Option<Vec<String>>,
+    #[command(flatten)]
+    terms: AccountTerms,
+}
+
+impl KeyTerms {
+    /// The members that are set.
+    pub(crate) fn patch(&self) -> Value {
+        let own = json!({"expires": self.expires, "ip_allow": self.ip_allow, "service": self.service});
+        joined([without_nulls(own), self.terms.patch()])
+    }
+}
+
+/// The settings of an upstream.
+#[derive(Debug, Default, Clone, Args)]
+pub(crate) struct UpstreamTerms {
+    /// Where its endpoints begin.
+    #[arg(long, value_name = "URL")]
+    base_url: Option<String>,
+    /// Where its credential is: env:NAME or file:PATH; several are pooled.
+    #[arg(long, value_name = "PLACE", value_parser = credential_place)]
+    api_key: Vec<String>,
+    /// Read a credential from the first line of this file (- for standard input) and seal it in the store.
+    #[arg(long, value_name = "FILE", conflicts_with = "api_key")]
+    pub(crate) secret_file: Option<std::path::PathBuf>,
+    /// It takes calls without a credential.
+    #[arg(long)]
+    no_auth: bool,
+    /// Plain http:// is allowed although the host is not loopback.
+    #[arg(long)]
+    allow_plain_http: bool,
+    /// Attempts under way at once.
+    #[arg(long, value_name = "COUNT")]
+    concurrency: Option<u32>,
+}
+
+impl UpstreamTerms {
+    /// The members that are set, but for a credential that is still to be read.
+    pub(crate) fn patch(&self) -> Value {
+        without_nulls(json!({
+            "base_url": self.base_url,
+            "api_keys": (!self.api_key.is_empty()).then_some(&self.api_key),
+            "no_auth": self.no_auth.then_some(true),
+            "allow_plain_http": self.allow_plain_http.then_some(true),
+            "concurrency": self.concurrency,
+        }))
+    }
+}
+
+/// A credential itself would be seen by everybody who lists processes.
+fn credential_place(text: &str) -> Result<String, String> {
+    if text.starts_with("env:") || text.starts_with("file:") {
+        Ok(text.to_owned())
+    } else {
+        Err("name a place, env:NAME or file:PATH; give the credential itself with --secret-file -".into())
+    }
+}
+
+/// The settings of a model.
+#[derive(Debug, Default, Clone, Args)]
+pub(crate) struct ModelTerms {
+    /// Where it is served: UPSTREAM, or UPSTREAM=NAME when it has another name there; several share the calls.
+    #[arg(long, value_name = "UPSTREAM")]
+    route: Vec<String>,
+    /// What tenants pay for input, in US dollars per 1M tokens.
+    #[arg(long, value_name = "USD", value_parser = Price::parse_per_million)]
+    input_price: Option<Price>,
+    /// What tenants pay for output, in US dollars per 1M tokens.
+    #[arg(long, value_name = "USD", value_parser = Price::parse_per_million)]
+    output_price: Option<Price>,
+    /// What tenants pay for cached input, in US dollars per 1M tokens.
+    #[arg(long, value_name = "USD", value_parser = Price::parse_per_million)]
+    cached_input_price: Option<Price>,
+    /// Tokens of input and output that fit together.
+    #[arg(long, value_name = "COUNT")]
+    context_window: Option<u64>,
+    /// Output tokens when a call sets no limit.
+    #[arg(long, value_name = "COUNT")]
+    max_output_tokens: Option<u64>,
+    /// Which endpoints it serves.
+    #[arg(long, value_parser = ["chat", "completion", "text", "embedding"])]
+    kind: Option<String>,
+    /// Models that may answer instead, in order, separated by commas.
+    #[arg(long, value_name = "MODELS", value_delimiter = ',')]
+    fallbacks: Option<Vec<String>>,
+}
+
+impl ModelTerms {
+    /// The members that are set.
+    pub(crate) fn patch(&self) -> Value {
+        let route: Vec<Value> = self
+            .route
+            .iter()
+            .map(|target| match target.split_once('=') {
+                Some((upstream, model)) => json!({"upstream": upstream, "model": model}),
+                None => json!({"upstream": target}),
+            })
+            .collect();
+        without_nulls(json!({
+            "route": (!route.is_empty()).then_some(route),
+            "price": {"input": self.input_price, "output": self.output_price, "cached_input": self.cached_input_price},
+            "context_window": self.context_window,
+            "max_output_tokens": self.max_output_tokens,
+            "kind": self.kind,
+            "fallbacks": self.fallbacks,
+        }))
+    }
+}
+
+/// Leaves out members that are `null`, and tables that are then empty.
+fn without_nulls(value: Value) -> Value {
+    let Value::Object(members) = value else { return value };
+    let kept = members.into_iter().map(|(name, value)| (name, without_nulls(value)));
+    Value::Object(kept.filter(|(_, value)| !value.is_null() && value.as_object().is_none_or(|map| !map.is_empty())).collect())
+}
+
+fn joined<const N: usize>(parts: [Value; N]) -> Value {
+    let members = parts.into_iter().filter_map(|part| match part {
+        Value::Object(members) => Some(members),
+        _ => None,
+    });
+    Value::Object(members.flatten().collect())
+}
+
+/// What can be done with tenants.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TenantCommand {
+    /// Create a tenant; without settings it gets the standard plan.
+    #[command(after_help = "Example:\n  mandant tenant create acme --rpm 120 --usd-per-month 1000")]
+    Create {
+        /// The new tenant's name.
+        tenant: String,
+        #[command(flatten)]
+        terms: TenantTerms,
+    },
+    /// List all tenants.
+    #[command(after_help = "Example:\n  mandant tenant list --json")]
+    List,
+    /// Show a tenant with its projects and keys.
+    #[command(after_help = "Example:\n  mandant tenant show acme")]
+    Show {
+        /// The tenant.
+        tenant: String,
+    },
+    /// Change the named settings of a tenant and keep the others.
+    #[command(after_help = "Example:\n  mandant tenant update acme --rpm 200 --unset budget.usd_per_day")]
+    Update {
+        /// The tenant.
+        tenant: String,
+        #[command(flatten)]
+        terms: TenantTerms,
+        #[command(flatten)]
+        unset: Unset,
+    },
+    /// Refuse every call of a tenant until it is resumed.
+    #[command(after_help = "Example:\n  mandant tenant suspend acme")]
+    Suspend {
+        /// The tenant.
+        tenant: String,
+    },
+    /// Serve a suspended tenant again.
+    #[command(after_help = "Example:\n  mandant tenant resume acme")]
+    Resume {
+        /// The tenant.
+        tenant: String,
+    },
+    /// Delete a tenant with its projects and keys. Its usage records stay.
+    #[command(after_help = "Example:\n  mandant tenant delete acme")]
+    Delete {
+        /// The tenant.
+        tenant: String,
+    },
+}
+
+/// What can be done with projects.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ProjectCommand {
+    /// Create a project.
+    #[command(after_help = "Example:\n  mandant project create acme/search --usd-per-month 50")]
+    Create {
+        /// The new project: TENANT/PROJECT.
+        project: Account,
+        #[command(flatten)]
+        terms: ProjectTerms,
+    },
+    /// List projects.
+    #[command(after_help = "Example:\n  mandant project list --tenant acme")]
+    List {
+        /// Of this tenant only.
+        #[arg(long)]
+        tenant: Option<String>,
+    },
+    /// Show a project with its keys.
+    #[command(after_help = "Example:\n  mandant project show acme/search")]
+    Show {
+        /// The project: TENANT/PROJECT.
+        project: Account,
+    },
+    /// Change the named settings of a project and keep the others.
+    #[command(after_help = "Example:\n  mandant project update acme/search --models gpt-4.1")]
+    Update {
+        /// The project: TENANT/PROJECT.
+        project: Account,
+        #[command(flatten)]
+        terms: ProjectTerms,
+        #[command(flatten)]
+        unset: Unset,
+    },
+    /// Delete a project with its keys. Its usage records stay.
+    #[command(after_help = "Example:\n  mandant project delete acme/search")]
+    Delete {
+        /// The project: TENANT/PROJECT.
+        project: Account,
+    },
+}
+
+/// What can be done with keys.
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Create a key; its secret is printed this once.
+    #[command(after_help = "Example:\n  mandant key create acme/search/ci --expires 2027-01-01T00:00:00Z")]
+    Create {
+        /// The new key: TENANT/PROJECT/NAME.
+        key: Account,
+        /// Take the secret from the first line of this file (- for standard input) instead of making one.
+        #[arg(long, value_name = "FILE")]
+        secret_file: Option<std::path::PathBuf>,
+        #[command(flatten)]
+        terms: KeyTerms,
+    },
+    /// List keys.
+    #[command(after_help = "Example:\n  mandant key list --tenant acme")]
+    List {
+        /// Of this tenant only.
+        #[arg(long)]
+        tenant: Option<String>,
+    },
+    /// Show a key. Its secret is not stored and cannot be shown.
+    #[command(after_help = "Example:\n  mandant key show acme/search/ci")]
+    Show {
+        /// The key: TENANT/PROJECT/NAME.
+        key: Account,
+    },
+    /// Change the named settings of a key and keep the others.
+    #[command(after_help = "Example:\n  mandant key update acme/search/ci --rpm 10")]
+    Update {
+        /// The key: TENANT/PROJECT/NAME.
+        key: Account,
+        #[command(flatten)]
+        terms: KeyTerms,
+        #[command(flatten)]
+        unset: Unset,
+    },
+    /// Give a key a new secret, printed this once; the old one is refused at once.
+    #[command(after_help = "Example:\n  mandant key rotate acme/search/ci")]
+    Rotate {
+        /// The key: TENANT/PROJECT/NAME.
+        key: Account,
+    },
+    /// Refuse a key for good.
+    #[command(after_help = "Example:\n  mandant key revoke acme/search/ci")]
+    Revoke {
+        /// The key: TENANT/PROJECT/NAME.
+        key: Account,
+    },
+    /// Delete a key. Its usage records stay.
+    #[command(after_help = "Example:\n  mandant key delete acme/search/ci")]
+    Delete {
+        /// The key: TENANT/PROJECT/NAME.
+        key: Account,
+    },
+}
+
+/// What can be done with upstreams.
+#[derive(Debug, Subcommand)]
+pub(crate) enum UpstreamCommand {
+    /// Create an upstream.
+    #[command(after_help = "Example:\n  mandant upstream create openai --base-url https://api.openai.com/v1 --api-key env:OPENAI_API_KEY")]
+    Create {
+        /// The new upstream's name.
+        upstream: String,
+        /// The wire format that it speaks.
+        #[arg(long, default_value = "openai", value_parser = ["openai"])]
+        dialect: String,
+        #[command(flatten)]
+        terms: UpstreamTerms,
+    },
+    /// List all upstreams.
+    #[command(after_help = "Example:\n  mandant upstream list")]
+    List,
+    /// Show an upstream; credentials are named, never shown.
+    #[command(after_help = "Example:\n  mandant upstream show openai")]
+    Show {
+        /// The upstream.
+        upstream: String,
+    },
+    /// Change the named settings of an upstream and keep the others.
+    #[command(after_help = "Example:\n  mandant upstream update openai --concurrency 200")]
+    Update {
+        /// The upstream.
+        upstream: String,
+        #[command(flatten)]
+        terms: UpstreamTerms,
+        #[command(flatten)]
+        unset: Unset,
+    },
+    /// Delete an upstream that no model uses.
+    #[command(after_help = "Example:\n  mandant upstream delete openai")]
+    Delete {
+        /// The upstream.
+        upstream: String,
+    },
+}
+
+/// What can be done with models.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModelCommand {
+    /// Create a model; bounds and price that are left out come from the default catalogue when it knows the name.
+    #[command(after_help = "Example:\n  mandant model create gpt-4.1 --route openai --input-price 8.00 --output-price 8.00")]
+    Create {
+        /// The name that clients use.
+        model: String,
+        #[command(flatten)]
+        terms: ModelTerms,
+    },
+    /// List all models.
+    #[command(after_help = "Example:\n  mandant model list")]
+    List,
+    /// Show a model with its price and route.
+    #[command(after_help = "Example:\n  mandant model show gpt-4.1")]
+    Show {
+        /// The model.
+        model: String,
+    },
+    /// Change the named settings of a model and keep the others. A new price is a new version, from now on.
+    #[command(after_help = "Example:\n  mandant model update gpt-4.1 --input-price 7.50")]
+    Update {
+        /// The model.
+        model: String,
+        #[command(flatten)]
+        terms: ModelTerms,
+        #[command(flatten)]
+        unset: Unset,
+    },
+    /// Delete a model that nothing falls back to.
+    #[command(after_help = "Example:\n  mandant model delete gpt-4.1")]
+    Delete {
+        /// The model.
+        model: String,
+    },
+}

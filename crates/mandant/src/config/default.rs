@@ -1,0 +1,147 @@
+//! `config.default.toml`: every setting with its comment and its default, written from the defaults themselves.
+
+use core::fmt::Write as _;
+use core::time::Duration;
+
+use super::checks::write_duration;
+use super::settings::{LogFormat, Settings};
+
+/// The text of `config.default.toml`.
+pub(crate) fn document() -> String {
+    let settings = Settings::default();
+    let mut out = Page(String::new());
+    out.comment(
+        "All settings of the Mandant process, with their defaults. Copy what you change into mandant.toml; leave the rest out.",
+    );
+    out.comment("Mandant reads ./mandant.toml, or the file named by --config or by the variable MANDANT_CONFIG.");
+    out.comment("Tenants, keys, models and upstreams do not stand here: they live in the store (mandant apply).");
+    out.gap();
+    out.key(
+        "data_dir",
+        text(&settings.data_dir.display().to_string()),
+        "The folder with the database, the secrets and the control socket; made on first start, for its owner only.",
+    );
+    relay(&mut out, &settings.relay);
+    out.section("control", "The control listener.");
+    out.key(
+        "listen",
+        text(&settings.control_listen.to_string()),
+        "Serves /healthz and /readyz only. Commands reach the process through control.sock in data_dir.",
+    );
+    out.section("storage", "Where tenants, keys and usage live.");
+    out.key("url", text("sqlite"), "A file mandant.db in data_dir; nothing else may write to it.");
+    out.section("secrets", "What seals upstream credentials.");
+    out.key(
+        "master_key",
+        text(&settings.master_key.to_string()),
+        "A file in data_dir, made on first start; keep a copy elsewhere. Or \"env:NAME\" with 64 hexadecimal digits.",
+    );
+    out.section("log", "What is written to standard error. Bodies, prompts and keys never are.");
+    out.key(
+        "format",
+        text(if settings.log_format == LogFormat::Json { "json" } else { "text" }),
+        "text for people, json for machines: one object a line.",
+    );
+    out.key(
+        "level",
+        text(&settings.log_level),
+        "error, warn, info, debug or trace; also per part, such as \"info,gateway=debug\".",
+    );
+    out.0
+}
+
+fn relay(out: &mut Page, relay: &gateway::Settings) {
+    out.section("relay", "The relay listener: what clients reach, and what they may cost the process.");
+    out.key("listen", text(&relay.listen.to_string()), "Address and port. \"0.0.0.0:8787\" lets other machines in.");
+    out.key("body_bytes_max", bytes(relay.body_bytes_max), "Largest request body; a larger one is refused with 413.");
+    out.key("answer_bytes_max", bytes(relay.answer_bytes_max as u64), "Largest answer that is not a stream.");
+    out.key("stream_line_bytes_max", bytes(relay.stream_line_bytes_max as u64), "Longest line of an event stream.");
+    out.key("head_bytes_max", bytes(relay.head_bytes_max as u64), "Largest head (request line and headers).");
+    out.key("headers_max", relay.headers_max.to_string(), "Most headers in a request.");
+    out.key("connections_max", relay.connections_max.to_string(), "Open client connections; more wait in the kernel.");
+    out.key(
+        "connections_per_address_max",
+        relay.connections_per_address_max.to_string(),
+        "Open connections from one client address; more are closed at once.",
+    );
+    out.key(
+        "http2_streams_max",
+        relay.http2_streams_max.to_string(),
+        "Calls at once on one HTTP/2 connection of a client.",
+    );
+    out.key("head_timeout", span(relay.head_timeout), "A client must send the head of its next request within this time.");
+    out.key("body_timeout", span(relay.body_timeout), "A client must send the whole body within this time.");
+    out.key(
+        "stream_drain",
+        span(relay.stream_drain),
+        "How long a stream is read on for its usage after its client hung up.",
+    );
+    out.key(
+        "answer_drain",
+        span(relay.answer_drain),
+        "How long an answer is waited for after its client hung up: the provider bills it in any case.",
+    );
+    out.key("shutdown_grace", span(relay.shutdown_grace), "How long calls under way may take to end at a stop.");
+    out.key(
+        "records_waiting_max",
+        relay.records_waiting_max.to_string(),
+        "Usage records that may wait for the disk; beyond it new calls are refused with 503.",
+    );
+    out.key("upstream_idle_max", relay.upstream_idle_max.to_string(), "Idle connections kept to one upstream.");
+    out.key("upstream_idle_timeout", span(relay.upstream_idle_timeout), "An idle upstream connection is closed after this.");
+    out.key(
+        "upstream_http2_connections_max",
+        relay.upstream_http2_connections_max.to_string(),
+        "HTTP/2 connections kept to one upstream that speaks it.",
+    );
+    out.unset(
+        "extra_ca_file",
+        text("/etc/ssl/company-ca.pem"),
+        "PEM file with authorities to trust beside the system's, for upstreams with a private one. Not set by default.",
+    );
+}
+
+/// The document as it grows.
+struct Page(String);
+
+impl Page {
+    fn comment(&mut self, sentence: &str) {
+        writeln!(self.0, "# {sentence}").expect("writing to a String cannot fail");
+    }
+
+    fn gap(&mut self) {
+        self.0.push('\n');
+    }
+
+    fn section(&mut self, name: &str, sentence: &str) {
+        self.gap();
+        self.comment(sentence);
+        writeln!(self.0, "[{name}]").expect("writing to a String cannot fail");
+    }
+
+    fn key(&mut self, name: &str, value: String, sentence: &str) {
+        self.comment(sentence);
+        writeln!(self.0, "{name} = {value}").expect("writing to a String cannot fail");
+    }
+
+    fn unset(&mut self, name: &str, example: String, sentence: &str) {
+        self.comment(sentence);
+        writeln!(self.0, "#{name} = {example}").expect("writing to a String cannot fail");
+    }
+}
+
+fn text(value: &str) -> String {
+    format!("{value:?}")
+}
+
+fn span(value: Duration) -> String {
+    text(&write_duration(value))
+}
+
+fn bytes(value: u64) -> String {
+    match value {
+        _ if value % (1 << 20) == 0 => text(&format!("{}MiB", value >> 20)),
+        _ if value % (1 << 10) == 0 => text(&format!("{}KiB", value >> 10)),
+        _ => value.to_string(),
+    }
+}

@@ -1,0 +1,206 @@
+//! The process settings of `mandant.toml`: every key once, with its comment, its default and where its value goes.
+
+use core::fmt;
+use core::time::Duration;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use super::checks;
+use super::findings::Findings;
+use super::form::{self, Field, Form, Kind};
+
+/// What the process is told by its operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Settings {
+    /// The folder with the database, the secrets and the control socket.
+    pub(crate) data_dir: PathBuf,
+    /// The relay: its listener, limits and deadlines.
+    pub(crate) relay: gateway::Settings,
+    /// Where health is served over TCP.
+    pub(crate) control_listen: SocketAddr,
+    /// Where the key is that seals upstream credentials.
+    pub(crate) master_key: MasterKey,
+    /// How log lines look.
+    pub(crate) log_format: LogFormat,
+    /// Which log lines are written, as `tracing` filter directives.
+    pub(crate) log_level: String,
+}
+
+/// Where the master key is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum MasterKey {
+    /// In this file; a relative path is within the data directory.
+    File(PathBuf),
+    /// In this environment variable.
+    Env(String),
+}
+
+/// As it is written in the file: `file:master.key` or `env:NAME`.
+impl fmt::Display for MasterKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            MasterKey::File(path) => write!(f, "file:{}", path.display()),
+            MasterKey::Env(name) => write!(f, "env:{name}"),
+        }
+    }
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            data_dir: PathBuf::from("./mandant-data"),
+            relay: gateway::Settings::default(),
+            control_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8788)),
+            master_key: MasterKey::File(PathBuf::from("master.key")),
+            log_format: LogFormat::Text,
+            log_level: "info".into(),
+        }
+    }
+}
+
+const COUNT_MAX: u64 = 1_000_000;
+const ADDRESS: Kind = Kind::Text("an address and port", checks::address);
+const DURATION: Kind = Kind::Text("a span of time", checks::duration);
+const COUNT: Kind = Kind::Integer(1, COUNT_MAX);
+
+static RELAY: Form = Form {
+    label: None,
+    fields: &[
+        Field::optional("listen", ADDRESS),
+        Field::optional("body_bytes_max", Kind::Bytes),
+        Field::optional("answer_bytes_max", Kind::Bytes),
+        Field::optional("stream_line_bytes_max", Kind::Bytes),
+        Field::optional("head_bytes_max", Kind::Bytes),
+        Field::optional("headers_max", Kind::Integer(10, 1_000)),
+        Field::optional("connections_max", COUNT),
+        Field::optional("connections_per_address_max", COUNT),
+        Field::optional("http2_streams_max", Kind::Integer(1, 10_000)),
+        Field::optional("head_timeout", DURATION),
+        Field::optional("body_timeout", DURATION),
+        Field::optional("stream_drain", DURATION),
+        Field::optional("answer_drain", DURATION),
+        Field::optional("shutdown_grace", DURATION),
+        Field::optional("records_waiting_max", COUNT),
+        Field::optional("upstream_idle_max", COUNT),
+        Field::optional("upstream_idle_timeout", DURATION),
+        Field::optional("upstream_http2_connections_max", Kind::Integer(1, 1_000)),
+        Field::optional("extra_ca_file", Kind::Text("a path", checks::text)),
+    ],
+};
+static CONTROL: Form = Form { label: None, fields: &[Field::optional("listen", ADDRESS)] };
+static STORAGE: Form = Form { label: None, fields: &[Field::optional("url", Kind::Word(&["sqlite"]))] };
+static SECRETS: Form = Form {
+    label: None,
+    fields: &[Field::optional("master_key", Kind::Text("the place of the master key", checks::master_key))],
+};
+static LOG: Form = Form {
+    label: None,
+    fields: &[
+        Field::optional("format", Kind::Word(&["text", "json"])),
+        Field::optional("level", Kind::Text("filter directives", log_level)),
+    ],
+};
+pub(super) static FORM: Form = Form {
+    label: None,
+    fields: &[
+        Field::optional("data_dir", Kind::Text("a path", checks::text)),
+        Field::optional("relay", Kind::Table(&RELAY)),
+        Field::optional("control", Kind::Table(&CONTROL)),
+        Field::optional("storage", Kind::Table(&STORAGE)),
+        Field::optional("secrets", Kind::Table(&SECRETS)),
+        Field::optional("log", Kind::Table(&LOG)),
+    ],
+};
+
+fn log_level(text: &str) -> Result<Value, String> {
+    let directives = text.parse::<tracing_subscriber::filter::Targets>();
+    directives.map(|_| Value::from(text)).map_err(|_| {
+        "must be a level (error, warn, info, debug, trace) or directives such as \"info,gateway=debug\"".into()
+    })
+}
+
+/// Reads the settings from the text of `file`; what it leaves out has its default.
+///
+/// # Errors
+/// All problems of the file.
+pub(crate) fn read(file: &str, text: &str) -> Result<Settings, Findings> {
+    let document = form::read(file, text, &FORM)?;
+    let mut settings = Settings::default();
+    let good = Reader { document: &document.value };
+    good.text("/data_dir", |value| settings.data_dir = PathBuf::from(value));
+    good.address("/control/listen", &mut settings.control_listen);
+    good.text("/secrets/master_key", |value| {
+        settings.master_key = match value.split_once(':') {
+            Some(("env", name)) => MasterKey::Env(name.to_owned()),
+            _ => MasterKey::File(PathBuf::from(value.trim_start_matches("file:"))),
+        };
+    });
+    good.text("/log/format", |value| {
+        settings.log_format = if value == "json" { LogFormat::Json } else { LogFormat::Text };
+    });
+    good.text("/log/level", |value| value.clone_into(&mut settings.log_level));
+    good.relay(&mut settings.relay);
+    Ok(settings)
+}
+
+/// Takes values out of a document that was checked.
+struct Reader<'a> {
+    document: &'a Value,
+}
+
+impl Reader<'_> {
+    fn text(&self, pointer: &str, take: impl FnOnce(&str)) {
+        if let Some(text) = self.document.pointer(pointer).and_then(Value::as_str) {
+            take(text);
+        }
+    }
+
+    fn address(&self, pointer: &str, into: &mut SocketAddr) {
+        self.text(pointer, |text| *into = text.parse().expect("the form checked the address"));
+    }
+
+    fn number<N: TryFrom<u64>>(&self, name: &str, into: &mut N) {
+        if let Some(number) = self.document.pointer(&format!("/relay/{name}")).and_then(Value::as_u64) {
+            *into = N::try_from(number).ok().expect("the form bounds every number below 2^32 or it is 64 bits wide");
+        }
+    }
+
+    fn duration(&self, name: &str, into: &mut Duration) {
+        self.text(&format!("/relay/{name}"), |text| {
+            *into = checks::parse_duration(text).expect("the form checked the span");
+        });
+    }
+
+    fn relay(&self, relay: &mut gateway::Settings) {
+        self.address("/relay/listen", &mut relay.listen);
+        self.number("body_bytes_max", &mut relay.body_bytes_max);
+        self.number("answer_bytes_max", &mut relay.answer_bytes_max);
+        self.number("stream_line_bytes_max", &mut relay.stream_line_bytes_max);
+        self.number("head_bytes_max", &mut relay.head_bytes_max);
+        self.number("headers_max", &mut relay.headers_max);
+        self.number("connections_max", &mut relay.connections_max);
+        self.number("connections_per_address_max", &mut relay.connections_per_address_max);
+        self.number("http2_streams_max", &mut relay.http2_streams_max);
+        self.duration("head_timeout", &mut relay.head_timeout);
+        self.duration("body_timeout", &mut relay.body_timeout);
+        self.duration("stream_drain", &mut relay.stream_drain);
+        self.duration("answer_drain", &mut relay.answer_drain);
+        self.duration("shutdown_grace", &mut relay.shutdown_grace);
+        self.number("records_waiting_max", &mut relay.records_waiting_max);
+        self.number("upstream_idle_max", &mut relay.upstream_idle_max);
+        self.duration("upstream_idle_timeout", &mut relay.upstream_idle_timeout);
+        self.number("upstream_http2_connections_max", &mut relay.upstream_http2_connections_max);
+        self.text("/relay/extra_ca_file", |text| relay.extra_ca_file = Some(PathBuf::from(text)));
+    }
+}

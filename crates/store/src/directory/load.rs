@@ -1,0 +1,341 @@
+//! From rows of the store to the live directory: everything at start-up, then only what changed.
+
+use std::sync::Arc;
+
+use base::{KeyId, Limits, ModelId, Priority, ScopeLevel, TenantId};
+use catalog::Catalog;
+use jiff::tz::TimeZone;
+use rusqlite::Connection;
+use smallvec::SmallVec;
+
+use super::state::{KeyEntry, ProjectEntry, State};
+use super::{Account, AccountSettings, Directory, LiveKey, LiveTenant};
+use crate::resource::{KeyResource, KeyStatus, ProjectPath, ProjectResource, TenantResource, TenantStatus};
+use crate::rows::{self, KeyRow, ProjectRow, Row};
+use crate::{ChangeNote, Kind, StoreError, feed, supply};
+
+/// Reads all rows in one consistent view.
+pub(super) fn everything(directory: &Directory, state: &mut State) -> Result<(), StoreError> {
+    let mut reader = directory.store.reader();
+    let view = reader.transaction()?;
+    let sequence = feed::head(&view)?;
+    let version = sequence.max(1);
+    let mut upstreams = Vec::new();
+    rows::each_upstream(&view, |row| Ok(upstreams.push(supply::upstream(&row.form, &directory.store.master)?)))?;
+    let mut models = Vec::new();
+    rows::each_model(&view, |row| {
+        models.push(supply::model(&row.form, rows::prices(&view, row.number)?)?);
+        Ok(())
+    })?;
+    directory.catalog.store(Arc::new(Catalog::new(models, upstreams)));
+    rows::each_tenant(&view, |row| put_tenant(directory, state, version, row))?;
+    rows::each_project(&view, |row| put_project(state, version, row))?;
+    rows::each_key(&view, |row| put_key(directory, state, version, row))?;
+    state.sequence = sequence;
+    Ok(())
+}
+
+/// Reads the rows that changed, in one consistent view.
+pub(super) fn changes(directory: &Directory, state: &mut State) -> Result<usize, StoreError> {
+    let mut reader = directory.store.reader();
+    let view = reader.transaction()?;
+    let head = feed::head(&view)?;
+    if head == state.sequence {
+        return Ok(0);
+    }
+    let notes = feed::since(&view, state.sequence)?;
+    let mut catalog: Option<Catalog> = None;
+    for note in &notes {
+        let applied = match note.kind {
+            Kind::Upstream | Kind::Model => {
+                let catalog = catalog.get_or_insert_with(|| Catalog::clone(&directory.catalog.load()));
+                change_supply(directory, &view, note, catalog)
+            }
+            Kind::Tenant => change_tenant(directory, state, &view, note),
+            Kind::Project => change_project(state, &view, note),
+            Kind::Key => change_key(directory, state, &view, note),
+        };
+        match applied {
+            Ok(()) => {}
+            // The database itself fails: nothing is known, so the whole round comes again.
+            Err(error @ StoreError::Database(_)) => return Err(error),
+            Err(error) => {
+                tracing::error!(%error, kind = note.kind.name(), number = note.number, "a change cannot be read");
+            }
+        }
+    }
+    if let Some(catalog) = catalog {
+        directory.catalog.store(Arc::new(catalog));
+    }
+    state.sequence = head;
+    Ok(notes.len())
+}
+
+fn change_supply(
+    directory: &Directory,
+    view: &Connection,
+    note: &ChangeNote,
+    catalog: &mut Catalog,
+) -> Result<(), StoreError> {
+    if note.kind == Kind::Upstream {
+        let Some(row) = rows::upstream(view, note.number)? else { return Ok(()) };
+        if row.deleted {
+            *catalog = catalog.without_upstream(row.form.id.as_str());
+        } else {
+            *catalog = catalog.with_upstream(supply::upstream(&row.form, &directory.store.master)?);
+        }
+        return Ok(());
+    }
+    let Some(row) = rows::model(view, note.number)? else { return Ok(()) };
+    if row.deleted {
+        *catalog = catalog.without_model(row.form.id.as_str());
+    } else {
+        *catalog = catalog.with_model(supply::model(&row.form, rows::prices(view, row.number)?)?);
+    }
+    Ok(())
+}
+
+fn change_tenant(
+    directory: &Directory,
+    state: &mut State,
+    view: &Connection,
+    note: &ChangeNote,
+) -> Result<(), StoreError> {
+    match rows::tenant(view, note.number)? {
+        Some(row) if !row.deleted => put_tenant(directory, state, note.sequence, row),
+        _ => {
+            if let Some(tenant) = state.tenants.get(&note.number) {
+                directory.tenants.pin().remove(&tenant.id);
+            }
+            Ok(())
+        }
+    }
+}
+
+fn change_project(state: &mut State, view: &Connection, note: &ChangeNote) -> Result<(), StoreError> {
+    match rows::project(view, note.number)? {
+        Some(row) if !row.deleted => put_project(state, note.sequence, row),
+        _ => {
+            if let Some(entry) = state.projects.get(&note.number)
+                && let Some(tenant) = state.tenants.get(&entry.tenant)
+            {
+                tenant.set_project(entry.path.clone(), None);
+            }
+            Ok(())
+        }
+    }
+}
+
+fn change_key(
+    directory: &Directory,
+    state: &mut State,
+    view: &Connection,
+    note: &ChangeNote,
+) -> Result<(), StoreError> {
+    let row = rows::key(view, note.number);
+    if let Ok(Some(row)) = row
+        && !row.deleted
+    {
+        return put_key(directory, state, note.sequence, row);
+    }
+    // Gone, or unreadable: either way it must not be accepted any more.
+    remove_key(directory, state, note.number);
+    row.map(drop)
+}
+
+fn remove_key(directory: &Directory, state: &mut State, number: i64) {
+    if let Some(entry) = state.keys.get_mut(&number)
+        && let Some(hash) = entry.hash.take()
+    {
+        let keys = directory.keys.pin();
+        if let Some(key) = keys.remove(&hash) {
+            key.tenant.set_key(number, None);
+        }
+    }
+}
+
+/// Brings a tenant that exists into force.
+fn put_tenant(
+    directory: &Directory,
+    state: &mut State,
+    version: u64,
+    row: Row<TenantResource>,
+) -> Result<(), StoreError> {
+    let settings = Arc::new(tenant_settings(&row.form, version)?);
+    state.plain.remove(&row.number);
+    if let Some(tenant) = state.tenants.get(&row.number).cloned() {
+        let before = tenant.account.settings().clone();
+        tenant.account.replace_settings(settings.clone());
+        tenant.rename(row.form.name);
+        if (&before.zone, before.priority, before.weight) != (&settings.zone, settings.priority, settings.weight) {
+            pass_down(&tenant, &settings, version);
+        }
+        directory.tenants.pin().insert(tenant.id.clone(), tenant);
+        return Ok(());
+    }
+    let account = state.account(ScopeLevel::Tenant, row.form.id.to_string(), None, settings);
+    let tenant = Arc::new(LiveTenant::new(row.form.id, account, row.form.name));
+    directory.tenants.pin().insert(tenant.id.clone(), tenant.clone());
+    state.tenants.insert(row.number, tenant);
+    Ok(())
+}
+
+/// Gives everything below a tenant its zone and priority, where they changed.
+fn pass_down(tenant: &LiveTenant, settings: &AccountSettings, version: u64) {
+    let give = |account: &Account| {
+        let mut own = AccountSettings::clone(&account.settings());
+        (own.zone, own.priority, own.weight) = (settings.zone.clone(), settings.priority, settings.weight);
+        own.version = version;
+        account.replace_settings(Arc::new(own));
+    };
+    for (_, account) in tenant.projects() {
+        give(&account);
+    }
+    for key in tenant.keys() {
+        give(key.account());
+    }
+}
+
+/// Brings a project that exists into force; its tenant and the project around it were before it.
+fn put_project(state: &mut State, version: u64, row: ProjectRow) -> Result<(), StoreError> {
+    let tenant = state.tenants.get(&row.tenant).cloned();
+    let tenant = tenant.ok_or_else(|| StoreError::corrupt("project", "it has no tenant"))?;
+    let settings = Arc::new(project_settings(&row.form, &tenant.account.settings(), version));
+    if let Some(entry) = state.projects.get(&row.number) {
+        entry.account.replace_settings(settings);
+        tenant.set_project(entry.path.clone(), Some(entry.account.clone()));
+        return Ok(());
+    }
+    let parent = match row.parent {
+        None => tenant.account.clone(),
+        Some(parent) => {
+            let parent = state.projects.get(&parent);
+            parent.ok_or_else(|| StoreError::corrupt("project", "it has no parent"))?.account.clone()
+        }
+    };
+    let path = ProjectPath::from_stored(&row.path);
+    let account = state.account(ScopeLevel::Project, row.path, Some(parent), settings);
+    tenant.set_project(path.clone(), Some(account.clone()));
+    state.projects.insert(row.number, ProjectEntry { tenant: row.tenant, path, account });
+    Ok(())
+}
+
+/// Brings a key that exists into force; its project was before it.
+fn put_key(directory: &Directory, state: &mut State, version: u64, row: KeyRow) -> Result<(), StoreError> {
+    let project = state.projects.get(&row.project).cloned();
+    let project = project.ok_or_else(|| StoreError::corrupt("key", "it has no project"))?;
+    let tenant = state.tenants.get(&project.tenant).cloned();
+    let tenant = tenant.ok_or_else(|| StoreError::corrupt("key", "it has no tenant"))?;
+    let settings = key_settings(state, &row.form, project.tenant, &tenant, version);
+    let account = match state.keys.get(&row.number) {
+        Some(entry) => {
+            entry.account.replace_settings(settings);
+            entry.account.clone()
+        }
+        None => {
+            let name = row.form.name.to_string();
+            let account = state.account(ScopeLevel::Key, name, Some(project.account.clone()), settings);
+            state.keys.insert(row.number, KeyEntry { account: account.clone(), hash: None });
+            account
+        }
+    };
+    let key = Arc::new(live_key(row.form, &project, &tenant, &account));
+    let entry = state.keys.get_mut(&row.number).expect("it was put there above");
+    let keys = directory.keys.pin();
+    keys.insert(row.hash, key.clone());
+    if let Some(before) = entry.hash.replace(row.hash)
+        && before != row.hash
+    {
+        keys.remove(&before);
+    }
+    tenant.set_key(row.number, Some(&key));
+    Ok(())
+}
+
+fn live_key(form: KeyResource, project: &ProjectEntry, tenant: &Arc<LiveTenant>, account: &Arc<Account>) -> LiveKey {
+    let mut path: SmallVec<[Arc<Account>; 4]> = SmallVec::new();
+    let mut next = Some(account);
+    while let Some(account) = next {
+        path.push(account.clone());
+        next = account.parent.as_ref();
+    }
+    path.reverse();
+    LiveKey {
+        id: KeyId::clone(&form.name),
+        project: project.path.clone(),
+        tenant: tenant.clone(),
+        path,
+        revoked: form.status == Some(KeyStatus::Revoked),
+        expires: form.expires,
+        ip_allow: form.ip_allow.into_boxed_slice(),
+        service: form.service.map(Vec::<TenantId>::into_boxed_slice),
+    }
+}
+
+fn tenant_settings(form: &TenantResource, version: u64) -> Result<AccountSettings, StoreError> {
+    let (limits, budgets) = form.terms();
+    let zone = match &form.timezone {
+        None => TimeZone::UTC,
+        Some(name) => TimeZone::get(name).map_err(|error| StoreError::corrupt("tenant.timezone", error))?,
+    };
+    Ok(AccountSettings {
+        version,
+        limits,
+        budgets,
+        models: form.models.as_ref().map(|models| models.iter().cloned().collect()),
+        defaults: form.defaults.clone().unwrap_or_default(),
+        suspended: form.status == Some(TenantStatus::Suspended),
+        priority: form.priority.unwrap_or(Priority::Normal),
+        weight: form.weight.unwrap_or(1),
+        zone,
+    })
+}
+
+/// Settings of an account below a tenant that has none of its own.
+fn inherited(tenant: &AccountSettings, version: u64) -> AccountSettings {
+    AccountSettings {
+        version,
+        limits: Limits::default(),
+        budgets: base::Budgets::default(),
+        models: None,
+        defaults: crate::resource::Defaults::default(),
+        suspended: false,
+        priority: tenant.priority,
+        weight: tenant.weight,
+        zone: tenant.zone.clone(),
+    }
+}
+
+fn project_settings(form: &ProjectResource, tenant: &AccountSettings, version: u64) -> AccountSettings {
+    AccountSettings {
+        limits: form.limits.unwrap_or_default(),
+        budgets: form.budget.unwrap_or_default(),
+        models: form.models.as_ref().map(|models: &Vec<ModelId>| models.iter().cloned().collect()),
+        defaults: form.defaults.clone().unwrap_or_default(),
+        ..inherited(tenant, version)
+    }
+}
+
+fn key_settings(
+    state: &mut State,
+    form: &KeyResource,
+    tenant_number: i64,
+    tenant: &LiveTenant,
+    version: u64,
+) -> Arc<AccountSettings> {
+    let tenant = tenant.account.settings();
+    if form.limits.is_some() || form.budget.is_some() || form.models.is_some() {
+        return Arc::new(AccountSettings {
+            limits: form.limits.unwrap_or_default(),
+            budgets: form.budget.unwrap_or_default(),
+            models: form.models.as_ref().map(|models| models.iter().cloned().collect()),
+            ..inherited(&tenant, version)
+        });
+    }
+    // Shared settings must not be older than what the key had before.
+    let plain = state.plain.entry(tenant_number).or_insert_with(|| Arc::new(inherited(&tenant, version)));
+    if plain.version < version {
+        *plain = Arc::new(inherited(&tenant, version));
+    }
+    plain.clone()
+}

@@ -1,0 +1,54 @@
+//! What the directory knows beside what requests read: which row is which account. Touched only while changes are
+//! applied.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use base::{AccountIndex, ScopeLevel};
+
+use super::{Account, AccountSettings, LiveTenant};
+use crate::resource::ProjectPath;
+use crate::secret::SecretHash;
+
+/// Row numbers to live things. Entries stay when the row is deleted: created again, it is the same account.
+#[derive(Default)]
+pub(super) struct State {
+    /// Changes up to this sequence are in force.
+    pub(super) sequence: u64,
+    next_index: u32,
+    pub(super) tenants: HashMap<i64, Arc<LiveTenant>>,
+    pub(super) projects: HashMap<i64, ProjectEntry>,
+    pub(super) keys: HashMap<i64, KeyEntry>,
+    /// Settings shared by a tenant's keys that have none of their own; most keys are such.
+    pub(super) plain: HashMap<i64, Arc<AccountSettings>>,
+}
+
+/// A project's row.
+#[derive(Clone)]
+pub(super) struct ProjectEntry {
+    pub(super) tenant: i64,
+    pub(super) path: ProjectPath,
+    pub(super) account: Arc<Account>,
+}
+
+/// A key's row.
+pub(super) struct KeyEntry {
+    pub(super) account: Arc<Account>,
+    /// Under which hash it can be found now.
+    pub(super) hash: Option<SecretHash>,
+}
+
+impl State {
+    /// A new account in the next free place.
+    pub(super) fn account(
+        &mut self,
+        level: ScopeLevel,
+        name: String,
+        parent: Option<Arc<Account>>,
+        settings: Arc<AccountSettings>,
+    ) -> Arc<Account> {
+        let index = AccountIndex(self.next_index);
+        self.next_index = self.next_index.checked_add(1).expect("fewer than four billion accounts fit in memory");
+        Arc::new(Account::new(index, level, name, parent, settings))
+    }
+}

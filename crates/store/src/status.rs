@@ -1,0 +1,333 @@
+//! The status of a tenant and its accounts: quota, current usage, remaining, and what blocks until when.
+
+use core::time::Duration;
+
+use base::{BudgetPeriod, Money, Timestamp, Window};
+use serde::{Deserialize, Serialize};
+
+/// The status of a tenant, with every account below it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TenantStatus {
+    /// The tenant.
+    pub tenant_id: String,
+    /// Whether windows and held amounts are those of a serving process; otherwise they are absent and shown as unused.
+    pub live: bool,
+    /// The tenant's own figures.
+    #[serde(flatten)]
+    pub figures: Figures,
+    /// Its projects and keys, each after the one that it belongs to.
+    pub accounts: Vec<AccountStatus>,
+}
+
+/// The status of a project or key.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AccountStatus {
+    /// `project` or `key`.
+    pub level: String,
+    /// The place in the tenant: `search`, or `search/ci` for a key.
+    pub name: String,
+    /// Its figures.
+    #[serde(flatten)]
+    pub figures: Figures,
+}
+
+/// What one account may use, has used and has left.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Figures {
+    /// The limits set on this account; `null` where it sets none.
+    pub quota: Quota,
+    /// What counts against them now.
+    pub current_usage: CurrentUsage,
+    /// What is left, held amounts taken off; `null` where there is no limit.
+    pub remaining: Quota,
+    /// Reserved by calls under way.
+    pub held_usd: Money,
+    /// Whether a limit of this account, or its status, refuses every call now.
+    pub is_blocked: bool,
+    /// When the last of what blocks ends by itself (RFC 3339); `null` when nothing blocks, or no time is known.
+    pub blocked_until: Option<String>,
+    /// What blocks, in words.
+    pub blocked_by: Vec<String>,
+    /// Every budget, period by period.
+    pub budgets: Vec<BudgetStatus>,
+}
+
+/// One number per limit.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quota {
+    /// Requests in any trailing minute.
+    pub rpm: Option<u64>,
+    /// Requests in any trailing hour.
+    pub rph: Option<u64>,
+    /// Requests in any trailing 24 hours.
+    pub rpd: Option<u64>,
+    /// Tokens in any trailing minute.
+    pub tpm: Option<u64>,
+    /// Tokens in any trailing 24 hours.
+    pub tpd: Option<u64>,
+    /// Calls at once.
+    pub concurrency: Option<u64>,
+    /// Tokens in a calendar month.
+    pub monthly_tokens: Option<u64>,
+    /// The monthly budget; where there is none, the budget with the least left.
+    pub budget_usd: Option<Money>,
+}
+
+/// What counts against the limits now.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CurrentUsage {
+    /// Requests in the last minute.
+    pub rpm: u64,
+    /// Requests in the last hour.
+    pub rph: u64,
+    /// Requests in the last 24 hours.
+    pub rpd: u64,
+    /// Tokens in the last minute.
+    pub tpm: u64,
+    /// Tokens in the last 24 hours.
+    pub tpd: u64,
+    /// Calls under way.
+    pub concurrency: u64,
+    /// Tokens in this calendar month, held ones included.
+    pub monthly_tokens: u64,
+    /// Charged in the period of `budget_usd`, without what is held.
+    pub total_cost_usd: Money,
+}
+
+/// One budget.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BudgetStatus {
+    /// The calendar period.
+    pub period: BudgetPeriod,
+    /// The cap; `null` when the period has none.
+    pub limit_usd: Option<Money>,
+    /// Charged in this period.
+    pub spent_usd: Money,
+    /// Held by calls under way.
+    pub held_usd: Money,
+    /// What is left.
+    pub remaining_usd: Option<Money>,
+    /// When the period ends (RFC 3339).
+    pub resets_at: Option<String>,
+}
+
+/// One window as the relay counts it.
+#[derive(Debug, Clone, Copy)]
+pub struct WindowFigure {
+    /// Which.
+    pub window: Window,
+    /// Its size, where it has one.
+    pub limit: Option<u64>,
+    /// What counts against it.
+    pub used: u64,
+    /// When it has room again; `None` when that is not a matter of time.
+    pub resets_in: Option<Duration>,
+}
+
+/// One budget or monthly allowance of tokens as the ledger counts it.
+#[derive(Debug, Clone, Copy)]
+pub struct BalanceFigure<Amount> {
+    /// The calendar period.
+    pub period: BudgetPeriod,
+    /// The cap, where there is one.
+    pub limit: Option<Amount>,
+    /// Charged in this period.
+    pub posted: Amount,
+    /// Held by calls under way.
+    pub held: Amount,
+    /// When the period ends.
+    pub resets_at: Option<Timestamp>,
+}
+
+impl BudgetStatus {
+    fn new(balance: &BalanceFigure<Money>) -> BudgetStatus {
+        let used = balance.posted + balance.held;
+        BudgetStatus {
+            period: balance.period,
+            limit_usd: balance.limit,
+            spent_usd: balance.posted,
+            held_usd: balance.held,
+            remaining_usd: balance.limit.map(|limit| limit.saturating_sub(used)),
+            resets_at: balance.resets_at.map(rfc3339),
+        }
+    }
+}
+
+/// Puts the counts of one account into the shape that people read. `suspended` blocks everything.
+#[must_use]
+pub fn figures(
+    windows: &[WindowFigure],
+    tokens: Option<&BalanceFigure<u64>>,
+    budgets: &[BalanceFigure<Money>],
+    suspended: bool,
+    now: Timestamp,
+) -> Figures {
+    let mut out = Figures {
+        quota: Quota::default(),
+        current_usage: CurrentUsage::default(),
+        remaining: Quota::default(),
+        held_usd: budgets.iter().map(|balance| balance.held).max().unwrap_or_default(),
+        is_blocked: false,
+        blocked_until: None,
+        blocked_by: Vec::new(),
+        budgets: budgets.iter().map(BudgetStatus::new).collect(),
+    };
+    let mut block = Block::default();
+    if suspended {
+        block.add("suspended".into(), None);
+    }
+    for figure in windows {
+        window(&mut out, figure);
+        if figure.limit.is_some_and(|limit| figure.used >= limit) {
+            block.add(figure.window.to_string(), figure.resets_in.map(|span| now.saturating_add(span)));
+        }
+    }
+    if let Some(balance) = tokens {
+        let used = balance.posted.saturating_add(balance.held);
+        out.quota.monthly_tokens = balance.limit;
+        out.current_usage.monthly_tokens = used;
+        out.remaining.monthly_tokens = balance.limit.map(|limit| limit.saturating_sub(used));
+        if out.remaining.monthly_tokens == Some(0) {
+            block.add(Window::TokensPerMonth.to_string(), balance.resets_at);
+        }
+    }
+    for (balance, status) in budgets.iter().zip(&out.budgets) {
+        if status.remaining_usd == Some(Money::ZERO) {
+            block.add(format!("budget per {}", period_name(balance.period)), balance.resets_at);
+        }
+    }
+    if let Some(main) = main_budget(&out.budgets) {
+        out.quota.budget_usd = main.limit_usd;
+        out.current_usage.total_cost_usd = main.spent_usd;
+        out.remaining.budget_usd = main.remaining_usd;
+    }
+    out.is_blocked = !block.reasons.is_empty();
+    out.blocked_until = block.until.filter(|_| !block.open_ended).map(rfc3339);
+    out.blocked_by = block.reasons;
+    out
+}
+
+/// What blocks an account, and until when.
+#[derive(Default)]
+struct Block {
+    reasons: Vec<String>,
+    until: Option<Timestamp>,
+    open_ended: bool,
+}
+
+impl Block {
+    fn add(&mut self, reason: String, until: Option<Timestamp>) {
+        self.reasons.push(reason);
+        match until {
+            Some(until) => self.until = Some(self.until.map_or(until, |latest| latest.max(until))),
+            None => self.open_ended = true,
+        }
+    }
+}
+
+fn window(out: &mut Figures, figure: &WindowFigure) {
+    let (quota, usage, remaining) = (&mut out.quota, &mut out.current_usage, &mut out.remaining);
+    let (quota, usage, remaining) = match figure.window {
+        Window::RequestsPerMinute => (&mut quota.rpm, &mut usage.rpm, &mut remaining.rpm),
+        Window::RequestsPerHour => (&mut quota.rph, &mut usage.rph, &mut remaining.rph),
+        Window::RequestsPerDay => (&mut quota.rpd, &mut usage.rpd, &mut remaining.rpd),
+        Window::TokensPerMinute => (&mut quota.tpm, &mut usage.tpm, &mut remaining.tpm),
+        Window::TokensPerDay => (&mut quota.tpd, &mut usage.tpd, &mut remaining.tpd),
+        Window::Concurrency => (&mut quota.concurrency, &mut usage.concurrency, &mut remaining.concurrency),
+        Window::TokensPerMonth => (&mut quota.monthly_tokens, &mut usage.monthly_tokens, &mut remaining.monthly_tokens),
+    };
+    *quota = figure.limit;
+    *usage = figure.used;
+    *remaining = figure.limit.map(|limit| limit.saturating_sub(figure.used));
+}
+
+/// The budget that stands for all: the month's, else the one with the least left, else the month's spending alone.
+fn main_budget(budgets: &[BudgetStatus]) -> Option<&BudgetStatus> {
+    let month = budgets.iter().find(|budget| budget.period == BudgetPeriod::Month);
+    let capped_month = month.filter(|budget| budget.limit_usd.is_some());
+    let capped = budgets.iter().filter(|budget| budget.limit_usd.is_some());
+    capped_month.or_else(|| capped.min_by_key(|budget| budget.remaining_usd)).or(month)
+}
+
+const fn period_name(period: BudgetPeriod) -> &'static str {
+    match period {
+        BudgetPeriod::Day => "day",
+        BudgetPeriod::Week => "week",
+        BudgetPeriod::Month => "month",
+        BudgetPeriod::Year => "year",
+        BudgetPeriod::Total => "lifetime",
+    }
+}
+
+fn rfc3339(time: Timestamp) -> String {
+    jiff::Timestamp::from_second(time.seconds()).map_or_else(|_| time.seconds().to_string(), |time| time.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+
+    fn balance(period: BudgetPeriod, limit: u32, posted: u32, held: u32) -> BalanceFigure<Money> {
+        let resets_at = (period != BudgetPeriod::Total).then(|| NOW.saturating_add(Duration::from_secs(3_600)));
+        let usd = Money::from_usd;
+        BalanceFigure { period, limit: Some(usd(limit)), posted: usd(posted), held: usd(held), resets_at }
+    }
+
+    fn requests(limit: u64, used: u64) -> WindowFigure {
+        let resets_in = Some(Duration::from_secs(30));
+        WindowFigure { window: Window::RequestsPerMinute, limit: Some(limit), used, resets_in }
+    }
+
+    #[test]
+    fn remaining_is_what_is_neither_used_nor_held() {
+        let out = figures(&[requests(60, 20)], None, &[balance(BudgetPeriod::Month, 100, 30, 5)], false, NOW);
+        assert_eq!((out.quota.rpm, out.current_usage.rpm, out.remaining.rpm), (Some(60), 20, Some(40)));
+        assert_eq!(out.remaining.budget_usd, Some(Money::from_usd(65)));
+        assert_eq!((out.current_usage.total_cost_usd, out.held_usd), (Money::from_usd(30), Money::from_usd(5)));
+        assert!(!out.is_blocked && out.blocked_until.is_none());
+    }
+
+    #[test]
+    fn the_last_thing_to_end_says_until_when_it_blocks() {
+        let out = figures(&[requests(60, 60)], None, &[balance(BudgetPeriod::Day, 1, 1, 0)], false, NOW);
+        assert!(out.is_blocked);
+        assert_eq!(out.blocked_until.as_deref(), Some("2027-01-15T09:00:00Z"));
+        assert_eq!(out.blocked_by, ["requests per minute", "budget per day"]);
+    }
+
+    #[test]
+    fn what_never_ends_by_itself_blocks_without_a_time() {
+        for (budgets, suspended) in [(vec![balance(BudgetPeriod::Total, 1, 1, 0)], false), (vec![], true)] {
+            let out = figures(&[requests(60, 60)], None, &budgets, suspended, NOW);
+            assert!(out.is_blocked && out.blocked_until.is_none(), "{out:?}");
+        }
+    }
+
+    #[test]
+    fn without_a_monthly_budget_the_tightest_stands_for_all() {
+        let budgets = [balance(BudgetPeriod::Day, 10, 1, 0), balance(BudgetPeriod::Year, 100, 99, 0)];
+        let out = figures(&[], None, &budgets, false, NOW);
+        assert_eq!((out.quota.budget_usd, out.remaining.budget_usd), (Some(Money::from_usd(100)), Some(Money::from_usd(1))));
+    }
+
+    #[test]
+    fn the_json_has_the_names_that_clients_rely_on() {
+        let status = TenantStatus {
+            tenant_id: "acme".into(),
+            live: true,
+            figures: figures(&[requests(60, 1)], None, &[], false, NOW),
+            accounts: Vec::new(),
+        };
+        let json = serde_json::to_value(&status).expect("it is plain data");
+        for name in ["tenant_id", "quota", "current_usage", "remaining", "held_usd", "is_blocked", "blocked_until"] {
+            assert!(json.get(name).is_some(), "{name}");
+        }
+        for name in ["rpm", "rph", "rpd", "tpm", "concurrency", "monthly_tokens", "budget_usd"] {
+            assert!(json["quota"].get(name).is_some() && json["remaining"].get(name).is_some(), "{name}");
+        }
+        assert!(json["current_usage"].get("total_cost_usd").is_some());
+        assert_eq!(serde_json::from_value::<TenantStatus>(json).expect("it reads back"), status);
+    }
+}

@@ -1,0 +1,134 @@
+//! The record of one attempt, as the gateway hands it over.
+
+use base::{AttemptId, KeyId, ModelId, Money, RequestId, TenantId, Timestamp, UpstreamId};
+use wire::{Endpoint, Usage};
+
+use crate::resource::ProjectPath;
+
+/// What one attempt was, used and cost.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UsageRecord {
+    /// Unique; a record given twice counts once.
+    pub attempt: AttemptId,
+    /// The call's name, as the client knows it.
+    pub request_id: RequestId,
+    /// When its hold was granted: the attempt belongs to the calendar periods of this time.
+    pub at: Timestamp,
+    /// Who pays.
+    pub tenant: TenantId,
+    /// The key's project.
+    pub project: ProjectPath,
+    /// The key.
+    pub key: KeyId,
+    /// The tenant's own user, where the call named one.
+    pub end_user: Option<String>,
+    /// The public model name that was served.
+    pub model: ModelId,
+    /// Where it went.
+    pub upstream: UpstreamId,
+    /// What was asked for.
+    pub endpoint: Endpoint,
+    /// Whether the answer was streamed.
+    pub stream: bool,
+    /// The upstream's HTTP status; 0 when there was none.
+    pub status: u16,
+    /// How it ended.
+    pub ending: Ending,
+    /// Tokens by class.
+    pub usage: Usage,
+    /// The worst case that was held.
+    pub held: Money,
+    /// The worst case in tokens that was held.
+    pub held_tokens: u64,
+    /// What the tenant was charged; zero for an unknown ending, whose hold stays.
+    pub charged: Money,
+    /// What the attempt cost beyond its hold: the operator's loss, never the tenant's.
+    pub variance: Money,
+    /// The price version that it was rated with.
+    pub price_version: u32,
+    /// The provider's name for the answer.
+    pub upstream_response_id: Option<String>,
+    /// Until the first byte of the answer, in milliseconds; 0 when none came.
+    pub first_byte_ms: u32,
+    /// Until the end, in milliseconds.
+    pub total_ms: u32,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Ending {
+    /// The answer came whole, with its usage.
+    Complete,
+    /// The answer was cut short; charged is what was produced.
+    Cut,
+    /// Provably nothing was billed.
+    Refused,
+    /// Nobody knows; the hold stays.
+    Unknown,
+}
+
+impl Ending {
+    const ALL: [Ending; 4] = [Ending::Complete, Ending::Cut, Ending::Refused, Ending::Unknown];
+
+    /// The name in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Ending::Complete => "complete",
+            Ending::Cut => "cut",
+            Ending::Refused => "refused",
+            Ending::Unknown => "unknown",
+        }
+    }
+
+    const fn code(self) -> i64 {
+        match self {
+            Ending::Complete => 0,
+            Ending::Cut => 1,
+            Ending::Refused => 2,
+            Ending::Unknown => 3,
+        }
+    }
+}
+
+const fn endpoint_code(endpoint: Endpoint) -> i64 {
+    match endpoint {
+        Endpoint::ChatCompletions => 0,
+        Endpoint::Completions => 1,
+        Endpoint::Embeddings => 2,
+        Endpoint::ModelList => 3,
+        Endpoint::ModelGet => 4,
+        Endpoint::Usage => 5,
+        Endpoint::Limits => 6,
+        Endpoint::Explain => 7,
+    }
+}
+
+/// Endpoint, ending and stream in the one number that a row has for them.
+pub(super) const fn shape(endpoint: Endpoint, ending: Ending, stream: bool) -> i64 {
+    endpoint_code(endpoint) * 8 + ending.code() * 2 + stream as i64
+}
+
+/// The parts of [`shape`]; `None` when no version of this program wrote it.
+pub(super) fn from_shape(shape: i64) -> Option<(Endpoint, Ending, bool)> {
+    let endpoint = Endpoint::ALL.into_iter().find(|endpoint| endpoint_code(*endpoint) == shape >> 3)?;
+    let ending = Ending::ALL.into_iter().find(|ending| ending.code() == shape >> 1 & 3)?;
+    Some((endpoint, ending, shape & 1 == 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shape_is_read_back() {
+        for endpoint in Endpoint::ALL {
+            for ending in Ending::ALL {
+                for stream in [false, true] {
+                    assert_eq!(from_shape(shape(endpoint, ending, stream)), Some((endpoint, ending, stream)));
+                }
+            }
+        }
+        assert_eq!(from_shape(64), None);
+    }
+}

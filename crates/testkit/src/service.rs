@@ -1,0 +1,401 @@
+//! One request from its head to the body of its answer.
+
+use std::collections::VecDeque;
+use std::future::pending;
+use std::io::Write;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use http::{HeaderMap, Method, Request, Response, StatusCode, request};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+
+use crate::body::{Cuts, Ending, Guard, HangUp, Parts, SimBody, Slot};
+use crate::capture::{Captured, Captures};
+use crate::errors::{self, ErrorAnswer};
+use crate::fault::{Directives, Fault};
+use crate::models;
+use crate::options::{ChunkBorders, CutBilling, Options};
+use crate::prepare::{Cache, Endpoint, Overrides, Prepared, prepare};
+use crate::render::ID_CHARACTERS;
+use crate::replay::Exchange;
+use crate::truth::{Bill, Books, Labels};
+
+/// One piece of an endless line.
+const ENDLESS_PIECE: [u8; 16 << 10] = [b'a'; 16 << 10];
+
+/// What all connections of a provider share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) options: Options,
+    pub(crate) books: Arc<Books>,
+    pub(crate) captures: Captures,
+    pub(crate) script: Mutex<VecDeque<Fault>>,
+    cache: Cache,
+    sequence: AtomicU64,
+    taken: Arc<AtomicUsize>,
+}
+
+type Answer = Response<SimBody>;
+
+/// Where a request goes.
+enum Target<'a> {
+    Billed(Endpoint),
+    ModelList,
+    Model(&'a str),
+    Unknown,
+}
+
+fn target<'a>(method: &Method, path: &'a str) -> Target<'a> {
+    match (method, path.strip_prefix("/v1")) {
+        (&Method::POST, Some("/chat/completions")) => Target::Billed(Endpoint::Chat),
+        (&Method::POST, Some("/completions")) => Target::Billed(Endpoint::Completions),
+        (&Method::POST, Some("/embeddings")) => Target::Billed(Endpoint::Embeddings),
+        (&Method::GET, Some("/models")) => Target::ModelList,
+        (&Method::GET, Some(rest)) => rest.strip_prefix("/models/").map_or(Target::Unknown, Target::Model),
+        _ => Target::Unknown,
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(options: Options) -> Shared {
+        Shared {
+            captures: Captures::new(options.captures_max),
+            options,
+            books: Arc::default(),
+            script: Mutex::default(),
+            cache: Cache::default(),
+            sequence: AtomicU64::new(0),
+            taken: Arc::default(),
+        }
+    }
+
+    /// Answers one request; an error closes the connection without an answer.
+    pub(crate) async fn serve(&self, req: Request<Incoming>) -> Result<Answer, HangUp> {
+        let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
+        let (head, body) = req.into_parts();
+        let mut answer = match Limited::new(body, self.options.body_bytes_max).collect().await {
+            Ok(collected) => self.answer(sequence, &head, collected.to_bytes()).await?,
+            Err(problem) if problem.is::<http_body_util::LengthLimitError>() => error(&ErrorAnswer::too_large(), Guard::default()),
+            Err(_) => return Err(HangUp),
+        };
+        if self.options.replay.is_none() {
+            self.add_headers(sequence, answer.headers_mut());
+        }
+        Ok(answer)
+    }
+
+    async fn answer(&self, sequence: u64, head: &request::Parts, body: Bytes) -> Result<Answer, HangUp> {
+        let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
+        let replay = self.options.replay.as_ref();
+        let exchange = replay.and_then(|replay| replay.answer(head.method.as_str(), path, &body));
+        if self.captures.is_on() {
+            self.captures.push(Captured {
+                sequence,
+                method: head.method.clone(),
+                path: path.to_owned(),
+                headers: head.headers.clone(),
+                body: body.clone(),
+                exchange: exchange.map(|exchange| exchange.id.clone()),
+            });
+        }
+        if let Some(exchange) = exchange {
+            return Ok(self.replayed(sequence, head, exchange));
+        }
+        if replay.is_some() {
+            return Ok(error(&ErrorAnswer::unknown_url(head.method.as_str(), path), Guard::default()));
+        }
+        let key = match self.authenticate(&head.headers) {
+            Ok(key) => key,
+            Err(refused) => return Ok(error(&refused, Guard::default())),
+        };
+        let created = self.created_seconds();
+        let known = self.options.models.as_deref();
+        match target(&head.method, head.uri.path()) {
+            Target::Billed(endpoint) => self.billed(sequence, endpoint, key, &head.headers, &body).await,
+            Target::ModelList => Ok(json(models::list(known, created))),
+            Target::Model(name) => {
+                Ok(models::get(name, known, created).map_or_else(|refused| error(&refused, Guard::default()), json))
+            }
+            Target::Unknown => {
+                Ok(error(&ErrorAnswer::unknown_url(head.method.as_str(), head.uri.path()), Guard::default()))
+            }
+        }
+    }
+
+    fn created_seconds(&self) -> u64 {
+        self.options.created_seconds.unwrap_or_else(crate::clock::wall_seconds)
+    }
+
+    fn authenticate<'a>(&self, headers: &'a HeaderMap) -> Result<&'a str, ErrorAnswer> {
+        let key = presented_key(headers).ok_or_else(ErrorAnswer::missing_key)?;
+        match &self.options.keys {
+            Some(keys) if !keys.iter().any(|known| known == key) => Err(ErrorAnswer::wrong_key(key)),
+            _ => Ok(key),
+        }
+    }
+
+    async fn billed(
+        &self,
+        sequence: u64,
+        endpoint: Endpoint,
+        key: &str,
+        headers: &HeaderMap,
+        body: &Bytes,
+    ) -> Result<Answer, HangUp> {
+        let prepared = self.prepared(endpoint, headers, body);
+        let labels = Labels {
+            key: key.to_owned(),
+            trace: self.trace(headers),
+            model: prepared.as_ref().map(|prepared| prepared.model.clone()).unwrap_or_default(),
+        };
+        let mut guard = Guard { bill: Some(Bill::open(&self.books, labels)), slot: None };
+        guard.slot = Slot::take(&self.taken, self.options.concurrency_max);
+        if guard.slot.is_none() {
+            return Ok(error(&ErrorAnswer::too_many_at_once(), guard));
+        }
+        match prepared {
+            Ok(prepared) => self.produce(sequence, &prepared, guard).await,
+            Err(refused) => Ok(error(&refused, guard)),
+        }
+    }
+
+    /// What the script says goes before the header, the header before the model's name.
+    fn prepared(&self, endpoint: Endpoint, headers: &HeaderMap, body: &Bytes) -> Result<Arc<Prepared>, ErrorAnswer> {
+        let scripted = self.script.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        let header = match headers.get("x-sim").map(|value| Directives::parse(value.to_str().unwrap_or("?"))) {
+            Some(Ok(wishes)) => Some(wishes),
+            Some(Err(problem)) => return Err(ErrorAnswer::invalid(&problem.to_string(), Some("x-sim"))),
+            None => None,
+        };
+        if scripted.is_none() && header.is_none() {
+            return self.cache.get_or_prepare(endpoint, body, &self.options);
+        }
+        prepare(endpoint, body, &self.options, Overrides { scripted, header }).map(Arc::new)
+    }
+
+    fn trace(&self, headers: &HeaderMap) -> Option<String> {
+        if self.options.trace_header.is_empty() {
+            return None;
+        }
+        headers.get(&self.options.trace_header).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+    }
+
+    /// From here on the model works: the prompt is owed, and the whole of a plain answer.
+    async fn produce(&self, sequence: u64, prepared: &Prepared, mut guard: Guard) -> Result<Answer, HangUp> {
+        let refused = match prepared.fault {
+            Fault::Status { status, retry_after_seconds } => Some(ErrorAnswer::of_status(status, retry_after_seconds)),
+            Fault::HtmlBadGateway => Some(ErrorAnswer::html()),
+            _ => None,
+        };
+        let is_never_seen = matches!(prepared.fault, Fault::CloseBeforeHeaders | Fault::NeverAnswer);
+        let is_paid_ahead = !prepared.is_stream || self.options.cut_billing == CutBilling::Full || is_never_seen;
+        if let (Some(bill), None) = (&mut guard.bill, &refused) {
+            bill.charge_prompt(prepared.usage.prompt, prepared.usage.cached);
+            if is_paid_ahead {
+                bill.charge_completion(prepared.usage.completion);
+            }
+        }
+        if !prepared.first_byte_latency.is_zero() {
+            tokio::time::sleep(prepared.first_byte_latency).await;
+        }
+        if let Some(refused) = refused {
+            return Ok(error(&refused, guard));
+        }
+        match prepared.fault {
+            Fault::CloseBeforeHeaders => Err(HangUp),
+            Fault::NeverAnswer => pending().await,
+            _ if !prepared.is_stream && is_plain_fault_free(&prepared.fault) => {
+                let bytes = prepared.page.fill(&self.answer_id(sequence), self.created_seconds());
+                Ok(respond(200, "application/json", SimBody::Whole { bytes: Some(bytes), guard }))
+            }
+            _ => Ok(self.in_parts(sequence, prepared, guard, is_paid_ahead)),
+        }
+    }
+
+    /// Streams, and plain answers that do not come in one piece.
+    fn in_parts(&self, sequence: u64, prepared: &Prepared, guard: Guard, is_paid_ahead: bool) -> Answer {
+        let mut page = prepared.page.clone();
+        let mut ending = Ending::Clean { whole: true };
+        let kept_events = kept_events(prepared, page.events().len());
+        if let Some(kept) = kept_events {
+            page.truncate_events(kept);
+            ending = Ending::Clean { whole: false };
+        }
+        let mut bytes = page.fill(&self.answer_id(sequence), self.created_seconds());
+        let mut events = page.events().to_vec();
+        let mut content_length = None;
+        match prepared.fault {
+            Fault::CloseMidStream { .. } if prepared.is_stream => ending = Ending::Abort,
+            Fault::StreamError { .. } if prepared.is_stream => {
+                bytes = [bytes.as_ref(), errors::stream_event().as_bytes()].concat().into();
+            }
+            Fault::CloseMidBody => {
+                content_length = (!prepared.is_stream).then_some(bytes.len());
+                bytes.truncate(bytes.len() / 2);
+                events.retain(|event| event.end <= bytes.len());
+                ending = Ending::Abort;
+            }
+            Fault::EndlessLine => {
+                let head = if prepared.is_stream { "data: {\"choices\":[{\"delta\":{\"content\":\"" } else { "{\"id\":\"" };
+                bytes = Bytes::from_static(head.as_bytes());
+                events.truncate(1);
+                ending = Ending::Endless(Bytes::from_static(&ENDLESS_PIECE));
+            }
+            Fault::Gzip => bytes = gzip(&bytes),
+            _ => {}
+        }
+        let mut parts = Parts::new(bytes, events, self.cuts(sequence, prepared), guard);
+        if is_paid_ahead {
+            parts.events.iter_mut().for_each(|event| event.tokens = 0);
+        }
+        parts.ending = ending;
+        parts.delay = match prepared.fault {
+            Fault::SlowDrip { interval } => interval,
+            _ if prepared.is_stream => prepared.chunk_latency,
+            _ => Duration::ZERO,
+        };
+        let content_type = if prepared.is_stream { "text/event-stream; charset=utf-8" } else { "application/json" };
+        let mut answer = respond(200, content_type, SimBody::Parts(Box::new(parts)));
+        if prepared.fault == Fault::Gzip {
+            answer.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        if let Some(length) = content_length {
+            answer.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+        }
+        answer
+    }
+
+    fn cuts(&self, sequence: u64, prepared: &Prepared) -> Cuts {
+        match (&prepared.fault, self.options.chunk_borders) {
+            (Fault::SlowDrip { .. }, _) => Cuts::EveryByte,
+            (_, ChunkBorders::Random { chunk_bytes_max }) => Cuts::Random { random: self.random(sequence), chunk_bytes_max },
+            // The events' places say nothing about compressed bytes.
+            (Fault::Gzip, _) => Cuts::Random { random: self.random(sequence), chunk_bytes_max: 512 },
+            _ => Cuts::Events,
+        }
+    }
+
+    /// A generator of its own for each request, so that the order of other requests does not matter.
+    fn random(&self, sequence: u64) -> fastrand::Rng {
+        fastrand::Rng::with_seed(self.options.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(sequence))
+    }
+
+    fn answer_id(&self, sequence: u64) -> [u8; ID_CHARACTERS] {
+        let mut random = self.random(sequence);
+        let mut id = [0; ID_CHARACTERS];
+        id.fill_with(|| random.alphanumeric() as u8);
+        id
+    }
+
+    fn add_headers(&self, sequence: u64, headers: &mut HeaderMap) {
+        let request_id = format!("req_{:032x}", self.random(sequence).u128(..));
+        if let Ok(value) = HeaderValue::from_str(&request_id) {
+            headers.insert(HeaderName::from_static("x-request-id"), value);
+        }
+        if self.options.rate_limit_headers {
+            for (name, value) in [
+                ("openai-version", "2020-10-01"),
+                ("openai-processing-ms", "7"),
+                ("x-ratelimit-limit-requests", "10000"),
+                ("x-ratelimit-limit-tokens", "2000000"),
+                ("x-ratelimit-remaining-requests", "9999"),
+                ("x-ratelimit-remaining-tokens", "1999000"),
+                ("x-ratelimit-reset-requests", "6ms"),
+                ("x-ratelimit-reset-tokens", "30ms"),
+            ] {
+                headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+            }
+        }
+    }
+
+    /// Recorded usage is billed as the recorder normalised it; a stream's in full, whoever leaves.
+    fn replayed(&self, sequence: u64, head: &request::Parts, exchange: &Exchange) -> Answer {
+        let labels = Labels {
+            key: presented_key(&head.headers).unwrap_or_default().to_owned(),
+            trace: self.trace(&head.headers),
+            model: exchange.request_body["model"].as_str().unwrap_or_default().to_owned(),
+        };
+        let mut bill = Bill::open(&self.books, labels);
+        if let Some(usage) = &exchange.recorded_usage {
+            bill.charge_prompt(usage["input"].as_u64().unwrap_or(0), 0);
+            bill.charge_completion(usage["output"].as_u64().unwrap_or(0));
+        }
+        let guard = Guard { bill: Some(bill), slot: None };
+        let bytes = exchange.response_body.clone();
+        let body = if exchange.streaming {
+            let chunk_bytes_max = match self.options.chunk_borders {
+                ChunkBorders::Random { chunk_bytes_max } => chunk_bytes_max,
+                ChunkBorders::Events => bytes.len().max(1),
+            };
+            let cuts = Cuts::Random { random: self.random(sequence), chunk_bytes_max };
+            let mut parts = Parts::new(bytes, Vec::new(), cuts, guard);
+            parts.delay = self.options.chunk_latency;
+            SimBody::Parts(Box::new(parts))
+        } else {
+            SimBody::Whole { bytes: Some(bytes), guard }
+        };
+        let mut answer = Response::new(body);
+        *answer.status_mut() = StatusCode::from_u16(exchange.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        *answer.headers_mut() = exchange.response_headers.clone();
+        answer
+    }
+}
+
+/// Faults that leave a plain answer whole: those of the usage object, and those that only streams can have.
+fn is_plain_fault_free(fault: &Fault) -> bool {
+    !matches!(fault, Fault::CloseMidBody | Fault::EndlessLine | Fault::SlowDrip { .. } | Fault::Gzip)
+}
+
+/// How many events of a stream are sent when not all are.
+fn kept_events(prepared: &Prepared, all: usize) -> Option<usize> {
+    match prepared.fault {
+        _ if !prepared.is_stream => None,
+        Fault::CloseMidStream { after_events }
+        | Fault::StreamError { after_events }
+        | Fault::MissingDone { after_events: Some(after_events) } => Some((after_events as usize).min(all - 1)),
+        Fault::MissingDone { after_events: None } => Some(all - 1),
+        _ => None,
+    }
+}
+
+fn presented_key(headers: &HeaderMap) -> Option<&str> {
+    let bearer = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
+        let (scheme, key) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
+    });
+    bearer
+        .or_else(|| ["x-api-key", "api-key"].iter().find_map(|name| headers.get(*name)?.to_str().ok()))
+        .filter(|key| !key.is_empty())
+}
+
+fn gzip(bytes: &[u8]) -> Bytes {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    let written = encoder.write_all(bytes).and_then(|()| encoder.finish());
+    written.expect("writing into memory does not fail").into()
+}
+
+fn json(body: String) -> Answer {
+    respond(200, "application/json", SimBody::Whole { bytes: Some(body.into()), guard: Guard::default() })
+}
+
+fn error(refused: &ErrorAnswer, guard: Guard) -> Answer {
+    let body = SimBody::Whole { bytes: Some(refused.body.clone().into()), guard };
+    let mut answer = respond(refused.status, refused.content_type, body);
+    if let Some(seconds) = refused.retry_after_seconds {
+        answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    answer
+}
+
+fn respond(status: u16, content_type: &'static str, body: SimBody) -> Answer {
+    let mut answer = Response::new(body);
+    *answer.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    answer
+}

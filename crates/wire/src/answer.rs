@@ -1,0 +1,66 @@
+//! Facts of an answer that is not streamed, found in one pass without deserialising the rest.
+
+use crate::dialect::Endpoint;
+use crate::scan::{Kind, Lenient, ScanError};
+use crate::usage::{self, Usage, UsageFault};
+
+/// Longest id of an answer that is kept, in bytes.
+pub(crate) const ID_BYTES_MAX: usize = 128;
+
+/// What the relay wants to know of an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnswerFacts {
+    /// The usage; `Ok(None)` when the answer has none.
+    pub usage: Result<Option<Usage>, UsageFault>,
+    /// The provider's own id of the answer, at most 128 bytes.
+    pub id: Option<String>,
+}
+
+/// Reads both facts in one pass.
+#[must_use]
+pub fn answer_facts(endpoint: Endpoint, body: &[u8]) -> AnswerFacts {
+    let mut facts = AnswerFacts { usage: Ok(None), id: None };
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    let mut scanner = Lenient::new(body);
+    let mut seen = false;
+    let read = scanner.object::<ScanError>(|scanner, key| {
+        match key.raw {
+            b"usage" if scanner.kind()? == Kind::Object => {
+                let usage = usage::read(endpoint, scanner)?;
+                // A second usage that says something else leaves open which one is true.
+                let is_contradiction = seen && facts.usage != usage;
+                facts.usage = if is_contradiction { Err(UsageFault::Inconsistent) } else { usage };
+                seen = true;
+            }
+            b"id" if facts.id.is_none() && scanner.kind()? == Kind::String => {
+                facts.id = id_of(&scanner.string()?.decode());
+            }
+            _ => scanner.skip()?,
+        }
+        Ok(())
+    });
+    if read.and_then(|()| scanner.end()).is_err() {
+        facts.usage = Err(UsageFault::Malformed);
+    }
+    facts
+}
+
+/// An id that may be recorded: short, and printable ASCII.
+pub(crate) fn id_of(text: &str) -> Option<String> {
+    let is_good = (1..=ID_BYTES_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    is_good.then(|| text.to_owned())
+}
+
+/// The usage of a whole answer, `None` when it has none.
+///
+/// # Errors
+/// [`UsageFault`] when the usage cannot be believed, or the answer is not one JSON object.
+pub fn answer_usage(endpoint: Endpoint, body: &[u8]) -> Result<Option<Usage>, UsageFault> {
+    answer_facts(endpoint, body).usage
+}
+
+/// The provider's own id of a whole answer.
+#[must_use]
+pub fn answer_id(body: &[u8]) -> Option<String> {
+    answer_facts(Endpoint::ChatCompletions, body).id
+}

@@ -1,0 +1,89 @@
+//! What a request says that can change its price. Consumers destructure it exhaustively, so that a new field cannot be
+//! forgotten in a quote.
+
+/// The service tier that a request asks for; providers price them apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ServiceTier {
+    /// The provider's choice.
+    Auto,
+    /// The list price.
+    Default,
+    /// Cheaper and slower.
+    Flex,
+    /// Dearer and faster.
+    Priority,
+    /// Prepaid throughput.
+    Scale,
+    /// A name that this relay does not know: its price is not known either.
+    Other,
+}
+
+/// EVERYTHING in a request that can change its price.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Billable {
+    /// Bytes of the body that may become text tokens: the whole body less the inline base64 payloads, each counted below.
+    pub text_bytes: u64,
+    /// Messages of a conversation; 0 for the other endpoints.
+    pub messages: u32,
+    /// Declared tools and functions.
+    pub tools: u32,
+    /// Tools that are neither functions nor custom tools: the provider runs them, and may charge for each use.
+    pub server_tools: u32,
+    /// Images, inline or by URL.
+    pub images: u32,
+    /// Audio clips, inline or by URL or by the id of an earlier answer.
+    pub audios: u32,
+    /// Decoded bytes of inline audio, rounded up.
+    pub audio_bytes: u64,
+    /// Files, documents and videos, inline or by reference.
+    pub files: u32,
+    /// Decoded bytes of inline files, rounded up. A file by reference has 0 here.
+    pub file_bytes: u64,
+    /// Prompts or inputs in an array (completions, embeddings); otherwise 1.
+    pub prompts: u32,
+    /// Choices per prompt (`n`), default 1.
+    pub choices: u32,
+    /// Candidates per prompt made at the provider (`best_of`), where given.
+    pub best_of: Option<u32>,
+    /// `max_completion_tokens` or `max_tokens`, per choice; `None` when neither is given.
+    pub output_limit: Option<u64>,
+    /// Bytes of a predicted output: rejected tokens of it are billed as output.
+    pub prediction_bytes: u64,
+    /// Audio may be answered, which is billed at its own price.
+    pub audio_output: bool,
+    /// The provider may search the web for this request, and charge per search.
+    pub web_search: bool,
+    /// The service tier, where one is named.
+    pub service_tier: Option<ServiceTier>,
+    /// The prompt is repeated in the answer (completions).
+    pub echo: bool,
+    /// A top-level parameter that this relay does not know is present: reserve the whole context window.
+    pub unknown_parameters: bool,
+}
+
+impl Default for Billable {
+    /// A request that asks for one choice of one prompt, and nothing else.
+    fn default() -> Billable {
+        Billable {
+            text_bytes: 0,
+            messages: 0,
+            tools: 0,
+            server_tools: 0,
+            images: 0,
+            audios: 0,
+            audio_bytes: 0,
+            files: 0,
+            file_bytes: 0,
+            prompts: 1,
+            choices: 1,
+            best_of: None,
+            output_limit: None,
+            prediction_bytes: 0,
+            audio_output: false,
+            web_search: false,
+            service_tier: None,
+            echo: false,
+            unknown_parameters: false,
+        }
+    }
+}

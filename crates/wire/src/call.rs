@@ -1,0 +1,124 @@
+//! A request that was read: its body verbatim, what it asks for, and where in the body the values stand that may be spliced.
+
+use base::ModelId;
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+use crate::billable::Billable;
+use crate::dialect::Endpoint;
+
+/// A place in a body, in bytes from its start: from `start` up to but not including `end`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+}
+
+impl Span {
+    /// How many bytes it covers.
+    pub(crate) const fn len(self) -> usize {
+        self.end - self.start
+    }
+}
+
+/// Where `include_usage` stands or can be put.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum UsageOption {
+    /// There is no `stream_options`.
+    Absent,
+    /// `stream_options` is null: the span is of that value.
+    Null(Span),
+    /// An object without `include_usage`: the place after its brace, and whether it is empty.
+    Object { inside: usize, is_empty: bool },
+    /// The value of `include_usage`.
+    Value(Span),
+}
+
+/// Places of values, for splicing.
+#[derive(Debug, Clone)]
+pub(crate) struct Places {
+    /// Right after the opening brace of the body.
+    pub(crate) inside: usize,
+    /// The body is `{}`.
+    pub(crate) is_empty: bool,
+    pub(crate) model: Option<Span>,
+    pub(crate) max_tokens: Option<Span>,
+    pub(crate) max_completion_tokens: Option<Span>,
+    pub(crate) temperature: Option<Span>,
+    pub(crate) usage_option: UsageOption,
+}
+
+/// A value whose text may become prompt tokens.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum TextPlace {
+    /// Strings inside become text, each by itself; other values count as they are written.
+    Strings(Span),
+    /// The JSON itself becomes text, such as the schema of a tool.
+    Json(Span),
+}
+
+/// One client request, read strictly. Made only by [`crate::read`]; the body is kept verbatim.
+#[derive(Debug, Clone)]
+pub struct Call {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) body: Bytes,
+    pub(crate) model: Option<ModelId>,
+    pub(crate) stream: bool,
+    pub(crate) client_wants_usage: bool,
+    pub(crate) billable: Billable,
+    pub(crate) end_user: Option<String>,
+    pub(crate) places: Places,
+    pub(crate) texts: SmallVec<[TextPlace; 4]>,
+    /// Inline base64 payloads, in order: they are not text.
+    pub(crate) payloads: Vec<Span>,
+}
+
+impl Call {
+    /// What the call asks for; always one that is billed.
+    #[must_use]
+    pub const fn endpoint(&self) -> Endpoint {
+        self.endpoint
+    }
+
+    /// The body as it came.
+    #[must_use]
+    pub const fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// The model that the client named; `None` when it named none (or null).
+    #[must_use]
+    pub const fn model(&self) -> Option<&ModelId> {
+        self.model.as_ref()
+    }
+
+    /// Whether the answer is to be streamed.
+    #[must_use]
+    pub const fn stream(&self) -> bool {
+        self.stream
+    }
+
+    /// Whether the client itself asked for usage in the stream; else the usage chunk is to be stripped.
+    #[must_use]
+    pub const fn client_wants_usage(&self) -> bool {
+        self.client_wants_usage
+    }
+
+    /// What can change the price.
+    #[must_use]
+    pub const fn billable(&self) -> &Billable {
+        &self.billable
+    }
+
+    /// Whether the client set a temperature.
+    #[must_use]
+    pub const fn has_temperature(&self) -> bool {
+        self.places.temperature.is_some()
+    }
+
+    /// The tenant's own user: the `user` field, where it is a text of 1 to 256 bytes without control characters.
+    #[must_use]
+    pub fn end_user(&self) -> Option<&str> {
+        self.end_user.as_deref()
+    }
+}

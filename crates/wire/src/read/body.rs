@@ -1,0 +1,461 @@
+//! Reads the members of a request's outermost object into a draft of the call.
+
+use std::borrow::Cow;
+
+use base::{ModelId, Refusal};
+use smallvec::SmallVec;
+
+use super::fields::{boolean, count, is_present, span, wrong_kind};
+use super::media::Media;
+use super::params::{self, Field, KNOWN, Rule};
+use crate::billable::{Billable, ServiceTier};
+use crate::call::{Places, Span, TextPlace, UsageOption};
+use crate::dialect::Endpoint;
+use crate::scan::{Kind, Strict, Text};
+
+/// Most parameters that this relay does not know, per request: each is compared with all.
+const UNKNOWN_MAX: usize = 64;
+/// Longest end user that is recorded, in bytes.
+const END_USER_BYTES_MAX: usize = 256;
+
+/// What was read so far.
+pub(super) struct Draft<'a> {
+    pub(super) endpoint: Endpoint,
+    pub(super) model: Option<ModelId>,
+    pub(super) stream: bool,
+    pub(super) client_wants_usage: bool,
+    pub(super) billable: Billable,
+    pub(super) end_user: Option<String>,
+    pub(super) places: Places,
+    pub(super) texts: SmallVec<[TextPlace; 4]>,
+    pub(super) payloads: Vec<Span>,
+    max_tokens: Option<u64>,
+    max_completion_tokens: Option<u64>,
+    /// One bit per place in [`KNOWN`].
+    seen: u128,
+    unknown: SmallVec<[Cow<'a, str>; 4]>,
+}
+
+impl<'a> Draft<'a> {
+    /// Reads the whole body, which is known to be UTF-8.
+    pub(super) fn read(endpoint: Endpoint, body: &'a [u8]) -> Result<Draft<'a>, Refusal> {
+        let mut scanner = Strict::new(body);
+        if scanner.kind()? != Kind::Object {
+            return Err(Refusal::invalid(None, "The body must be a JSON object."));
+        }
+        let inside = scanner.at() + 1;
+        let mut draft = Draft {
+            endpoint,
+            model: None,
+            stream: false,
+            client_wants_usage: false,
+            billable: Billable::default(),
+            end_user: None,
+            places: Places {
+                inside,
+                is_empty: true,
+                model: None,
+                max_tokens: None,
+                max_completion_tokens: None,
+                temperature: None,
+                usage_option: UsageOption::Absent,
+            },
+            texts: SmallVec::new(),
+            payloads: Vec::new(),
+            max_tokens: None,
+            max_completion_tokens: None,
+            seen: 0,
+            unknown: SmallVec::new(),
+        };
+        scanner.object(|scanner, key| draft.member(scanner, key))?;
+        scanner.end()?;
+        draft.conclude(body.len())?;
+        Ok(draft)
+    }
+
+    /// One member of the outermost object.
+    fn member(&mut self, scanner: &mut Strict<'a>, key: Text<'a>) -> Result<(), Refusal> {
+        self.places.is_empty = false;
+        let name = key.decode();
+        let Some(place) = params::find(name.as_bytes()) else { return self.unknown(scanner, name) };
+        let bit = 1_u128 << place;
+        let (known, rule) = KNOWN[place];
+        if self.seen & bit != 0 {
+            return Err(duplicate(known));
+        }
+        self.seen |= bit;
+        match rule {
+            Rule::Field(field) => self.field(scanner, field, known),
+            Rule::Harmless(mask) => {
+                self.billable.unknown_parameters |= !params::is_valid_at(mask, self.endpoint);
+                Ok(scanner.skip()?)
+            }
+            Rule::Refused(why) => {
+                if is_present(scanner)? {
+                    return Err(Refusal::invalid(Some(known), format!("'{known}' {why}.")));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// A parameter that is not listed: it passes, unless it resembles one that is guarded.
+    fn unknown(&mut self, scanner: &mut Strict<'a>, name: Cow<'a, str>) -> Result<(), Refusal> {
+        if let Some(guarded) = params::variant_of(&name) {
+            let sentence = format!("Some parsers read '{}' as '{guarded}'. Write '{guarded}'.", name.escape_debug());
+            return Err(Refusal::ambiguous(guarded, sentence));
+        }
+        if self.unknown.contains(&name) {
+            return Err(duplicate(&printable(&name)));
+        }
+        if self.unknown.len() >= UNKNOWN_MAX {
+            return Err(Refusal::invalid(None, format!("The body has more than {UNKNOWN_MAX} unknown parameters.")));
+        }
+        self.unknown.push(name);
+        self.billable.unknown_parameters = true;
+        Ok(scanner.skip()?)
+    }
+
+    /// A parameter that is read.
+    fn field(&mut self, scanner: &mut Strict<'a>, field: Field, name: &str) -> Result<(), Refusal> {
+        match field {
+            Field::Model => self.model(scanner)?,
+            Field::Messages => self.messages(scanner)?,
+            Field::Prompt | Field::Input => self.prompts(scanner, name)?,
+            Field::Stream => self.stream = boolean(scanner, name)?,
+            Field::StreamOptions => self.stream_options(scanner)?,
+            Field::MaxTokens => {
+                let (value, place) = count(scanner, name, 0)?;
+                (self.max_tokens, self.places.max_tokens) = (value, Some(place));
+            }
+            Field::MaxCompletionTokens => {
+                let (value, place) = count(scanner, name, 1)?;
+                (self.max_completion_tokens, self.places.max_completion_tokens) = (value, Some(place));
+            }
+            Field::Choices => self.billable.choices = count(scanner, name, 1)?.0.map_or(1, narrow),
+            Field::BestOf => self.billable.best_of = count(scanner, name, 1)?.0.map(narrow),
+            Field::Echo => self.billable.echo = boolean(scanner, name)?,
+            Field::Tools | Field::Functions => self.tools(scanner, name)?,
+            Field::Modalities => self.modalities(scanner)?,
+            Field::Audio => self.billable.audio_output |= present_value(scanner)?.is_some(),
+            Field::Prediction => {
+                if let Some(place) = present_value(scanner)? {
+                    self.billable.prediction_bytes = place.len() as u64;
+                }
+            }
+            Field::SearchOptions => self.billable.web_search |= present_value(scanner)?.is_some(),
+            Field::SearchSwitch => self.billable.web_search |= boolean(scanner, name)?,
+            Field::ServiceTier => self.service_tier(scanner)?,
+            Field::Temperature => self.temperature(scanner)?,
+            Field::User => self.user(scanner)?,
+            Field::ResponseFormat => {
+                if let Some(place) = present_value(scanner)? {
+                    self.texts.push(TextPlace::Json(place));
+                }
+            }
+            Field::UsageOptions => self.usage_options(scanner)?,
+            Field::Provider => provider(scanner)?,
+            Field::ExtraBody => self.extra_body(scanner)?,
+            Field::VeniceParameters => self.venice_parameters(scanner)?,
+        }
+        Ok(())
+    }
+
+    fn model(&mut self, scanner: &mut Strict<'a>) -> Result<(), Refusal> {
+        match scanner.kind()? {
+            Kind::Null => self.places.model = Some(span(scanner)?),
+            Kind::String => {
+                let text = scanner.string()?;
+                self.places.model = Some(Span { start: text.start - 1, end: text.start + text.raw.len() + 1 });
+                let model = ModelId::new(&text.decode())
+                    .map_err(|error| Refusal::invalid(Some("model"), format!("'model' is not a model name: {error}.")))?;
+                self.model = Some(model);
+            }
+            _ => return wrong_kind("model", "a string"),
+        }
+        Ok(())
+    }
+
+    fn messages(&mut self, scanner: &mut Strict<'a>) -> Result<(), Refusal> {
+        if scanner.kind()? != Kind::Array {
+            return wrong_kind("messages", "an array");
+        }
+        let start = scanner.at();
+        let mut messages = 0_u32;
+        let mut media = Media { billable: &mut self.billable, payloads: &mut self.payloads };
+        scanner.array::<Refusal>(|scanner| {
+            messages = messages.saturating_add(1);
+            media.walk(scanner, false)
+        })?;
+        self.billable.messages = messages;
+        self.texts.push(TextPlace::Strings(Span { start, end: scanner.at() }));
+        Ok(())
+    }
+
+    /// A text, an array of texts, an array of token numbers, or an array of such arrays.
+    fn prompts(&mut self, scanner: &mut Strict<'a>, name: &str) -> Result<(), Refusal> {
+        let kind = scanner.kind()?;
+        let start = scanner.at();
+        match kind {
+            Kind::Null => return Ok(scanner.skip()?),
+            Kind::String => scanner.skip()?,
+            Kind::Object | Kind::Array => {
+                let mut prompts = 0_u32;
+                let mut media = Media { billable: &mut self.billable, payloads: &mut self.payloads };
+                if kind == Kind::Object {
+                    media.walk(scanner, true)?;
+                } else {
+                    scanner.array::<Refusal>(|scanner| {
+                        let is_token = scanner.kind()? == Kind::Number;
+                        prompts = prompts.saturating_add(u32::from(!is_token));
+                        media.walk(scanner, true)
+                    })?;
+                }
+                self.billable.prompts = prompts.max(1);
+            }
+            _ => return wrong_kind(name, "a string or an array"),
+        }
+        self.texts.push(TextPlace::Strings(Span { start, end: scanner.at() }));
+        Ok(())
+    }
+
+    fn stream_options(&mut self, scanner: &mut Strict<'a>) -> Result<(), Refusal> {
+        const USAGE: &str = "stream_options.include_usage";
+        match scanner.kind()? {
+            Kind::Null => {
+                self.places.usage_option = UsageOption::Null(span(scanner)?);
+                return Ok(());
+            }
+            Kind::Object => {}
+            _ => return wrong_kind("stream_options", "an object"),
+        }
+        let inside = scanner.at() + 1;
+        let mut seen: SmallVec<[Cow<'_, str>; 4]> = SmallVec::new();
+        let mut value = None;
+        scanner.object::<Refusal>(|scanner, key| {
+            let name = key.decode();
+            if seen.contains(&name) || seen.len() >= UNKNOWN_MAX {
+                return Err(duplicate("stream_options"));
+            }
+            if name == "include_usage" {
+                let kind = scanner.kind()?;
+                let start = scanner.at();
+                boolean(scanner, USAGE)?;
+                value = Some((kind == Kind::True, Span { start, end: scanner.at() }));
+            } else if params::fold(&name) == "includeusage" {
+                return Err(Refusal::ambiguous(USAGE, "Some parsers ignore case; write 'include_usage'."));
+            } else {
+                scanner.skip()?;
+            }
+            seen.push(name);
+            Ok(())
+        })?;
+        self.places.usage_option = match value {
+            Some((is_wanted, place)) => {
+                self.client_wants_usage |= is_wanted;
+                UsageOption::Value(place)
+            }
+            None => UsageOption::Object { inside, is_empty: seen.is_empty() },
+        };
+        Ok(())
+    }
+
+    fn tools(&mut self, scanner: &mut Strict<'a>, name: &str) -> Result<(), Refusal> {
+        match scanner.kind()? {
+            Kind::Null => return Ok(scanner.skip()?),
+            Kind::Array => {}
+            _ => return wrong_kind(name, "an array"),
+        }
+        let start = scanner.at();
+        let is_legacy = name == "functions";
+        let billable = &mut self.billable;
+        scanner.array::<Refusal>(|scanner| {
+            billable.tools = billable.tools.saturating_add(1);
+            let (is_ours, searches) = tool(scanner, is_legacy)?;
+            billable.server_tools = billable.server_tools.saturating_add(u32::from(!is_ours));
+            billable.web_search |= searches;
+            Ok(())
+        })?;
+        self.texts.push(TextPlace::Json(Span { start, end: scanner.at() }));
+        Ok(())
+    }
+
+    fn modalities(&mut self, scanner: &mut Strict<'a>) -> Result<(), Refusal> {
+        match scanner.kind()? {
+            Kind::Null => return Ok(scanner.skip()?),
+            Kind::Array => {}
+            _ => return wrong_kind("modalities", "an array of strings"),
+        }
+        scanner.array(|scanner| {
+            if scanner.kind()? != Kind::String {
+                return wrong_kind("modalities", "an array of strings");
+            }
+            match &*scanner.string()?.decode() {
+                "text" => {}
+                "audio" => self.billable.audio_output = true,
+                _ => return wrong_kind("modalities", "of 'text' and 'audio'; other outputs have no price on this relay"),
+            }
+            Ok(())
+        })
+    }
+
+    fn service_tier(&mut self, scanner: &mut Strict<'a>) -> Result<(), Refusal> {
+        match scanner.kind()? {
+            Kind::Null => return Ok(scanner.skip()?),
+            Kind::String => {}
+            _ => return wrong_kind("service_tier", "a string"),
+        }
+        self.billable.service_tier = Some(match &*scanner.string()?.decode() {
+            "auto" => ServiceTier::Auto,
+            "default" | "standard" | "standard_only" | "on_demand" => ServiceTier::Default,
+            "flex" => ServiceTier::Flex,
+            "priority" => ServiceTier::Priority,
+            "scale" => ServiceTier::Scale,
+            _ => ServiceTier::Other,
+        });
+        Ok(())
+    }
+
+    fn temperature(&mut self, scanner: &mut Strict<'a>) -> Result<(), Refusal> {
+        match scanner.kind()? {
+            Kind::Number | Kind::Null => self.places.temperature = Some(span(scanner)?),
+            _ => return wrong_kind("temperature", "a number"),
+        }
+        Ok(())
+    }
+
+    fn user(&mut self, scanner: &mut Strict<'a>) -> Result<(), Refusal> {
+        if scanner.kind()? != Kind::String {
+            return Ok(scanner.skip()?);
+        }
+        let text = scanner.string()?.decode();
+        let is_good = (1..=END_USER_BYTES_MAX).contains(&text.len()) && !text.chars().any(char::is_control);
+        self.end_user = is_good.then(|| text.into_owned());
+        Ok(())
+    }
+
+    /// OpenRouter's `usage: {include: true}` asks for the usage chunk, too.
+    fn usage_options(&mut self, scanner: &mut Strict<'a>) -> Result<(), Refusal> {
+        if scanner.kind()? != Kind::Object {
+            return Ok(scanner.skip()?);
+        }
+        scanner.object(|scanner, key| {
+            self.client_wants_usage |= &*key.decode() == "include" && scanner.kind()? == Kind::True;
+            Ok(scanner.skip()?)
+        })
+    }
+
+    /// Google reads `extra_body.google`; other gateways merge any member into the request, past every guard.
+    fn extra_body(&mut self, scanner: &mut Strict<'a>) -> Result<(), Refusal> {
+        self.billable.unknown_parameters = true;
+        if !is_present(scanner)? {
+            return Ok(());
+        }
+        if scanner.kind()? != Kind::Object {
+            return wrong_kind("extra_body", "an object");
+        }
+        scanner.object(|scanner, key| {
+            if &*key.decode() != "google" {
+                return wrong_kind("extra_body", "left out: send its members at the top level, as SDKs do");
+            }
+            Ok(scanner.skip()?)
+        })
+    }
+
+    fn venice_parameters(&mut self, scanner: &mut Strict<'a>) -> Result<(), Refusal> {
+        if let Some(place) = present_value(scanner)? {
+            let raw = scanner.slice(place.start, place.end);
+            let has = |word: &[u8]| memchr::memmem::find(raw, word).is_some();
+            self.billable.web_search |= has(b"search") || has(b"scraping") || has(b"\\u");
+            self.billable.unknown_parameters |= has(b"character");
+        }
+        Ok(())
+    }
+
+    /// Checks what depends on several members.
+    fn conclude(&mut self, body_bytes: usize) -> Result<(), Refusal> {
+        let billable = &mut self.billable;
+        if self.max_tokens == Some(0) && !(self.endpoint == Endpoint::Completions && billable.echo) {
+            // Some providers take zero for "no limit".
+            return Err(Refusal::invalid(Some("max_tokens"), "'max_tokens' must be at least 1."));
+        }
+        billable.output_limit = match (self.max_tokens, self.max_completion_tokens) {
+            (Some(old), Some(new)) if old != new => {
+                let sentence = "'max_tokens' and 'max_completion_tokens' differ; providers choose differently. Send one.";
+                return Err(Refusal::ambiguous("max_tokens", sentence));
+            }
+            (old, new) => new.or(old),
+        };
+        let payload_bytes: usize = self.payloads.iter().map(|place| place.len()).sum();
+        billable.text_bytes = (body_bytes - payload_bytes) as u64;
+        self.payloads.sort_unstable_by_key(|place| place.start);
+        Ok(())
+    }
+}
+
+/// The place of a value that is not null.
+fn present_value(scanner: &mut Strict<'_>) -> Result<Option<Span>, Refusal> {
+    if is_present(scanner)? { Ok(Some(span(scanner)?)) } else { Ok(None) }
+}
+
+/// OpenRouter's choice among the providers of a model, who ask different prices.
+fn provider(scanner: &mut Strict<'_>) -> Result<(), Refusal> {
+    if !is_present(scanner)? {
+        return Ok(());
+    }
+    if scanner.kind()? != Kind::Object {
+        return wrong_kind("provider", "an object");
+    }
+    scanner.object(|scanner, key| {
+        let name = key.decode();
+        match &*name {
+            "allow_fallbacks" | "require_parameters" | "data_collection" | "zdr" | "max_price" | "enforce_distillable_text" => {
+                Ok(scanner.skip()?)
+            }
+            _ => {
+                let reason = format!(
+                    "'provider.{}' chooses among providers of different prices; this relay's operator does that. Leave it out.",
+                    printable(&name)
+                );
+                Err(Refusal::invalid(Some("provider"), reason))
+            }
+        }
+    })
+}
+
+/// One tool: whether only the client runs it, and whether it searches the web.
+fn tool(scanner: &mut Strict<'_>, is_legacy: bool) -> Result<(bool, bool), Refusal> {
+    if scanner.kind()? != Kind::Object {
+        scanner.skip()?;
+        return Ok((false, false));
+    }
+    let (mut is_typed, mut is_ours, mut has_function, mut searches) = (false, true, is_legacy, false);
+    scanner.object::<Refusal>(|scanner, key| {
+        let name = key.decode();
+        if name.eq_ignore_ascii_case("type") && scanner.kind()? == Kind::String {
+            let kind = scanner.string()?.decode();
+            is_typed = true;
+            is_ours &= matches!(&*kind, "function" | "custom");
+            searches |= kind.contains("search");
+            return Ok(());
+        }
+        has_function |= &*name == "function";
+        searches |= !is_legacy && name.contains("search");
+        Ok(scanner.skip()?)
+    })?;
+    Ok((is_ours && (is_typed || has_function), searches))
+}
+
+/// A count that [`count`] has bounded.
+fn narrow(value: u64) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}
+
+/// A name cut and escaped so that it can be shown.
+fn printable(name: &str) -> String {
+    name.chars().take(64).collect::<String>().escape_debug().to_string()
+}
+
+fn duplicate(name: &str) -> Refusal {
+    Refusal::ambiguous(name, format!("'{name}' stands twice; parsers differ in which one they take. Send it once."))
+}

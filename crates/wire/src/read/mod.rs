@@ -1,0 +1,76 @@
+//! Reads a request strictly: what it asks for and what can change its price, or why it cannot be taken.
+
+mod body;
+mod fields;
+mod media;
+mod params;
+
+use base::Refusal;
+use bytes::Bytes;
+
+use self::body::Draft;
+use crate::call::Call;
+use crate::dialect::Endpoint;
+use crate::scan::{Kind, Strict};
+
+/// Reads the body of a billed endpoint.
+///
+/// [`Endpoint::Explain`] takes the body of any billed endpoint: the call is then of the endpoint that the body is for, by
+/// its `messages`, `prompt` or `input`.
+///
+/// # Errors
+/// [`Refusal::InvalidRequest`] when the body is not a strict JSON object in UTF-8, or a guarded field has a bad value;
+/// [`Refusal::AmbiguousRequest`] when two parsers could read it differently.
+pub fn read(endpoint: Endpoint, content_type: Option<&[u8]>, body: Bytes) -> Result<Call, Refusal> {
+    check_content_type(content_type)?;
+    if core::str::from_utf8(&body).is_err() {
+        return Err(Refusal::invalid(None, "The body is not UTF-8."));
+    }
+    let endpoint = if endpoint.is_billed() { endpoint } else { endpoint_of(&body)? };
+    let draft = Draft::read(endpoint, &body)?;
+    let Draft { endpoint, model, stream, client_wants_usage, billable, end_user, places, texts, payloads, .. } = draft;
+    // The draft borrows from the body, so the call gets its own handle on the same bytes.
+    let body = body.clone();
+    Ok(Call { endpoint, body, model, stream, client_wants_usage, billable, end_user, places, texts, payloads })
+}
+
+/// Only JSON in UTF-8 is taken; a client that says nothing is taken to mean that.
+fn check_content_type(content_type: Option<&[u8]>) -> Result<(), Refusal> {
+    let refuse = || Err(Refusal::invalid(None, "Send the body as 'Content-Type: application/json'."));
+    let Some(value) = content_type else { return Ok(()) };
+    let Ok(value) = core::str::from_utf8(value) else { return refuse() };
+    let mut parts = value.split(';').map(str::trim);
+    if !parts.next().is_some_and(|media| media.eq_ignore_ascii_case("application/json")) {
+        return refuse();
+    }
+    for parameter in parts {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        let is_utf8 = ["utf-8", "\"utf-8\"", "utf8"].iter().any(|known| value.trim().eq_ignore_ascii_case(known));
+        if name.trim().eq_ignore_ascii_case("charset") && !is_utf8 {
+            return refuse();
+        }
+    }
+    Ok(())
+}
+
+/// The billed endpoint that a body is for.
+fn endpoint_of(body: &[u8]) -> Result<Endpoint, Refusal> {
+    let mut found = None;
+    let mut scanner = Strict::new(body);
+    if scanner.kind()? == Kind::Object {
+        scanner.object::<Refusal>(|scanner, key| {
+            let endpoint = match &*key.decode() {
+                "messages" => Some(Endpoint::ChatCompletions),
+                "prompt" => Some(Endpoint::Completions),
+                "input" => Some(Endpoint::Embeddings),
+                _ => None,
+            };
+            found = found.or(endpoint);
+            Ok(scanner.skip()?)
+        })?;
+    }
+    found.ok_or_else(|| Refusal::invalid(None, "The body must have 'messages', 'prompt' or 'input'."))
+}
+
+#[cfg(test)]
+mod tests;

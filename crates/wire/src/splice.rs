@@ -1,0 +1,200 @@
+//! Changes values of a body in place: slices of the client's bytes around the new values, never a re-serialisation.
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+use crate::call::{Call, Span, UsageOption};
+use crate::dialect::Endpoint;
+
+/// Values to set in an outgoing body. `None` and `false` leave the client's own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Edits<'a> {
+    /// The upstream's name of the model.
+    pub model: Option<&'a str>,
+    /// Ask for usage at the end of the stream.
+    pub include_usage: bool,
+    /// The most output tokens per choice.
+    pub output_limit: Option<u64>,
+    /// A raw JSON number.
+    pub temperature: Option<&'a str>,
+}
+
+/// A body ready to be sent.
+#[derive(Debug, Clone)]
+pub struct Outgoing {
+    pieces: SmallVec<[Bytes; 8]>,
+    len: usize,
+}
+
+impl Outgoing {
+    /// Bytes of all pieces.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The whole, in one piece; a copy when there are several.
+    #[must_use]
+    pub fn to_bytes(&self) -> Bytes {
+        match &self.pieces[..] {
+            [one] => one.clone(),
+            pieces => Bytes::from(pieces.concat()),
+        }
+    }
+
+    /// Whether there is nothing to send; never so for a body that was read.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The pieces, in order.
+    #[must_use]
+    pub fn pieces(&self) -> &[Bytes] {
+        &self.pieces
+    }
+
+    /// The pieces, in order, owned.
+    #[must_use]
+    pub fn into_pieces(self) -> SmallVec<[Bytes; 8]> {
+        self.pieces
+    }
+}
+
+impl Call {
+    /// The body with `edits` spliced in: each value replaced where it stands, or inserted right after the opening brace.
+    ///
+    /// An output limit that the client did not name goes out as `max_tokens`, or as `max_completion_tokens` for OpenAI's
+    /// reasoning models, which refuse the former. A server that does not know the latter ignores it, and with it the
+    /// limit, so the choice is by the name of the model that goes out.
+    #[must_use]
+    pub fn outgoing(&self, edits: &Edits<'_>) -> Outgoing {
+        let mut patches: SmallVec<[Patch; 6]> = SmallVec::new();
+        let mut inserted: Vec<u8> = Vec::new();
+        if let Some(model) = edits.model {
+            let value = quoted(model);
+            set(&mut patches, &mut inserted, "model", self.places.model, &value);
+        }
+        if let Some(limit) = edits.output_limit {
+            self.limit_output(limit, edits.model, &mut patches, &mut inserted);
+        }
+        if let Some(temperature) = edits.temperature {
+            set(&mut patches, &mut inserted, "temperature", self.places.temperature, temperature.as_bytes());
+        }
+        if edits.include_usage {
+            match self.places.usage_option {
+                UsageOption::Absent => {
+                    set(&mut patches, &mut inserted, "stream_options", None, b"{\"include_usage\":true}");
+                }
+                UsageOption::Null(place) => patches.push(Patch::new(place, b"{\"include_usage\":true}")),
+                UsageOption::Value(place) => patches.push(Patch::new(place, b"true")),
+                UsageOption::Object { inside, is_empty } => {
+                    let comma = if is_empty { "" } else { "," };
+                    let place = Span { start: inside, end: inside };
+                    patches.push(Patch::new(place, format!("\"include_usage\":true{comma}").as_bytes()));
+                }
+            }
+        }
+        if !inserted.is_empty() {
+            if self.places.is_empty {
+                inserted.pop();
+            }
+            let place = Span { start: self.places.inside, end: self.places.inside };
+            patches.push(Patch { place, value: inserted });
+        }
+        assemble(&self.body, patches)
+    }
+
+    /// Sets every output limit that is there, or the one that this model takes.
+    fn limit_output(&self, limit: u64, model: Option<&str>, patches: &mut SmallVec<[Patch; 6]>, inserted: &mut Vec<u8>) {
+        let mut digits = itoa::Buffer::new();
+        let value = digits.format(limit).as_bytes();
+        let places = [self.places.max_tokens, self.places.max_completion_tokens];
+        for place in places.into_iter().flatten() {
+            patches.push(Patch::new(place, value));
+        }
+        if places == [None, None] {
+            let model = model.or(self.model.as_ref().map(base::ModelId::as_str)).unwrap_or("");
+            let is_chat = self.endpoint == Endpoint::ChatCompletions;
+            let name = if is_chat && refuses_max_tokens(model) { "max_completion_tokens" } else { "max_tokens" };
+            set(patches, inserted, name, None, value);
+        }
+    }
+}
+
+/// Bodies up to this size are copied into one piece, which costs less than writing several.
+const COPY_BYTES_MAX: usize = 16 << 10;
+
+/// A new value in the place of an old one, or of nothing.
+struct Patch {
+    place: Span,
+    value: Vec<u8>,
+}
+
+impl Patch {
+    fn new(place: Span, value: &[u8]) -> Patch {
+        Patch { place, value: value.to_vec() }
+    }
+}
+
+/// Replaces the value at `place`, or adds the member to those to be inserted.
+fn set(patches: &mut SmallVec<[Patch; 6]>, inserted: &mut Vec<u8>, name: &str, place: Option<Span>, value: &[u8]) {
+    match place {
+        Some(place) => patches.push(Patch::new(place, value)),
+        None => {
+            inserted.push(b'"');
+            inserted.extend_from_slice(name.as_bytes());
+            inserted.extend_from_slice(b"\":");
+            inserted.extend_from_slice(value);
+            inserted.push(b',');
+        }
+    }
+}
+
+/// A text as a JSON string.
+fn quoted(text: &str) -> Vec<u8> {
+    serde_json::to_vec(text).expect("a text is always JSON")
+}
+
+/// Whether a model is one of OpenAI's that take only `max_completion_tokens`, whatever stands before its name.
+fn refuses_max_tokens(model: &str) -> bool {
+    let name = model.rsplit('/').next().unwrap_or(model);
+    ["o1", "o3", "o4", "gpt-5"].iter().any(|family| {
+        name.strip_prefix(family).is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_alphanumeric()))
+    })
+}
+
+/// The body with its patches, which do not overlap.
+fn assemble(body: &Bytes, mut patches: SmallVec<[Patch; 6]>) -> Outgoing {
+    if patches.is_empty() {
+        return Outgoing { len: body.len(), pieces: SmallVec::from_iter([body.clone()]) };
+    }
+    // An insertion comes before a replacement that starts at the same byte.
+    patches.sort_by_key(|patch| (patch.place.start, patch.place.end));
+    let added: usize = patches.iter().map(|patch| patch.value.len()).sum();
+    let removed: usize = patches.iter().map(|patch| patch.place.len()).sum();
+    let len = body.len() + added - removed;
+    let mut at = 0;
+    if len <= COPY_BYTES_MAX {
+        let mut whole = Vec::with_capacity(len);
+        for patch in &patches {
+            whole.extend_from_slice(&body[at..patch.place.start]);
+            whole.extend_from_slice(&patch.value);
+            at = patch.place.end;
+        }
+        whole.extend_from_slice(&body[at..]);
+        return Outgoing { len, pieces: SmallVec::from_iter([Bytes::from(whole)]) };
+    }
+    let mut pieces = SmallVec::new();
+    for patch in patches {
+        pieces.push(body.slice(at..patch.place.start));
+        pieces.push(Bytes::from(patch.value));
+        at = patch.place.end;
+    }
+    pieces.push(body.slice(at..));
+    Outgoing { len, pieces }
+}
+
+#[cfg(test)]
+#[path = "splice_tests.rs"]
+mod tests;

@@ -1,0 +1,213 @@
+//! Meters a streamed answer while its bytes pass, and takes out the usage chunk that its client did not ask for.
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+use crate::dialect::Endpoint;
+use crate::event::{Delivered, Reading};
+use crate::sse::{Framer, StreamFault};
+use crate::usage::{Usage, UsageFault};
+
+/// Most of an incomplete event that is held back; a larger one is not the usage chunk.
+const HELD_BYTES_MAX: usize = 64 << 10;
+
+/// How to meter one stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StreamOptions {
+    /// Chat completions or completions.
+    pub endpoint: Endpoint,
+    /// Remove the usage chunk, since the relay asked for it and not the client.
+    pub strip_usage: bool,
+    /// The longest line; a longer one is a fault.
+    pub line_bytes_max: usize,
+    /// The largest event that is read; a larger one passes unread.
+    pub event_bytes_max: usize,
+}
+
+impl StreamOptions {
+    /// With the default limits: lines of 16 MiB pass, events of 1 MiB are read.
+    #[must_use]
+    pub const fn new(endpoint: Endpoint, strip_usage: bool) -> StreamOptions {
+        StreamOptions { endpoint, strip_usage, line_bytes_max: 16 << 20, event_bytes_max: 1 << 20 }
+    }
+}
+
+/// How a stream ended when its upstream closed it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StreamEnd {
+    /// `[DONE]` was seen.
+    Terminal,
+    /// It was not: the stream is broken, unless [`StreamMeter::has_finish_reason`] and the provider never sends it.
+    Missing,
+}
+
+/// A machine over the bytes of one streamed answer.
+///
+/// Without `strip_usage` every byte is forwarded at once. With it, the last incomplete event is held back until it is known
+/// not to be the usage chunk, or exceeds 64 KiB. `"usage": null` in ordinary chunks, which some providers add when usage was
+/// asked for, is left where it is: clients ignore it.
+#[derive(Debug)]
+pub struct StreamMeter {
+    strip_usage: bool,
+    framer: Framer,
+    reading: Reading,
+    /// Bytes of the incomplete event in earlier chunks.
+    held: SmallVec<[Bytes; 4]>,
+    held_bytes: usize,
+    /// The beginning of the current event was forwarded already.
+    is_released: bool,
+    /// The last whole event was taken out.
+    was_stripped: bool,
+}
+
+impl StreamMeter {
+    /// A meter at the start of a stream.
+    #[must_use]
+    pub const fn new(options: StreamOptions) -> StreamMeter {
+        StreamMeter {
+            strip_usage: options.strip_usage,
+            framer: Framer::new(options.line_bytes_max, options.event_bytes_max),
+            reading: Reading::new(options.endpoint),
+            held: SmallVec::new_const(),
+            held_bytes: 0,
+            is_released: false,
+            was_stripped: false,
+        }
+    }
+
+    /// Takes the next bytes of the upstream; `forward` gets slices of them, in order.
+    ///
+    /// # Errors
+    /// [`StreamFault`] when the stream must be given up.
+    pub fn push(&mut self, chunk: Bytes, forward: &mut impl FnMut(Bytes)) -> Result<(), StreamFault> {
+        if self.strip_usage {
+            return self.push_stripping(&chunk, forward);
+        }
+        forward(chunk.clone());
+        let mut at = usize::from(self.framer.takes_line_feed(&chunk));
+        while let Some(event) = self.framer.next(&chunk, &mut at)? {
+            self.reading.has_error |= event.is_error;
+            if let Some(data) = event.data {
+                self.reading.event(data);
+            }
+        }
+        Ok(())
+    }
+
+    fn push_stripping(&mut self, chunk: &Bytes, forward: &mut impl FnMut(Bytes)) -> Result<(), StreamFault> {
+        // chunk[run_start..event_start] is to be forwarded; chunk[event_start..] belongs to an event that has not ended.
+        let (mut at, mut run_start, mut event_start) = (0, 0, 0);
+        if self.framer.takes_line_feed(chunk) {
+            at = 1;
+            if self.held.is_empty() {
+                (run_start, event_start) = (usize::from(self.was_stripped), 1);
+            }
+        }
+        loop {
+            let is_usage = match self.framer.next(chunk, &mut at)? {
+                None => break,
+                Some(event) => {
+                    self.reading.has_error |= event.is_error;
+                    event.data.is_some_and(|data| self.reading.event(data))
+                }
+            };
+            self.was_stripped = is_usage && !self.is_released;
+            if self.was_stripped {
+                pass(chunk, run_start, event_start, forward);
+                self.held.clear();
+                run_start = at;
+            } else {
+                self.held.drain(..).for_each(&mut *forward);
+            }
+            self.held_bytes = 0;
+            self.is_released = false;
+            event_start = at;
+        }
+        pass(chunk, run_start, event_start, forward);
+        if event_start < chunk.len() {
+            self.hold(chunk.slice(event_start..), forward);
+        }
+        Ok(())
+    }
+
+    /// Keeps the end of a chunk, whose event has not ended.
+    fn hold(&mut self, rest: Bytes, forward: &mut impl FnMut(Bytes)) {
+        self.was_stripped = false;
+        if self.is_released {
+            return forward(rest);
+        }
+        self.held_bytes += rest.len();
+        self.held.push(rest);
+        if self.held_bytes > HELD_BYTES_MAX {
+            self.held.drain(..).for_each(&mut *forward);
+            self.is_released = true;
+        }
+    }
+
+    /// The upstream closed the stream; what was held back is forwarded, unless it is the usage chunk.
+    pub fn finish(&mut self, forward: &mut impl FnMut(Bytes)) -> StreamEnd {
+        let mut is_usage = false;
+        if let Some(event) = self.framer.finish() {
+            self.reading.has_error |= event.is_error;
+            is_usage = event.data.is_some_and(|data| self.reading.event(data));
+        }
+        if is_usage {
+            self.held.clear();
+        }
+        self.held.drain(..).for_each(&mut *forward);
+        if self.is_terminal() { StreamEnd::Terminal } else { StreamEnd::Missing }
+    }
+
+    /// The last valid usage.
+    #[must_use]
+    pub const fn usage(&self) -> Option<Usage> {
+        self.reading.usage
+    }
+
+    /// What was wrong with the last usage; `None` when it was valid, or none came.
+    #[must_use]
+    pub const fn fault(&self) -> Option<UsageFault> {
+        self.reading.fault
+    }
+
+    /// Whether `[DONE]` was seen.
+    #[must_use]
+    pub const fn is_terminal(&self) -> bool {
+        self.reading.is_terminal
+    }
+
+    /// Whether a choice said why it finished. Some providers end their streams with that, and without `[DONE]`.
+    #[must_use]
+    pub const fn has_finish_reason(&self) -> bool {
+        self.reading.has_finish_reason
+    }
+
+    /// Whether the provider sent an error inside the stream.
+    #[must_use]
+    pub const fn error_event(&self) -> bool {
+        self.reading.has_error
+    }
+
+    /// What the client was given.
+    #[must_use]
+    pub fn delivered(&self) -> Delivered<'_> {
+        self.reading.delivered()
+    }
+
+    /// The provider's own id of the answer.
+    #[must_use]
+    pub fn response_id(&self) -> Option<&str> {
+        self.reading.id.as_deref()
+    }
+}
+
+/// Forwards a part of a chunk, if there is anything in it.
+fn pass(chunk: &Bytes, start: usize, end: usize, forward: &mut impl FnMut(Bytes)) {
+    if start < end {
+        forward(if end - start == chunk.len() { chunk.clone() } else { chunk.slice(start..end) });
+    }
+}
+
+#[cfg(test)]
+#[path = "stream_tests.rs"]
+mod tests;
