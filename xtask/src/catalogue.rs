@@ -174,7 +174,8 @@ mod tests {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(FILE);
         let file = std::fs::read_to_string(path).expect("the file is there");
         assert!(file == made.text, "the default catalogue is stale: run the generator");
-        let reasons: std::collections::BTreeSet<&str> = made.left_out.iter().map(|(_, reason)| reason.as_str()).collect();
+        let reasons: std::collections::BTreeSet<&str> =
+            made.left_out.iter().map(|(_, reason)| reason.as_str()).collect();
         assert!(made.entries >= 80 && !reasons.is_empty(), "{} entries", made.entries);
     }
 

@@ -5,36 +5,48 @@ use core::time::Duration;
 use base::{AccountIndex, Limits, Moment, Window};
 
 use crate::status::{Breach, WindowStatus};
-use crate::trailing::{Count, Trailing};
+use crate::trailing::{Count, Trailing, bucket_nanos};
+
+/// One kind of trailing window.
+#[derive(Clone, Copy)]
+struct Kind {
+    window: Window,
+    length: Duration,
+    /// The length of one bucket in nanoseconds.
+    width: u64,
+}
+
+impl Kind {
+    const fn of(window: Window) -> Kind {
+        let length = window.length().expect("request and token windows have a length");
+        Kind { window, length, width: bucket_nanos(length) }
+    }
+}
 
 /// The windows that count requests, shortest first.
-const REQUEST_WINDOWS: [Window; 3] = [Window::RequestsPerMinute, Window::RequestsPerHour, Window::RequestsPerDay];
+const REQUEST_WINDOWS: [Kind; 3] =
+    [Kind::of(Window::RequestsPerMinute), Kind::of(Window::RequestsPerHour), Kind::of(Window::RequestsPerDay)];
 /// The windows that count tokens, shortest first.
-const TOKEN_WINDOWS: [Window; 2] = [Window::TokensPerMinute, Window::TokensPerDay];
+const TOKEN_WINDOWS: [Kind; 2] = [Kind::of(Window::TokensPerMinute), Kind::of(Window::TokensPerDay)];
 /// When to try again where only calls under way are in the way: nobody knows when they end.
 const CONCURRENCY_RETRY: Duration = Duration::from_secs(1);
 
 /// An account's windows and calls under way.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Account {
-    requests: [Option<Box<Trailing<u32>>>; 3],
-    tokens: [Option<Box<Trailing<u64>>>; 2],
+    requests: [Option<Trailing<u32>>; 3],
+    tokens: [Option<Trailing<u64>>; 2],
     concurrency: Option<u64>,
     /// Counted without a limit too, so that one set later knows them.
     under_way: u64,
 }
 
-/// The length of a trailing window.
-fn length(window: Window) -> Duration {
-    window.length().expect("request and token windows have a length")
-}
-
 /// Sets, keeps or drops one window; true when it is new.
-fn place<C: Count>(window: &mut Option<Box<Trailing<C>>>, limit: Option<u64>, created: u32) -> bool {
+fn place<C: Count>(window: &mut Option<Trailing<C>>, limit: Option<u64>, created: u32) -> bool {
     match (window.as_mut(), limit) {
         (Some(window), Some(limit)) => window.set_limit(limit),
         (None, Some(limit)) => {
-            *window = Some(Box::new(Trailing::new(limit, created)));
+            *window = Some(Trailing::new(limit, created));
             return true;
         }
         (_, None) => *window = None,
@@ -62,15 +74,15 @@ impl Account {
     /// Moves the windows to `now` and says whether one request of `tokens` fits all of them.
     pub(crate) fn fits(&mut self, tokens: u64, now: Moment) -> bool {
         let mut fits = self.concurrency.is_none_or(|limit| self.under_way < limit);
-        for (window, name) in self.requests.iter_mut().zip(REQUEST_WINDOWS) {
+        for (window, kind) in self.requests.iter_mut().zip(REQUEST_WINDOWS) {
             if let Some(window) = window {
-                window.advance(length(name), now);
+                window.advance(kind.width, now);
                 fits &= window.fits(1);
             }
         }
-        for (window, name) in self.tokens.iter_mut().zip(TOKEN_WINDOWS) {
+        for (window, kind) in self.tokens.iter_mut().zip(TOKEN_WINDOWS) {
             if let Some(window) = window {
-                window.advance(length(name), now);
+                window.advance(kind.width, now);
                 fits &= window.fits(tokens);
             }
         }
@@ -79,12 +91,15 @@ impl Account {
 
     /// The gravest of the limits that stand in the way, if any.
     pub(crate) fn breach(&self, account: AccountIndex, tokens: u64, now: Moment) -> Option<Breach> {
-        let requests = self.requests.iter().zip(REQUEST_WINDOWS).filter_map(|(window, name)| {
-            window.as_ref().and_then(|window| breach(window, account, name, 1, now))
-        });
-        let tokens = self.tokens.iter().zip(TOKEN_WINDOWS).filter_map(|(window, name)| {
-            window.as_ref().and_then(|window| breach(window, account, name, tokens, now))
-        });
+        let requests = self
+            .requests
+            .iter()
+            .zip(REQUEST_WINDOWS)
+            .filter_map(|(window, kind)| window.as_ref().and_then(|window| breach(window, account, kind, 1, now)));
+        let tokens =
+            self.tokens.iter().zip(TOKEN_WINDOWS).filter_map(|(window, kind)| {
+                window.as_ref().and_then(|window| breach(window, account, kind, tokens, now))
+            });
         let full = self.concurrency.filter(|&limit| self.under_way >= limit).map(|limit| Breach {
             account,
             window: Window::Concurrency,
@@ -109,14 +124,14 @@ impl Account {
     /// Frees the slot of a pass, and gives back what it does not need to the windows that it took from.
     pub(crate) fn give_back(&mut self, requests: u64, tokens: u64, taken: Moment, created: u32) {
         self.under_way = self.under_way.checked_sub(1).expect("a call under way is counted");
-        for (window, name) in self.requests.iter_mut().zip(REQUEST_WINDOWS) {
+        for (window, kind) in self.requests.iter_mut().zip(REQUEST_WINDOWS) {
             if let Some(window) = window.as_mut().filter(|window| window.created <= created) {
-                window.give_back(length(name), taken, requests);
+                window.give_back(kind.width, taken, requests);
             }
         }
-        for (window, name) in self.tokens.iter_mut().zip(TOKEN_WINDOWS) {
+        for (window, kind) in self.tokens.iter_mut().zip(TOKEN_WINDOWS) {
             if let Some(window) = window.as_mut().filter(|window| window.created <= created) {
-                window.give_back(length(name), taken, tokens);
+                window.give_back(kind.width, taken, tokens);
             }
         }
     }
@@ -124,13 +139,33 @@ impl Account {
     /// The request windows, shortest first.
     pub(crate) fn request_statuses(&self, now: Moment) -> impl Iterator<Item = WindowStatus> {
         let present = self.requests.iter().zip(REQUEST_WINDOWS);
-        present.filter_map(move |(window, name)| window.as_ref().map(|window| status(window, name, now)))
+        present.filter_map(move |(window, kind)| window.as_ref().map(|window| status(window, kind, now)))
     }
 
     /// The token windows, shortest first.
     pub(crate) fn token_statuses(&self, now: Moment) -> impl Iterator<Item = WindowStatus> {
         let present = self.tokens.iter().zip(TOKEN_WINDOWS);
-        present.filter_map(move |(window, name)| window.as_ref().map(|window| status(window, name, now)))
+        present.filter_map(move |(window, kind)| window.as_ref().map(|window| status(window, kind, now)))
+    }
+
+    /// What is left in the request window (its place among them) that has least left.
+    pub(crate) fn tightest_request(&self, now: Moment) -> Option<(u64, usize)> {
+        tightest(&self.requests, &REQUEST_WINDOWS, now)
+    }
+
+    /// As for requests.
+    pub(crate) fn tightest_tokens(&self, now: Moment) -> Option<(u64, usize)> {
+        tightest(&self.tokens, &TOKEN_WINDOWS, now)
+    }
+
+    /// The request window of this place.
+    pub(crate) fn request_status(&self, place: usize, now: Moment) -> Option<WindowStatus> {
+        self.requests[place].as_ref().map(|window| status(window, REQUEST_WINDOWS[place], now))
+    }
+
+    /// The token window of this place.
+    pub(crate) fn token_status(&self, place: usize, now: Moment) -> Option<WindowStatus> {
+        self.tokens[place].as_ref().map(|window| status(window, TOKEN_WINDOWS[place], now))
     }
 
     /// The calls under way, where they are limited.
@@ -145,29 +180,38 @@ impl Account {
     }
 }
 
+/// The least that is left in one of these windows, and its place.
+fn tightest<C: Count>(windows: &[Option<Trailing<C>>], kinds: &[Kind], now: Moment) -> Option<(u64, usize)> {
+    let present = windows.iter().zip(kinds).enumerate();
+    let left = present.filter_map(|(place, (window, kind))| {
+        window.as_ref().map(|window| (window.limit().saturating_sub(window.used_at(kind.width, now)), place))
+    });
+    left.min()
+}
+
 /// Whether one window stands in the way of `amount`.
 fn breach<C: Count>(
     window: &Trailing<C>,
     account: AccountIndex,
-    name: Window,
+    kind: Kind,
     amount: u64,
     now: Moment,
 ) -> Option<Breach> {
-    let wait = window.wait_for(length(name), now, amount);
+    let wait = window.wait_for(kind.width, now, amount);
     if wait == Some(Duration::ZERO) {
         return None;
     }
-    let retry_after = wait.unwrap_or(length(name));
-    Some(Breach { account, window: name, limit: window.limit(), retry_after, is_never: wait.is_none() })
+    let retry_after = wait.unwrap_or(kind.length);
+    Some(Breach { account, window: kind.window, limit: window.limit(), retry_after, is_never: wait.is_none() })
 }
 
-fn status<C: Count>(window: &Trailing<C>, name: Window, now: Moment) -> WindowStatus {
-    let used = window.used_at(length(name), now);
+fn status<C: Count>(window: &Trailing<C>, kind: Kind, now: Moment) -> WindowStatus {
+    let used = window.used_at(kind.width, now);
     WindowStatus {
-        window: name,
+        window: kind.window,
         limit: window.limit(),
         used,
         remaining: window.limit().saturating_sub(used),
-        resets_in: window.wait_for_empty(length(name), now),
+        resets_in: window.wait_for_empty(kind.width, now),
     }
 }

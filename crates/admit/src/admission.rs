@@ -13,7 +13,9 @@ use crate::status::{Breach, Tightest, WindowStatus};
 /// without protection.
 #[derive(Debug, Clone, Default)]
 pub struct Admission {
-    accounts: AccountMap<Account>,
+    /// Where an account is in `accounts`.
+    places: AccountMap<u32>,
+    accounts: Vec<Account>,
     latest: Option<Moment>,
     /// Goes up whenever windows are created.
     created: u32,
@@ -32,7 +34,12 @@ impl Admission {
     /// forgotten. Calls under way are always counted.
     pub fn configure(&mut self, account: AccountIndex, limits: &Limits) {
         let created = self.created.checked_add(1).expect("windows are created fewer than 2^32 times");
-        if self.accounts.entry(account).or_default().configure(limits, created) {
+        let next = u32::try_from(self.accounts.len()).expect("accounts are fewer than 2^32");
+        let place = *self.places.entry(account).or_insert(next) as usize;
+        if place == self.accounts.len() {
+            self.accounts.push(Account::default());
+        }
+        if self.accounts[place].configure(limits, created) {
             self.created = created;
         }
     }
@@ -40,7 +47,7 @@ impl Admission {
     /// Whether the account was configured.
     #[must_use]
     pub fn knows(&self, account: AccountIndex) -> bool {
-        self.accounts.contains_key(&account)
+        self.places.contains_key(&account)
     }
 
     /// Takes one request, `tokens` and a slot from every account of the path, or takes nothing.
@@ -54,20 +61,22 @@ impl Admission {
         assert!((1..=PATH_LEVELS_MAX).contains(&path.len()), "a path has 1 to {PATH_LEVELS_MAX} accounts");
         let now = self.time(now);
         self.latest = Some(now);
-        let mut levels = [AccountIndex(u32::MAX); PATH_LEVELS_MAX];
+        let mut places = [u32::MAX; PATH_LEVELS_MAX];
         let mut fits = true;
-        for (place, &account) in path.iter().enumerate() {
-            assert!(!path[..place].contains(&account), "an account is once in its path");
-            levels[place] = account;
-            fits &= self.account_mut(account).fits(tokens, now);
+        for (level, &account) in path.iter().enumerate() {
+            let place = self.place(account);
+            assert!(!places[..level].contains(&place), "an account is once in its path");
+            places[level] = place;
+            fits &= self.accounts[place as usize].fits(tokens, now);
         }
         if !fits {
             return Err(self.breach_on(path, tokens, now).expect("what does not fit has a reason"));
         }
-        for &account in path {
-            self.account_mut(account).take(tokens);
+        let pass = Pass { places, length: path.len() as u8, created: self.created, tokens, taken: now };
+        for place in pass.places() {
+            self.accounts[place].take(tokens);
         }
-        Ok(Pass { levels, length: path.len() as u8, created: self.created, tokens, taken: now })
+        Ok(pass)
     }
 
     /// What [`Admission::admit`] would answer, without taking anything.
@@ -103,17 +112,26 @@ impl Admission {
     #[must_use]
     pub fn tightest(&self, path: &[AccountIndex], now: Moment) -> Tightest {
         let now = self.time(now);
-        let accounts = || path.iter().map(|&account| self.account(account));
+        let (mut request, mut tokens) = (None, None);
+        for account in path.iter().map(|&account| self.account(account)) {
+            let tighter = |best: Option<(u64, usize, _)>, here: Option<(u64, usize)>| match (best, here) {
+                (Some(best), Some(here)) if best.0 <= here.0 => Some(best),
+                (best, None) => best,
+                (_, Some((left, place))) => Some((left, place, account)),
+            };
+            request = tighter(request, account.tightest_request(now));
+            tokens = tighter(tokens, account.tightest_tokens(now));
+        }
         Tightest {
-            request: accounts().flat_map(|account| account.request_statuses(now)).min_by_key(|one| one.remaining),
-            tokens: accounts().flat_map(|account| account.token_statuses(now)).min_by_key(|one| one.remaining),
+            request: request.and_then(|(_, place, account)| account.request_status(place, now)),
+            tokens: tokens.and_then(|(_, place, account)| account.token_status(place, now)),
         }
     }
 
     fn give_back(&mut self, pass: &Pass, requests: u64, tokens: u64, now: Moment) {
         self.latest = Some(self.time(now));
-        for &account in pass.path() {
-            self.account_mut(account).give_back(requests, tokens, pass.taken, pass.created);
+        for place in pass.places() {
+            self.accounts[place].give_back(requests, tokens, pass.taken, pass.created);
         }
     }
 
@@ -128,10 +146,10 @@ impl Admission {
     }
 
     fn account(&self, account: AccountIndex) -> &Account {
-        self.accounts.get(&account).expect("an account is configured before it is used")
+        &self.accounts[self.place(account) as usize]
     }
 
-    fn account_mut(&mut self, account: AccountIndex) -> &mut Account {
-        self.accounts.get_mut(&account).expect("an account is configured before it is used")
+    fn place(&self, account: AccountIndex) -> u32 {
+        *self.places.get(&account).expect("an account is configured before it is used")
     }
 }

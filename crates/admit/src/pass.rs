@@ -1,6 +1,6 @@
 //! The permission of one call.
 
-use base::{AccountIndex, Moment, PATH_LEVELS_MAX};
+use base::{Moment, PATH_LEVELS_MAX};
 
 /// Proof that a call was admitted: it has a slot and its place in every window of its path.
 ///
@@ -8,7 +8,8 @@ use base::{AccountIndex, Moment, PATH_LEVELS_MAX};
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "a pass that is not settled keeps its slot"]
 pub struct Pass {
-    pub(crate) levels: [AccountIndex; PATH_LEVELS_MAX],
+    /// Where its accounts are in the vector of accounts.
+    pub(crate) places: [u32; PATH_LEVELS_MAX],
     pub(crate) length: u8,
     /// The newest window that existed at the time: a younger one knows nothing of this pass.
     pub(crate) created: u32,
@@ -23,7 +24,7 @@ impl Pass {
         self.tokens
     }
 
-    pub(crate) fn path(&self) -> &[AccountIndex] {
-        &self.levels[..usize::from(self.length)]
+    pub(crate) fn places(&self) -> impl Iterator<Item = usize> + use<> {
+        self.places.into_iter().take(usize::from(self.length)).map(|place| place as usize)
     }
 }

@@ -8,10 +8,8 @@ use core::time::Duration;
 
 use base::Moment;
 
-/// Buckets that make up the window's length.
-const BUCKETS_PER_WINDOW: u64 = 60;
-/// Those, and the one that is being filled.
-const BUCKETS: usize = BUCKETS_PER_WINDOW as usize + 1;
+/// Full buckets that make up the window's length; one more is being filled.
+const BUCKETS: usize = 60;
 
 /// The number type of a bucket: `u32` for requests, `u64` for tokens.
 pub(crate) trait Count: Copy + Default + Into<u64> + TryFrom<u64> {
@@ -28,25 +26,30 @@ impl Count for u64 {
     const MAX: u64 = u64::MAX / 2;
 }
 
-/// Counts in a trailing window. Its length is a constant of its kind and is handed in by its account.
+/// Counts in a trailing window. The length of a bucket is a constant of the window's kind, handed in by its account.
+///
+/// What every call touches is here, and the full buckets are elsewhere: a call reads them only when a bucket fills up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Trailing<C> {
+    /// The sixty full buckets before the newest one.
+    full: Box<[C; BUCKETS]>,
     /// The number of the newest bucket since the start of the clock.
     newest: u64,
-    limit: C,
+    /// The newest bucket.
+    current: C,
     /// The sum of all buckets.
     used: C,
+    limit: C,
     /// The mark of the configuration that created this window: a pass that is older took nothing here.
     pub(crate) created: u32,
-    buckets: [C; BUCKETS],
 }
 
 /// The length of one bucket in nanoseconds.
-const fn bucket_nanos(window: Duration) -> u64 {
-    window.as_nanos() as u64 / BUCKETS_PER_WINDOW
+pub(crate) const fn bucket_nanos(window: Duration) -> u64 {
+    window.as_nanos() as u64 / BUCKETS as u64
 }
 
-/// Where a bucket of this number is in the ring.
+/// Where a full bucket of this number is.
 const fn place(number: u64) -> usize {
     (number % BUCKETS as u64) as usize
 }
@@ -54,13 +57,9 @@ const fn place(number: u64) -> usize {
 impl<C: Count> Trailing<C> {
     /// An empty window, which counts from now on.
     pub(crate) fn new(limit: u64, created: u32) -> Trailing<C> {
-        Trailing {
-            newest: 0,
-            limit: narrow(limit.min(C::MAX)),
-            used: C::default(),
-            created,
-            buckets: [C::default(); BUCKETS],
-        }
+        let zero = C::default();
+        let limit = narrow(limit.min(C::MAX));
+        Trailing { full: Box::new([zero; BUCKETS]), newest: 0, current: zero, used: zero, limit, created }
     }
 
     /// Changes the limit and keeps the counts. Beyond what a bucket can count the limit is that, which is more than
@@ -73,89 +72,115 @@ impl<C: Count> Trailing<C> {
         self.limit.into()
     }
 
-    /// Empties the buckets that have left the window.
-    pub(crate) fn advance(&mut self, window: Duration, now: Moment) {
-        let width = bucket_nanos(window);
-        // A multiplication and a comparison; the division waits until a bucket is full.
+    /// How many buckets have filled up since the newest one, as far as it matters. No division while none has.
+    fn steps(&self, width: u64, now: Moment) -> u64 {
         if now.nanos() < (self.newest + 1).saturating_mul(width) {
-            return;
+            return 0;
         }
-        let newest = now.nanos() / width;
-        self.used = narrow(self.used_at(window, now));
-        for number in self.newest + 1..=newest.min(self.newest + BUCKETS as u64) {
-            self.buckets[place(number)] = C::default();
+        (now.nanos() / width - self.newest).min(BUCKETS as u64 + 1)
+    }
+
+    /// Begins the bucket of `now` and drops those that have left the window.
+    #[inline]
+    pub(crate) fn advance(&mut self, width: u64, now: Moment) {
+        let steps = self.steps(width, now);
+        if steps > 0 {
+            self.step(steps, now.nanos() / width);
         }
+    }
+
+    fn step(&mut self, steps: u64, newest: u64) {
+        let mut used: u64 = self.used.into();
+        for step in 0..steps {
+            // The bucket that was newest takes the place of the oldest one; those after it are empty.
+            let full = &mut self.full[place(self.newest + step)];
+            used -= (*full).into();
+            *full = core::mem::take(&mut self.current);
+        }
+        self.used = narrow(used);
         self.newest = newest;
     }
 
     /// What counts at `now`, without changing anything.
-    pub(crate) fn used_at(&self, window: Duration, now: Moment) -> u64 {
-        let newest = now.nanos() / bucket_nanos(window);
-        let gone = newest.saturating_sub(self.newest).min(BUCKETS as u64);
-        // The buckets that the next `gone` ones will replace are the oldest ones.
-        let dropped = (1..=gone).map(|step| self.buckets[place(self.newest + step)].into());
+    pub(crate) fn used_at(&self, width: u64, now: Moment) -> u64 {
+        let steps = self.steps(width, now);
+        if steps > BUCKETS as u64 {
+            return 0;
+        }
+        let dropped = (0..steps).map(|step| self.full[place(self.newest + step)].into());
         self.used.into() - dropped.sum::<u64>()
     }
 
     /// Whether `amount` fits. Call [`Trailing::advance`] first. Nothing always fits.
+    #[inline]
     pub(crate) fn fits(&self, amount: u64) -> bool {
         amount == 0 || amount <= self.limit().saturating_sub(self.used.into())
     }
 
     /// Takes `amount` from the newest bucket; the caller has checked that it fits.
+    #[inline]
     pub(crate) fn take(&mut self, amount: u64) {
         let used: u64 = self.used.into() + amount;
         assert!(amount == 0 || used <= self.limit(), "a window never takes more than its limit");
         self.used = narrow(used);
-        let bucket = &mut self.buckets[place(self.newest)];
-        *bucket = narrow((*bucket).into() + amount);
+        self.current = narrow(self.current.into() + amount);
     }
 
     /// Gives back `amount` that was taken at `taken`; nothing when that has left the window by itself.
-    pub(crate) fn give_back(&mut self, window: Duration, taken: Moment, amount: u64) {
-        let number = taken.nanos() / bucket_nanos(window);
-        assert!(number <= self.newest, "a pass is not younger than its window");
-        if self.newest - number > BUCKETS_PER_WINDOW || amount == 0 {
+    pub(crate) fn give_back(&mut self, width: u64, taken: Moment, amount: u64) {
+        if amount == 0 {
             return;
         }
-        let bucket = &mut self.buckets[place(number)];
+        let number = taken.nanos() / width;
+        assert!(number <= self.newest, "a pass is not younger than its window");
+        if self.newest - number > BUCKETS as u64 {
+            return;
+        }
+        let bucket = if number == self.newest { &mut self.current } else { &mut self.full[place(number)] };
         let rest = (*bucket).into().checked_sub(amount);
         *bucket = narrow(rest.expect("what is given back was taken from that bucket"));
         self.used = narrow(self.used.into() - amount);
     }
 
     /// How long after `now` `amount` fits, when nothing else happens; `None` when it never does.
-    pub(crate) fn wait_for(&self, window: Duration, now: Moment, amount: u64) -> Option<Duration> {
+    pub(crate) fn wait_for(&self, width: u64, now: Moment, amount: u64) -> Option<Duration> {
         if amount == 0 {
             return Some(Duration::ZERO);
         }
         let allowed = self.limit().checked_sub(amount)?;
-        let mut used = self.used_at(window, now);
+        let mut used = self.used_at(width, now);
         if used <= allowed {
             return Some(Duration::ZERO);
         }
-        let newest = self.newest.max(now.nanos() / bucket_nanos(window));
-        for number in newest.saturating_sub(BUCKETS_PER_WINDOW)..=self.newest {
-            used -= self.buckets[place(number)].into();
+        for number in self.alive(width, now) {
+            used -= self.bucket(number);
             if used <= allowed {
-                return Some(self.gone_at(window, number).saturating_since(now));
+                return Some(gone_at(width, number).saturating_since(now));
             }
         }
         unreachable!("an empty window has room for everything within its limit")
     }
 
     /// How long after `now` the window is empty again, when nothing else happens.
-    pub(crate) fn wait_for_empty(&self, window: Duration, now: Moment) -> Duration {
-        let newest = self.newest.max(now.nanos() / bucket_nanos(window));
-        let alive = newest.saturating_sub(BUCKETS_PER_WINDOW)..=self.newest;
-        let last = alive.rev().find(|&number| self.buckets[place(number)].into() > 0);
-        last.map_or(Duration::ZERO, |number| self.gone_at(window, number).saturating_since(now))
+    pub(crate) fn wait_for_empty(&self, width: u64, now: Moment) -> Duration {
+        let last = self.alive(width, now).rev().find(|&number| self.bucket(number) > 0);
+        last.map_or(Duration::ZERO, |number| gone_at(width, number).saturating_since(now))
     }
 
-    /// When the bucket of this number has left the window.
-    fn gone_at(&self, window: Duration, number: u64) -> Moment {
-        Moment::from_nanos((number + BUCKETS as u64).saturating_mul(bucket_nanos(window)))
+    /// The numbers of the buckets that count at `now`, oldest first.
+    fn alive(&self, width: u64, now: Moment) -> core::ops::RangeInclusive<u64> {
+        let newest = self.newest.max(now.nanos() / width);
+        newest.saturating_sub(BUCKETS as u64)..=self.newest
     }
+
+    fn bucket(&self, number: u64) -> u64 {
+        if number == self.newest { self.current.into() } else { self.full[place(number)].into() }
+    }
+}
+
+/// When the bucket of this number has left the window.
+const fn gone_at(width: u64, number: u64) -> Moment {
+    Moment::from_nanos((number + BUCKETS as u64 + 1).saturating_mul(width))
 }
 
 /// A number that is at most [`Count::MAX`].

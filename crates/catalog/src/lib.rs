@@ -15,6 +15,8 @@ mod plan;
 mod quote;
 mod rates;
 mod tokenizer;
+#[cfg(test)]
+mod traffic_tests;
 mod upstream;
 
 pub use default_catalogue::{CatalogueEntry, DefaultPrice, default_entry, default_models};

@@ -34,7 +34,9 @@ mod tests {
 
     #[test]
     fn a_price_per_call_is_read_back_exactly() {
-        for (written, picos) in [("0.01", 10_000_000_000), ("0.00", 0), ("0.000000000001", 1), ("12.50", 12_500_000_000_000)] {
+        for (written, picos) in
+            [("0.01", 10_000_000_000), ("0.00", 0), ("0.000000000001", 1), ("12.50", 12_500_000_000_000)]
+        {
             let price = Price::parse_per_unit(written).unwrap();
             assert_eq!((price.picos(), text(price).as_str()), (picos, written));
         }

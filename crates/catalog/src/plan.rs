@@ -220,7 +220,7 @@ fn order(route: &[Target], draw: u64) -> SmallVec<[usize; 4]> {
 fn draw_weighted(route: &[Target], indexes: &[usize], random: u64) -> usize {
     let total: u64 = indexes.iter().map(|&index| u64::from(route[index].weight)).sum();
     // Multiply and shift maps the random number on 0..total without a noticeable bias.
-    let mut point = (u128::from(random) * u128::from(total) >> 64) as u64;
+    let mut point = ((u128::from(random) * u128::from(total)) >> 64) as u64;
     for (place, &index) in indexes.iter().enumerate() {
         let weight = u64::from(route[index].weight);
         if point < weight {

@@ -51,7 +51,8 @@ mod tests {
 
     #[test]
     fn known_texts_have_their_known_counts() {
-        let cases = [(Tokenizer::Cl100k, "hello world", 2), (Tokenizer::O200k, "hello world", 2), (Tokenizer::O200k, "", 0)];
+        let cases =
+            [(Tokenizer::Cl100k, "hello world", 2), (Tokenizer::O200k, "hello world", 2), (Tokenizer::O200k, "", 0)];
         for (tokenizer, text, tokens) in cases {
             assert_eq!(count_tokens(tokenizer, text), tokens, "{text}");
         }
@@ -60,7 +61,8 @@ mod tests {
 
     #[test]
     fn tokens_never_outnumber_bytes() {
-        for text in ["a", "ä", "🦀🦀🦀", "\u{0}\u{1}\u{fffd}", "ﷺ", "e\u{301}\u{301}", "  \n\n\t x", "한국어 日本語"] {
+        for text in ["a", "ä", "🦀🦀🦀", "\u{0}\u{1}\u{fffd}", "ﷺ", "e\u{301}\u{301}", "  \n\n\t x", "한국어 日本語"]
+        {
             for tokenizer in [Tokenizer::Cl100k, Tokenizer::O200k] {
                 assert!(count_tokens(tokenizer, text) <= text.len() as u64, "{text:?}");
             }
@@ -71,9 +73,16 @@ mod tests {
     #[test]
     #[expect(clippy::disallowed_methods, reason = "measures real time")]
     fn two_hundred_kilobytes_of_anything_take_no_time() {
-        let hostile = [" ".repeat(200_000), "a".repeat(200_000), "\n".repeat(200_000), " \t".repeat(100_000), "🦀".repeat(50_000), "^".repeat(200_000)];
-        count_tokens(Tokenizer::O200k, "load");
-        count_tokens(Tokenizer::Cl100k, "load");
+        let hostile = [
+            " ".repeat(200_000),
+            "a".repeat(200_000),
+            "\n".repeat(200_000),
+            " \t".repeat(100_000),
+            "🦀".repeat(50_000),
+            "^".repeat(200_000),
+        ];
+        assert!(count_tokens(Tokenizer::O200k, "load") > 0);
+        assert!(count_tokens(Tokenizer::Cl100k, "load") > 0);
         for text in &hostile {
             for tokenizer in [Tokenizer::Cl100k, Tokenizer::O200k] {
                 let start = Instant::now();

@@ -61,11 +61,6 @@ impl Failure {
         Failure::new(StatusCode::CONFLICT, "already_exists", message)
     }
 
-    /// 409: what was asked for does not go together with what is.
-    pub(crate) fn conflict(message: impl Into<String>) -> Failure {
-        Failure::new(StatusCode::CONFLICT, "conflict", message)
-    }
-
     /// 422: what was sent has problems.
     pub(crate) fn problems(problems: Vec<Problem>) -> Failure {
         let message = match problems.len() {

@@ -4,7 +4,7 @@ use axum::body::Bytes;
 use base::TenantId;
 use serde_json::Value;
 
-use crate::view::TenantStatus;
+use store::status::TenantStatus;
 
 /// The figures and decisions of the running relay.
 pub trait Live: Send + Sync {

@@ -173,7 +173,9 @@ impl MeteredStream {
     /// Names the trailers to come, for a client that wants them.
     pub(crate) fn announce(headers: &mut HeaderMap, wishes: ReceiptWishes) {
         if wishes.trailers {
-            let names = HeaderValue::from_static("mandant-cost-usd, mandant-hold-usd, mandant-price-version, mandant-budget-remaining-usd");
+            let names = HeaderValue::from_static(
+                "mandant-cost-usd, mandant-hold-usd, mandant-price-version, mandant-budget-remaining-usd",
+            );
             headers.insert(TRAILER, names);
         }
     }
@@ -203,7 +205,9 @@ impl MeteredStream {
 
     /// Lets bytes through the meter. When the last event is among them, the attempt is settled before they go out.
     fn pass(&mut self, data: Bytes) {
-        let Some(attempt) = &mut self.attempt else { return };
+        let Some(attempt) = &mut self.attempt else {
+            return;
+        };
         let ready = &mut self.ready;
         if attempt.meter().push(data, &mut |bytes| ready.push_back(bytes)).is_err() {
             return self.end(Some(UpstreamFault::Malformed));
@@ -215,7 +219,9 @@ impl MeteredStream {
 
     /// The upstream's side is over, well or not; a broken stream is reported as broken.
     fn end(&mut self, fault: Option<UpstreamFault>) {
-        let Some(mut attempt) = self.attempt.take() else { return };
+        let Some(mut attempt) = self.attempt.take() else {
+            return;
+        };
         let ready = &mut self.ready;
         let whole = attempt.meter().finish(&mut |bytes| ready.push_back(bytes));
         if self.receipt.is_none() {
@@ -232,7 +238,9 @@ impl MeteredStream {
     }
 
     fn time_out(&mut self) {
-        let Some(mut attempt) = self.attempt.take() else { return };
+        let Some(mut attempt) = self.attempt.take() else {
+            return;
+        };
         self.receipt = attempt.settle();
         let refusal = Refusal::UpstreamTimeout;
         self.ready.push_back(wire::render::stream_error(self.dialect, &refusal, self.request_id.as_str()));

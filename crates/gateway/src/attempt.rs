@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout_at};
 use wire::Call;
 
 use crate::body::OutgoingBody;
-use crate::hold::{Hold, Observed, Outcome, Receipt};
+use crate::hold::{Hold, Observed, Receipt};
 use crate::meter::Meter;
 use crate::upstream::{Connection, SendError};
 
@@ -78,6 +78,7 @@ impl Attempt {
         call: &Call,
     ) -> Attempt {
         hold.mark_sent(candidate);
+        let line_bytes_max = hold.relay().settings.stream_line_bytes_max;
         let timeouts = candidate.upstream().timeouts;
         let now = Instant::now();
         let deadlines = Deadlines { head: now + timeouts.first_byte, total: now + timeouts.total, timeouts };
@@ -86,7 +87,7 @@ impl Attempt {
             connection,
             hold: Some(hold),
             observed: Observed::default(),
-            meter: Meter::new(call.clone(), candidate.model().clone()),
+            meter: Meter::new(call.clone(), candidate.model().clone(), line_bytes_max),
             deadlines,
         };
         Attempt { exchange: Some(Box::new(exchange)) }
@@ -119,11 +120,6 @@ impl Attempt {
         self.exchange.as_ref().expect("whole").deadlines.timeouts
     }
 
-    /// The most that this attempt can cost; `None` once it is settled.
-    pub(crate) fn hold(&self) -> Option<&Hold> {
-        self.exchange.as_ref().and_then(|exchange| exchange.hold.as_ref())
-    }
-
     /// Takes the hold back for another candidate: this attempt provably cost nothing.
     pub(crate) fn give_up(mut self) -> Hold {
         let mut exchange = self.exchange.take().expect("whole");
@@ -151,7 +147,9 @@ impl Attempt {
 
 impl Drop for Attempt {
     fn drop(&mut self) {
-        let Some(exchange) = self.exchange.take() else { return };
+        let Some(exchange) = self.exchange.take() else {
+            return;
+        };
         let Some(hold) = &exchange.hold else { return };
         let relay = hold.relay().clone();
         relay.tasks.spawn(exchange.drain());
@@ -180,7 +178,9 @@ impl Exchange {
     }
 
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, AttemptError>>> {
-        let Stage::Reading(body) = &mut self.stage else { return Poll::Ready(None) };
+        let Stage::Reading(body) = &mut self.stage else {
+            return Poll::Ready(None);
+        };
         loop {
             match core::task::ready!(Pin::new(&mut *body).poll_frame(cx)) {
                 // Trailers of an upstream are not forwarded: none of the dialects uses them.
@@ -214,14 +214,8 @@ impl Exchange {
 
     fn settle(&mut self) -> Option<Receipt> {
         let hold = self.hold.take()?;
-        let outcome = match self.stage {
-            Stage::Sent(_) => Outcome::Unknown,
-            Stage::Broken if self.observed.first_byte.is_none() => Outcome::Unknown,
-            _ => self.meter.outcome(matches!(self.stage, Stage::Ended)),
-        };
-        let mut observed = self.observed.clone();
-        observed.response_id = self.meter.response_id();
-        Some(hold.settle(outcome, observed))
+        let (outcome, response_id) = self.meter.outcome(matches!(self.stage, Stage::Ended));
+        Some(hold.settle(outcome, Observed { response_id, ..self.observed.clone() }))
     }
 
     /// Reads on without a client, for a bounded time, then settles.

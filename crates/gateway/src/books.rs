@@ -20,7 +20,7 @@ const SHARDS: usize = 64;
 pub(crate) type Indexes = SmallVec<[AccountIndex; 4]>;
 
 /// All accounts of the process: who holds and has spent what, and what is in which window.
-pub struct Books {
+pub(crate) struct Books {
     shards: Box<[Mutex<Shard>]>,
     epoch: u64,
     attempts: AtomicU64,

@@ -19,7 +19,7 @@ use crate::upstream::{ConnectError, Connection, Pool};
 const FORWARDED: [HeaderName; 3] = [ACCEPT, USER_AGENT, HeaderName::from_static("openai-beta")];
 
 /// An answer whose head has come; the attempt still owns the hold.
-pub(crate) struct Answer {
+pub struct Answer {
     pub(crate) head: http::response::Parts,
     pub(crate) attempt: Attempt,
     /// Where it came from, to keep that upstream's secrets out of it.
@@ -30,7 +30,7 @@ pub(crate) struct Answer {
 ///
 /// # Errors
 /// 502, 503 or 504, when no candidate answered.
-pub(crate) async fn forward(plan: &Plan, mut hold: Hold, call: &Call, client: &Parts) -> Result<Answer, Refusal> {
+pub async fn forward(plan: &Plan, mut hold: Hold, call: &Call, client: &Parts) -> Result<Answer, Refusal> {
     let candidates = plan.candidates();
     let mut failure = Refusal::UpstreamError { reason: UpstreamFault::Unreachable };
     for (position, candidate) in candidates.iter().enumerate() {
@@ -64,10 +64,7 @@ async fn try_candidate(candidate: &Candidate, mut hold: Hold, call: &Call, clien
             Err(error) => return Tried::Next(hold, unusable(candidate, &error)),
         };
         let reused = connection.reused;
-        let request = match outgoing(candidate, &pool, &connection, call, client) {
-            Ok(request) => request,
-            Err(refusal) => return Tried::Next(hold, refusal),
-        };
+        let request = outgoing(candidate, &pool, &connection, call, client);
         let mut attempt = Attempt::start(connection, request, hold, candidate, call);
         match attempt.head().await {
             Ok(head) if is_last || !may_fail_over(head.status) => {
@@ -128,7 +125,7 @@ fn outgoing(
     connection: &Connection,
     call: &Call,
     client: &Parts,
-) -> Result<Request<OutgoingBody>, Refusal> {
+) -> Request<OutgoingBody> {
     let edits = Edits {
         model: Some(candidate.target().model.as_str()),
         include_usage: call.stream() && !call.client_wants_usage(),
@@ -149,12 +146,12 @@ fn outgoing(
     }
     let mut request = Request::new(body);
     *request.method_mut() = Method::POST;
-    *request.uri_mut() = pool.uri(call.endpoint(), connection.is_http2()).map_err(|_| Refusal::Internal)?;
+    *request.uri_mut() = pool.uri(call.endpoint(), connection.is_http2());
     if connection.is_http2() {
         *request.version_mut() = Version::HTTP_2;
     } else {
         headers.insert(HOST, pool.authority().clone());
     }
     *request.headers_mut() = headers;
-    Ok(request)
+    request
 }

@@ -1,6 +1,6 @@
 //! The headers that Mandant adds to its answers: who, which call, what is left, what it cost, where the time went.
 
-use base::{Money, Moment, RequestId};
+use base::{Moment, Money, RequestId};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use admit::{Tightest, WindowStatus};

@@ -66,7 +66,7 @@ pub(crate) struct Label {
 }
 
 /// Money and tokens held on every level of the account path, with room for the record of what becomes of them.
-pub(crate) struct Hold {
+pub struct Hold {
     relay: Arc<Relay>,
     caller: Caller,
     /// Present until settled.
@@ -127,12 +127,7 @@ pub(crate) struct Receipt {
 ///
 /// # Errors
 /// 402 for money, 429 for tokens per month, 503 when usage cannot be recorded.
-pub(crate) fn reserve(
-    mut admitted: Admitted,
-    plan: &mut Plan,
-    call: &Call,
-    label: Label,
-) -> Result<Hold, Refusal> {
+pub(crate) fn reserve(mut admitted: Admitted, plan: &mut Plan, call: &Call, label: Label) -> Result<Hold, Refusal> {
     let relay = admitted.relay.clone();
     let slot = relay.recorder.slot().ok_or(Refusal::Overloaded { retry_after: Duration::from_secs(1) })?;
     let path = admitted.caller.path();
@@ -234,7 +229,7 @@ impl Hold {
             Outcome::Refused => (Ending::Refused, Usage::default()),
             Outcome::Unknown => (Ending::Unknown, Usage::default()),
         };
-                let now = (self.relay.clock.now(), self.relay.clock.moment());
+        let now = (self.relay.clock.now(), self.relay.clock.moment());
         let (settlement, budget_remaining) = self.relay.books.settle(self.caller.path(), hold, pass, ending, now);
         if settlement.variance > Money::ZERO {
             tracing::error!(attempt = %settlement.attempt, variance_usd = %settlement.variance, "a provider billed more than the worst case; the operator pays");
@@ -277,6 +272,7 @@ impl Hold {
             },
             usage,
             held: self.worst.usd,
+            held_tokens: self.worst.tokens,
             charged: settlement.charged.usd,
             variance: settlement.variance,
             price_version: sent.price().id,

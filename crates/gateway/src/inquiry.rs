@@ -6,7 +6,6 @@ use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderValue, Response};
 use hyper::body::Incoming;
-use serde_json::json;
 use wire::render::ModelEntry;
 use wire::{Endpoint, Route};
 
@@ -33,7 +32,9 @@ pub(crate) async fn answer(
             let body = intake::body(head, body, &relay.settings).await?;
             encode(&explain::call(relay, caller, Endpoint::ChatCompletions, body, now))
         }
-        Endpoint::ChatCompletions | Endpoint::Completions | Endpoint::Embeddings => return Err(Refusal::Internal),
+        Endpoint::ChatCompletions | Endpoint::Completions | Endpoint::Embeddings => {
+            return Err(Refusal::Internal);
+        }
     };
     let mut response = Response::new(AnswerBody::whole(document));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -67,7 +68,7 @@ fn model(relay: &Relay, caller: &Caller, route: &Route<'_>) -> Result<Bytes, Ref
 async fn usage(relay: &Relay, caller: &Caller) -> Result<Bytes, Refusal> {
     let store = relay.store.clone();
     let tenant = caller.tenant().id.clone();
-    let since = status::month_start(relay, caller);
+    let since = status::month_start(relay, caller, relay.clock.now());
     // SQLite blocks; a slow disk must not hold a worker of the relay.
     let report = tokio::task::spawn_blocking(move || store.usage_since(&tenant, since)).await;
     match report {

@@ -49,7 +49,9 @@ async fn collect(mut body: Incoming, bytes_max: u64) -> Result<Bytes, Unread> {
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|_| Unread::Broken)?.into_data() else { continue };
+        let Ok(data) = frame.map_err(|_| Unread::Broken)?.into_data() else {
+            continue;
+        };
         if (first.len() + rest.len() + data.len()) as u64 > bytes_max {
             return Err(Unread::TooLarge);
         }
@@ -95,7 +97,7 @@ pub(crate) fn plan(relay: &Relay, caller: &Caller, call: &Call, now: Timestamp) 
     let catalog = relay.directory.catalog();
     let may_use = |model: &ModelId| caller.may_use(model);
     let usable = || caller.models(&catalog).map(|model| model.id.clone()).collect();
-    catalog::plan(&catalog, may_use, usable, call, now, relay.clock.draw())
+    catalog::plan(&catalog, may_use, usable, call, None, now, relay.clock.draw())
 }
 
 /// How the client wants to learn what a stream cost.

@@ -39,3 +39,40 @@ pub use explain::{CandidateSummary, Explanation, RefusalSummary, WorstCase};
 pub use running::{Running, StartError, start};
 pub use settings::Settings;
 pub use upstream::credential::read as read_credential;
+
+/// What the compiler refuses: an upstream call without a reservation.
+///
+/// With a hold the relay can forward:
+/// ```
+/// use mandant_gateway::proof::{Hold, forward};
+/// async fn paid(plan: &catalog::Plan, hold: Hold, call: &wire::Call, head: &http::request::Parts) {
+///     let _ = forward(plan, hold, call, head).await;
+/// }
+/// ```
+/// Without one it cannot:
+/// ```compile_fail
+/// use mandant_gateway::proof::forward;
+/// async fn unpaid(plan: &catalog::Plan, call: &wire::Call, head: &http::request::Parts) {
+///     let _ = forward(plan, call, head).await;
+/// }
+/// ```
+/// Nor twice with the same one:
+/// ```compile_fail
+/// use mandant_gateway::proof::{Hold, forward};
+/// async fn twice(plan: &catalog::Plan, hold: Hold, call: &wire::Call, head: &http::request::Parts) {
+///     let _ = forward(plan, hold, call, head).await;
+///     let _ = forward(plan, hold, call, head).await;
+/// }
+/// ```
+/// And nobody else can make one:
+/// ```compile_fail
+/// use mandant_gateway::proof::Hold;
+/// fn forged(real: Hold) -> Hold {
+///     Hold { ..real }
+/// }
+/// ```
+#[doc(hidden)]
+pub mod proof {
+    pub use crate::forward::{Answer, forward};
+    pub use crate::hold::Hold;
+}

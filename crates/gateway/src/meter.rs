@@ -16,6 +16,8 @@ const TOKENS_PER_MESSAGE: u64 = 4;
 pub(crate) struct Meter {
     call: Call,
     model: Arc<Model>,
+    line_bytes_max: usize,
+    /// Zero until the head has come.
     status: u16,
     reading: Reading,
 }
@@ -34,8 +36,8 @@ enum Reading {
 pub(crate) struct Malformed;
 
 impl Meter {
-    pub(crate) fn new(call: Call, model: Arc<Model>) -> Meter {
-        Meter { call, model, status: 0, reading: Reading::Nothing }
+    pub(crate) fn new(call: Call, model: Arc<Model>, line_bytes_max: usize) -> Meter {
+        Meter { call, model, line_bytes_max, status: 0, reading: Reading::Nothing }
     }
 
     /// Learns from the head whether events or one document follow.
@@ -44,7 +46,10 @@ impl Meter {
         let content_type = head.headers.get(http::header::CONTENT_TYPE).map(http::HeaderValue::as_bytes);
         let events = content_type.is_some_and(|value| value.starts_with(b"text/event-stream"));
         self.reading = if events {
-            let options = StreamOptions::new(self.call.endpoint(), self.adds_usage());
+            let options = StreamOptions {
+                line_bytes_max: self.line_bytes_max,
+                ..StreamOptions::new(self.call.endpoint(), self.adds_usage())
+            };
             Reading::Stream(Box::new(StreamMeter::new(options)))
         } else {
             Reading::Whole { body: BytesMut::new(), only: Bytes::new() }
@@ -120,38 +125,40 @@ impl Meter {
         matches!(&self.reading, Reading::Stream(meter) if meter.is_terminal())
     }
 
-    pub(crate) fn response_id(&self) -> Option<String> {
-        match &self.reading {
-            Reading::Stream(meter) => meter.response_id().map(str::to_owned),
-            Reading::Whole { only, .. } => wire::answer_id(only),
-            Reading::Nothing => None,
-        }
+    /// How the attempt ended as far as is known, and the provider's own id of its answer; `ended` says that the body
+    /// was read to its end.
+    pub(crate) fn outcome(&mut self, ended: bool) -> (Outcome, Option<String>) {
+        let whole = self.whole();
+        let (outcome, id) = match &self.reading {
+            Reading::Nothing => (Outcome::Unknown, None),
+            Reading::Whole { .. } if !ended => (Outcome::Unknown, None),
+            Reading::Whole { .. } => self.of_whole(&whole),
+            Reading::Stream(meter) => (self.of_stream(meter, ended), meter.response_id().map(str::to_owned)),
+        };
+        // No provider bills an answer that it gives with an error status. Without a head there is no status.
+        let refused = self.status != 0 && !(200..300).contains(&self.status);
+        (if refused { Outcome::Refused } else { outcome }, id)
     }
 
-    /// How the attempt ended, as far as is known; `ended` says that the body was read to its end.
-    pub(crate) fn outcome(&mut self, ended: bool) -> Outcome {
-        if !(200..300).contains(&self.status) {
-            // No provider bills an answer that it gives with an error status.
-            return Outcome::Refused;
-        }
-        let whole = self.whole();
-        match &self.reading {
-            Reading::Nothing => Outcome::Unknown,
-            Reading::Whole { .. } if !ended => Outcome::Unknown,
-            Reading::Whole { .. } => match wire::answer_usage(self.call.endpoint(), &whole) {
-                Ok(Some(usage)) => Outcome::Complete(usage),
-                Ok(None) => Outcome::Cut(self.count(&wire::answer_text(self.call.endpoint(), &whole), 0)),
-                Err(fault) => unusable(fault),
-            },
-            Reading::Stream(meter) => match (meter.usage(), meter.fault()) {
-                (Some(usage), _) if ended || meter.is_terminal() => Outcome::Complete(usage),
-                (Some(usage), _) => Outcome::Cut(usage),
-                (None, Some(fault)) => unusable(fault),
-                (None, None) => {
-                    let delivered = meter.delivered();
-                    Outcome::Cut(self.count(delivered.text, delivered.beyond_bytes))
-                }
-            },
+    fn of_whole(&self, body: &[u8]) -> (Outcome, Option<String>) {
+        let facts = wire::answer_facts(self.call.endpoint(), body);
+        let outcome = match facts.usage {
+            Ok(Some(usage)) => Outcome::Complete(usage),
+            Ok(None) => Outcome::Cut(self.count(&wire::answer_text(body), 0)),
+            Err(fault) => unusable(fault),
+        };
+        (outcome, facts.id)
+    }
+
+    fn of_stream(&self, meter: &StreamMeter, ended: bool) -> Outcome {
+        match (meter.usage(), meter.fault()) {
+            (Some(usage), _) if ended || meter.is_terminal() => Outcome::Complete(usage),
+            (Some(usage), _) => Outcome::Cut(usage),
+            (None, Some(fault)) => unusable(fault),
+            (None, None) => {
+                let delivered = meter.delivered();
+                Outcome::Cut(self.count(delivered.text, delivered.beyond_bytes))
+            }
         }
     }
 

@@ -57,7 +57,12 @@ pub(crate) async fn handle(relay: Arc<Relay>, address: IpAddr, request: Request<
 }
 
 /// What is asked, and who asks.
-fn identify<'a>(relay: &Relay, head: &'a Parts, address: IpAddr, now: base::Timestamp) -> Result<(Route<'a>, Caller), Refusal> {
+fn identify<'a>(
+    relay: &Relay,
+    head: &'a Parts,
+    address: IpAddr,
+    now: base::Timestamp,
+) -> Result<(Route<'a>, Caller), Refusal> {
     let route = wire::route(head.method.as_str(), head.uri.path())?;
     let caller = authenticate(head, address, &relay.directory, now)?;
     Ok((route, caller))

@@ -120,7 +120,8 @@ fn write_batches(shared: &Shared, store: &Store) {
             waiting = shared.arrived.wait(waiting).expect("no panic while records are queued");
         }
         if !waiting.stopping {
-            waiting = shared.arrived.wait_timeout(waiting, BATCH_INTERVAL).expect("no panic while records are queued").0;
+            waiting =
+                shared.arrived.wait_timeout(waiting, BATCH_INTERVAL).expect("no panic while records are queued").0;
         }
         if waiting.records.is_empty() {
             return;

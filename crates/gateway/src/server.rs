@@ -38,7 +38,9 @@ pub(crate) async fn accept(relay: Arc<Relay>, listener: TcpListener, mut stop: w
     let addresses = Arc::new(Addresses::new(relay.settings.connections_per_address_max));
     let graceful = GracefulShutdown::new();
     loop {
-        let Ok(place) = places.clone().acquire_owned().await else { break };
+        let Ok(place) = places.clone().acquire_owned().await else {
+            break;
+        };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             _ = stop.changed() => break,
@@ -51,7 +53,9 @@ pub(crate) async fn accept(relay: Arc<Relay>, listener: TcpListener, mut stop: w
                 continue;
             }
         };
-        let Some(share) = addresses.enter(peer.ip()) else { continue };
+        let Some(share) = addresses.enter(peer.ip()) else {
+            continue;
+        };
         let connection = serve(relay.clone(), builder.clone(), stream, peer.ip(), graceful.watcher());
         tokio::spawn(async move {
             connection.await;
@@ -63,7 +67,13 @@ pub(crate) async fn accept(relay: Arc<Relay>, listener: TcpListener, mut stop: w
 }
 
 /// Speaks HTTP on one connection until it ends.
-async fn serve(relay: Arc<Relay>, builder: Arc<auto::Builder<TokioExecutor>>, stream: TcpStream, address: IpAddr, watcher: Watcher) {
+async fn serve(
+    relay: Arc<Relay>,
+    builder: Arc<auto::Builder<TokioExecutor>>,
+    stream: TcpStream,
+    address: IpAddr,
+    watcher: Watcher,
+) {
     if stream.set_nodelay(true).is_err() {
         return;
     }

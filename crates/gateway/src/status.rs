@@ -30,6 +30,14 @@ pub(crate) fn of_tenant(relay: &Relay, tenant: &LiveTenant, now: Timestamp) -> T
     TenantStatus { tenant_id: tenant.id.to_string(), live: true, figures: account_figures(relay, &root, now), accounts }
 }
 
+/// When the current month of the caller's tenant began.
+pub(crate) fn month_start(relay: &Relay, caller: &Caller, now: Timestamp) -> Timestamp {
+    let tenant = &caller.path()[..1];
+    let mut shard = relay.books.shard(tenant[0].index);
+    shard.refresh(tenant);
+    shard.ledger.balances(tenant[0].index, now).of(BudgetPeriod::Month).starts
+}
+
 /// The path from the tenant down to `account`.
 fn path_to(account: &std::sync::Arc<Account>) -> Path {
     let mut path = Path::new();

@@ -49,7 +49,9 @@ impl Trace {
         let mut line = String::with_capacity(96);
         let mut overhead = Duration::ZERO;
         let mut stage = |name: &str, from: Option<Moment>, to: Option<Moment>, own: bool| {
-            let (Some(from), Some(to)) = (from, to) else { return };
+            let (Some(from), Some(to)) = (from, to) else {
+                return;
+            };
             let span = to.saturating_since(from);
             if own {
                 overhead += span;

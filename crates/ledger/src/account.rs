@@ -35,13 +35,11 @@ pub(crate) struct Counter {
     pub(crate) limit: u64,
     pub(crate) posted: u64,
     pub(crate) held: u64,
-    /// The limit was lowered (or the restored sum is) below what is posted and held. Nothing is granted until it fits.
-    pub(crate) over: bool,
 }
 
 impl Counter {
     const fn new(limit: u64) -> Counter {
-        Counter { limit, posted: 0, held: 0, over: false }
+        Counter { limit, posted: 0, held: 0 }
     }
 
     const fn used(&self) -> u64 {
@@ -58,9 +56,8 @@ impl Counter {
         self.limit.saturating_sub(self.posted)
     }
 
-    fn set_limit(&mut self, limit: u64) {
-        self.limit = limit;
-        self.over = self.used() > limit;
+    const fn is_over(&self) -> bool {
+        self.used() > self.limit
     }
 }
 
@@ -74,6 +71,9 @@ pub(crate) struct Slot {
     date: Date,
     /// The account's generation when this slot began. A hold belongs to the newest slot that is not younger than it.
     first_generation: u32,
+    /// A limit was lowered below what is posted and held, or a restored or replayed sum is above it. Nothing is granted
+    /// there until it fits again.
+    pub(crate) is_over_limit: bool,
     pub(crate) counters: [Counter; 2],
 }
 
@@ -87,6 +87,7 @@ impl Slot {
             ends: never,
             date: Date::MIN,
             first_generation: 0,
+            is_over_limit: false,
             counters: limits.map(Counter::new),
         }
     }
@@ -111,8 +112,13 @@ impl Slot {
             ends: bounds.ends,
             date,
             first_generation: generation,
+            is_over_limit: false,
             counters,
         }
+    }
+
+    fn note_over_limit(&mut self) {
+        self.is_over_limit = self.counters.iter().any(Counter::is_over);
     }
 
     fn has_holds(&self) -> bool {
@@ -181,8 +187,9 @@ impl Account {
         }
         for slot in &mut self.slots {
             for (counter, limit) in slot.counters.iter_mut().zip(config.limits(slot.period)) {
-                counter.set_limit(limit);
+                counter.limit = limit;
             }
+            slot.note_over_limit();
             if moved && slot.is_started() {
                 slot.ends = end_of(slot.period, &self.zone, slot.date);
             }
@@ -205,8 +212,8 @@ impl Account {
         }
         for (counter, posted) in self.slots[place].counters.iter_mut().zip(balance.amounts.numbers()) {
             counter.posted = posted.min(AMOUNT_MAX);
-            counter.set_limit(counter.limit);
         }
+        self.slots[place].note_over_limit();
     }
 
     /// The time that counts for this account: never before its youngest period, whatever the clock says.
@@ -291,9 +298,9 @@ impl Account {
 
     /// The current periods as they are at `at`, without changing anything.
     fn slots_at(&self, at: Timestamp) -> [Slot; 5] {
-        self.slots.each_ref().map(|slot| {
-            if slot.is_over(at) { slot.next(&self.zone, at, self.generation) } else { slot.clone() }
-        })
+        self.slots
+            .each_ref()
+            .map(|slot| if slot.is_over(at) { slot.next(&self.zone, at, self.generation) } else { slot.clone() })
     }
 
     /// Takes `worst` in every current period. The caller has checked that it fits, unless it replays a log.
@@ -301,12 +308,11 @@ impl Account {
         for slot in &mut self.slots {
             for (counter, amount) in slot.counters.iter_mut().zip(worst) {
                 counter.held = counter.held.checked_add(amount).expect("a sum of holds overflowed");
-                if is_replay {
-                    counter.set_limit(counter.limit);
-                } else if amount > 0 {
-                    assert!(counter.used() <= counter.limit, "a grant never exceeds the limit (I1)");
-                    counter.over = false;
-                }
+                let is_granted = amount > 0 && !is_replay;
+                assert!(!is_granted || !counter.is_over(), "a grant never exceeds the limit (I1)");
+            }
+            if slot.is_over_limit || is_replay {
+                slot.note_over_limit();
             }
         }
     }

@@ -27,9 +27,9 @@ impl Ledger {
                 let on_slot = [slot.counters[0].held, slot.counters[1].held];
                 assert_eq!(on_slot, held, "held is the sum of the open holds (I7): {account:?}");
             }
-            for counter in account.slots.iter().flat_map(|slot| &slot.counters) {
-                let fits = counter.posted + counter.held <= counter.limit;
-                assert!(fits || counter.over, "posted + held is within the limit (I1): {account:?}");
+            for slot in &account.slots {
+                let fits = slot.counters.iter().all(|counter| counter.posted + counter.held <= counter.limit);
+                assert!(fits || slot.is_over_limit, "posted + held is within the limit (I1): {account:?}");
             }
         }
     }

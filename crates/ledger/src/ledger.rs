@@ -127,10 +127,10 @@ impl Ledger {
         let at = self.time_on(&places, now);
         let most = Amounts { usd: money(AMOUNT_MAX), tokens: AMOUNT_MAX };
         let start = Available { now: most, alone: most };
-        places.iter().map(|place| self.accounts[place].available(at)).fold(start, |least, (now, alone)| Available {
-            now: least.now.min(now),
-            alone: least.alone.min(alone),
-        })
+        places
+            .iter()
+            .map(|place| self.accounts[place].available(at))
+            .fold(start, |least, (now, alone)| Available { now: least.now.min(now), alone: least.alone.min(alone) })
     }
 
     /// Ends a hold, in the periods of its grant. Cannot fail; [`Ending::Unknown`] keeps it as an unresolved hold.

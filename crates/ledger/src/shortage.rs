@@ -9,7 +9,9 @@ use crate::amounts::{Resource, money};
 ///
 /// Amounts are nano-USD or tokens, as `resource` says; [`Shortage::as_usd`] reads the former.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("{resource:?} per {period:?} of account {account:?}: limit {limit}, posted {posted}, held {held}, needed {needed}")]
+#[error(
+    "{resource:?} per {period:?} of account {account:?}: limit {limit}, posted {posted}, held {held}, needed {needed}"
+)]
 pub struct Shortage {
     /// Whose limit.
     pub account: AccountIndex,

@@ -1,2 +1,32 @@
-//! Placeholder.
-fn main() {}
+//! The `mandant` binary: reads what it is told, and does it.
+
+mod backend;
+mod cli;
+mod clock;
+mod command;
+mod config;
+mod demo;
+mod failure;
+mod live;
+mod logging;
+mod output;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    let output = output::Output::new(cli.common.json);
+    match command::run(cli, output) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output.failure(&failure);
+            failure.exit_code()
+        }
+    }
+}

@@ -36,7 +36,9 @@ pub struct ServingGuard {
 #[derive(Debug, Error)]
 pub enum AlreadyServing {
     /// Another process serves.
-    #[error("the data directory {data_dir} is already served by process {process}; stop it first, or use another data_dir")]
+    #[error(
+        "the data directory {data_dir} is already served by process {process}; stop it first, or use another data_dir"
+    )]
     Other {
         /// The data directory.
         data_dir: PathBuf,

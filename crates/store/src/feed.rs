@@ -49,6 +49,12 @@ impl Kind {
     }
 }
 
+impl core::fmt::Display for Kind {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.pad(self.name())
+    }
+}
+
 /// One thing that changed since some sequence; its latest change only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChangeNote {
@@ -70,17 +76,18 @@ pub(crate) fn note(connection: &Connection, kind: Kind, number: i64) -> Result<(
 /// The sequence of the latest change; zero when there was none.
 pub(crate) fn head(connection: &Connection) -> Result<u64, StoreError> {
     let mut statement = connection.prepare_cached("SELECT coalesce(max(sequence), 0) FROM change")?;
-    Ok(statement.query_row([], |row| row.get(0))?)
+    let head: i64 = statement.query_row([], |row| row.get(0))?;
+    Ok(head.unsigned_abs())
 }
 
 /// What changed after `sequence`, kinds that others stand on first within one batch of changes.
 pub(crate) fn since(connection: &Connection, sequence: u64) -> Result<Vec<ChangeNote>, StoreError> {
     let mut statement =
         connection.prepare_cached("SELECT sequence, kind, number FROM change WHERE sequence > ?1 ORDER BY sequence")?;
-    let rows = statement.query_map([sequence], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let mut rows = statement.query([i64::try_from(sequence).unwrap_or(i64::MAX)])?;
     let mut notes = Vec::new();
-    for row in rows {
-        let (sequence, code, number) = row?;
+    while let Some(row) = rows.next()? {
+        let (sequence, code, number) = (row.get::<_, i64>(0)?.unsigned_abs(), row.get(1)?, row.get(2)?);
         let kind = Kind::from_code(code).ok_or_else(|| StoreError::corrupt("change.kind", code))?;
         notes.push(ChangeNote { sequence, kind, number });
     }

@@ -33,6 +33,7 @@ pub use feed::{ChangeNote, Kind};
 pub use resource::{Defaults, Network, ProjectPath, Resources, Temperature};
 pub use secret::{MasterKeySource, NewSecret};
 pub use store::Store;
-pub use usage::{
-    CallCursor, Ending, CallPage, PostedSum, UsageBy, UsageGroup, UsageQuery, UsageRecord, UsageReport, UsageSums,
-};
+pub use usage::{Ending, PostedSum, UsageBy, UsageGroup, UsageQuery, UsageRecord, UsageReport, UsageSums};
+
+#[cfg(test)]
+mod tests;

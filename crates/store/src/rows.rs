@@ -47,9 +47,10 @@ type SqlRow<'a> = rusqlite::Row<'a>;
 
 /// A form that is not readable by this version.
 fn form<Form: DeserializeOwned>(row: &SqlRow<'_>, column: usize) -> Result<Form, StoreError> {
-    let text = row.get_ref(column)?.as_str().map_err(|error| {
-        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
-    })?;
+    let text = row
+        .get_ref(column)?
+        .as_str()
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error)))?;
     serde_json::from_str(text).map_err(|error| StoreError::corrupt("form", error))
 }
 

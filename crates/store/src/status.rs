@@ -309,7 +309,10 @@ mod tests {
     fn without_a_monthly_budget_the_tightest_stands_for_all() {
         let budgets = [balance(BudgetPeriod::Day, 10, 1, 0), balance(BudgetPeriod::Year, 100, 99, 0)];
         let out = figures(&[], None, &budgets, false, NOW);
-        assert_eq!((out.quota.budget_usd, out.remaining.budget_usd), (Some(Money::from_usd(100)), Some(Money::from_usd(1))));
+        assert_eq!(
+            (out.quota.budget_usd, out.remaining.budget_usd),
+            (Some(Money::from_usd(100)), Some(Money::from_usd(1)))
+        );
     }
 
     #[test]

@@ -127,10 +127,11 @@ impl Store {
     /// # Errors
     /// When it cannot be made durable.
     pub fn next_epoch(&self) -> Result<u64, StoreError> {
-        self.write(|transaction| {
+        self.write(|transaction| -> Result<u64, StoreError> {
             let sql = "INSERT INTO counter (name, value) VALUES ('epoch', 1)
                 ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value";
-            Ok(transaction.query_row(sql, [], |row| row.get(0))?)
+            let epoch: i64 = transaction.query_row(sql, [], |row| row.get(0)).map_err(StoreError::from)?;
+            Ok(epoch.unsigned_abs())
         })
     }
 

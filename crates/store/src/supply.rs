@@ -86,7 +86,8 @@ pub(crate) fn model(form: &ModelResource, prices: Vec<PriceVersion>) -> Result<M
         tier: route.tier.unwrap_or(1),
     };
     let owned_by = form.owned_by.clone().or_else(|| known.map(|known| known.owned_by.clone()));
-    let base = Model::new(form.id.clone(), kind, context_window.ok_or_else(|| missing("context_window"))?, max_output_tokens);
+    let base =
+        Model::new(form.id.clone(), kind, context_window.ok_or_else(|| missing("context_window"))?, max_output_tokens);
     Ok(Model {
         route: form.route.iter().map(target).collect(),
         image_tokens_max: known_or(form.image_tokens_max, |known| known.image_tokens_max, IMAGE_TOKENS_DEFAULT),

@@ -10,7 +10,6 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep};
 
-use crate::options::CutBilling;
 use crate::render::Event;
 use crate::truth::Bill;
 
@@ -91,7 +90,6 @@ pub(crate) struct Parts {
     pub(crate) delay: Duration,
     pub(crate) ending: Ending,
     pub(crate) guard: Guard,
-    pub(crate) cut_billing: CutBilling,
     progress: Progress,
 }
 
@@ -113,7 +111,6 @@ impl Parts {
             delay: Duration::ZERO,
             ending: Ending::Clean { whole: true },
             guard,
-            cut_billing: CutBilling::Produced,
             progress: Progress::default(),
         }
     }
@@ -184,14 +181,6 @@ impl Parts {
                 context.waker().wake_by_ref();
                 Poll::Pending
             }
-        }
-    }
-}
-
-impl Drop for Parts {
-    fn drop(&mut self) {
-        if self.cut_billing == CutBilling::Full {
-            self.charge_until(usize::MAX);
         }
     }
 }

@@ -193,8 +193,8 @@ impl Shared {
             Fault::HtmlBadGateway => Some(ErrorAnswer::html()),
             _ => None,
         };
-        let is_never_seen = matches!(prepared.fault, Fault::CloseBeforeHeaders | Fault::NeverAnswer);
-        let is_paid_ahead = !prepared.is_stream || self.options.cut_billing == CutBilling::Full || is_never_seen;
+        let is_paid_ahead =
+            !prepared.is_stream || self.options.cut_billing == CutBilling::Full || bills_in_full(&prepared.fault);
         if let (Some(bill), None) = (&mut guard.bill, &refused) {
             bill.charge_prompt(prepared.usage.prompt, prepared.usage.cached);
             if is_paid_ahead {
@@ -238,13 +238,12 @@ impl Shared {
             Fault::CloseMidBody => {
                 content_length = (!prepared.is_stream).then_some(bytes.len());
                 bytes.truncate(bytes.len() / 2);
-                events.retain(|event| event.end <= bytes.len());
                 ending = Ending::Abort;
             }
             Fault::EndlessLine => {
                 let head = if prepared.is_stream { "data: {\"choices\":[{\"delta\":{\"content\":\"" } else { "{\"id\":\"" };
                 bytes = Bytes::from_static(head.as_bytes());
-                events.truncate(1);
+                events.clear();
                 ending = Ending::Endless(Bytes::from_static(&ENDLESS_PIECE));
             }
             Fault::Gzip => bytes = gzip(&bytes),
@@ -350,6 +349,11 @@ impl Shared {
 /// Faults that leave a plain answer whole: those of the usage object, and those that only streams can have.
 fn is_plain_fault_free(fault: &Fault) -> bool {
     !matches!(fault, Fault::CloseMidBody | Fault::EndlessLine | Fault::SlowDrip { .. } | Fault::Gzip)
+}
+
+/// Faults after which nobody could say how much of the answer was produced: all of it was.
+fn bills_in_full(fault: &Fault) -> bool {
+    matches!(fault, Fault::CloseBeforeHeaders | Fault::NeverAnswer | Fault::EndlessLine | Fault::Gzip)
 }
 
 /// How many events of a stream are sent when not all are.

@@ -1,11 +1,9 @@
 //! Facts of an answer that is not streamed, found in one pass without deserialising the rest.
 
 use crate::dialect::Endpoint;
+use crate::event::id_of;
 use crate::scan::{Kind, Lenient, ScanError};
 use crate::usage::{self, Usage, UsageFault};
-
-/// Longest id of an answer that is kept, in bytes.
-pub(crate) const ID_BYTES_MAX: usize = 128;
 
 /// What the relay wants to know of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,12 +41,6 @@ pub fn answer_facts(endpoint: Endpoint, body: &[u8]) -> AnswerFacts {
         facts.usage = Err(UsageFault::Malformed);
     }
     facts
-}
-
-/// An id that may be recorded: short, and printable ASCII.
-pub(crate) fn id_of(text: &str) -> Option<String> {
-    let is_good = (1..=ID_BYTES_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
-    is_good.then(|| text.to_owned())
 }
 
 /// The usage of a whole answer, `None` when it has none.

@@ -57,6 +57,14 @@ pub(crate) enum TextPlace {
     Json(Span),
 }
 
+/// What was filled in and goes out with every body made of the call.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Filled {
+    pub(crate) output_limit: Option<u64>,
+    /// A raw JSON number.
+    pub(crate) temperature: Option<String>,
+}
+
 /// One client request, read strictly. Made only by [`crate::read`]; the body is kept verbatim.
 #[derive(Debug, Clone)]
 pub struct Call {
@@ -68,6 +76,7 @@ pub struct Call {
     pub(crate) billable: Billable,
     pub(crate) end_user: Option<String>,
     pub(crate) places: Places,
+    pub(crate) filled: Filled,
     pub(crate) texts: SmallVec<[TextPlace; 4]>,
     /// Inline base64 payloads, in order: they are not text.
     pub(crate) payloads: Vec<Span>,
@@ -110,10 +119,10 @@ impl Call {
         &self.billable
     }
 
-    /// Whether the client set a temperature.
+    /// Whether the client set a temperature; null does not set one.
     #[must_use]
-    pub const fn has_temperature(&self) -> bool {
-        self.places.temperature.is_some()
+    pub fn has_temperature(&self) -> bool {
+        self.places.temperature.is_some_and(|place| self.body[place.start] != b'n')
     }
 
     /// The tenant's own user: the `user` field, where it is a text of 1 to 256 bytes without control characters.

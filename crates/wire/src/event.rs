@@ -1,12 +1,14 @@
 //! Reads the events of one streamed answer: text that was delivered, usage, errors and the end.
 
-use crate::answer::id_of;
 use crate::dialect::Endpoint;
 use crate::scan::{Kind, Lenient, ScanError, Text, decode_into};
 use crate::usage::{self, Usage, UsageFault};
 
 /// Most delivered text that is kept for counting, in bytes.
 const TEXT_BYTES_MAX: usize = 1 << 20;
+
+/// Longest id of an answer that is kept, in bytes.
+const ID_BYTES_MAX: usize = 128;
 
 /// What a client was given so far, for counting when no usage came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +32,7 @@ pub(crate) struct Reading {
     pub(crate) has_finish_reason: bool,
     pub(crate) id: Option<String>,
     text: String,
+    text_bytes_max: usize,
     beyond_bytes: u64,
     chunks: u64,
 }
@@ -39,7 +42,7 @@ pub(crate) struct Reading {
 struct Shape {
     /// `choices` is there and has no item.
     has_no_choices: bool,
-    has_usage: bool,
+    usage: Option<Result<Usage, UsageFault>>,
 }
 
 impl Reading {
@@ -53,6 +56,7 @@ impl Reading {
             has_finish_reason: false,
             id: None,
             text: String::new(),
+            text_bytes_max: TEXT_BYTES_MAX,
             beyond_bytes: 0,
             chunks: 0,
         }
@@ -72,12 +76,20 @@ impl Reading {
         let mut shape = Shape::default();
         let mut scanner = Lenient::new(data);
         let read = scanner.object(|scanner, key| self.member(scanner, key, &mut shape));
-        let is_broken = read.is_err();
-        if is_broken && memchr::memmem::find(data, b"\"usage\"").is_some() {
-            self.fault = Some(UsageFault::Malformed);
-        }
         self.chunks += u64::from(self.text.len() as u64 + self.beyond_bytes > before);
-        !is_broken && shape.has_usage && shape.has_no_choices
+        if read.is_err() {
+            // What stands in an event that is cut off or garbled may be cut off itself.
+            if memchr::memmem::find(data, b"\"usage\"").is_some() {
+                self.fault = Some(UsageFault::Malformed);
+            }
+            return false;
+        }
+        match shape.usage {
+            None => return false,
+            Some(Ok(usage)) => (self.usage, self.fault) = (Some(usage), None),
+            Some(Err(fault)) => self.fault = Some(fault),
+        }
+        shape.has_no_choices
     }
 
     /// One member of an event's object.
@@ -91,10 +103,7 @@ impl Reading {
                     if scanner.kind()? == Kind::Object { self.choice(scanner) } else { scanner.skip() }
                 })
             }
-            b"usage" if scanner.kind()? == Kind::Object => {
-                shape.has_usage |= self.usage(scanner)?;
-                Ok(())
-            }
+            b"usage" if scanner.kind()? == Kind::Object => self.usage(scanner, shape),
             b"id" if self.id.is_none() && scanner.kind()? == Kind::String => {
                 self.id = id_of(&scanner.string()?.decode());
                 Ok(())
@@ -105,7 +114,7 @@ impl Reading {
             }
             // Groq repeats the usage of the last chunk here, and older versions give it only here.
             b"x_groq" if scanner.kind()? == Kind::Object => scanner.object(|scanner, key| match key.raw {
-                b"usage" if scanner.kind()? == Kind::Object => self.usage(scanner).map(drop),
+                b"usage" if scanner.kind()? == Kind::Object => self.usage(scanner, shape),
                 b"error" => {
                     self.has_error |= scanner.kind()? != Kind::Null;
                     scanner.skip()
@@ -116,14 +125,10 @@ impl Reading {
         }
     }
 
-    /// Takes a usage object; says whether there was anything in it.
-    fn usage(&mut self, scanner: &mut Lenient<'_>) -> Result<bool, ScanError> {
-        match usage::read(self.endpoint, scanner)? {
-            Ok(None) => return Ok(false),
-            Ok(usage) => (self.usage, self.fault) = (usage, None),
-            Err(fault) => self.fault = Some(fault),
-        }
-        Ok(true)
+    /// Takes a usage object, and notes it unless there is nothing in it.
+    fn usage(&self, scanner: &mut Lenient<'_>, shape: &mut Shape) -> Result<(), ScanError> {
+        shape.usage = usage::read(self.endpoint, scanner)?.transpose().or(shape.usage);
+        Ok(())
     }
 
     fn choice(&mut self, scanner: &mut Lenient<'_>) -> Result<(), ScanError> {
@@ -171,10 +176,43 @@ impl Reading {
     #[inline]
     fn keep(&mut self, text: Text<'_>) {
         // Decoding lossily can make three bytes of one.
-        if self.text.len() + 3 * text.raw.len() > TEXT_BYTES_MAX {
+        if self.text.len() + 3 * text.raw.len() > self.text_bytes_max {
             self.beyond_bytes += text.raw.len() as u64;
         } else {
             decode_into(text.raw, &mut self.text);
         }
+    }
+}
+
+/// An id that may be recorded: short, and printable ASCII.
+pub(crate) fn id_of(text: &str) -> Option<String> {
+    let is_good = (1..=ID_BYTES_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    is_good.then(|| text.to_owned())
+}
+
+/// The text that a whole answer gives its reader (content, reasoning, refusals, names and arguments of tool calls), for
+/// counting when it reports no usage. Empty when the answer has none, or is no JSON.
+#[must_use]
+pub fn answer_text(body: &[u8]) -> String {
+    let mut reading = Reading::new(Endpoint::ChatCompletions);
+    reading.text_bytes_max = usize::MAX;
+    // A whole answer reads like one event, with `message` for `delta`.
+    let mut scanner = Lenient::new(body);
+    let read = scanner.object(|scanner, key| reading.member(scanner, key, &mut Shape::default()));
+    if read.is_ok() { reading.text } else { String::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::answer_text;
+
+    #[test]
+    fn the_text_of_an_answer_is_what_its_reader_gets() {
+        let body = br#"{"id":"x","choices":[{"finish_reason":"stop","logprobs":{"content":[{"token":"caf"}]},"message":
+            {"role":"assistant","content":"caf\u00e9","tool_calls":[{"id":"c","type":"function","function":
+            {"name":"f","arguments":"{\"a\":1}"}}]}}],"model":"m"}"#;
+        assert_eq!(answer_text(body), "caf\u{e9}f{\"a\":1}");
+        assert_eq!(answer_text(br#"{"choices":[{"text":"a"},{"text":"b"}]}"#), "ab");
+        assert_eq!(answer_text(b"<html>"), "");
     }
 }

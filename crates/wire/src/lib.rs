@@ -12,6 +12,7 @@ mod billable;
 mod call;
 mod dialect;
 mod event;
+mod fill;
 mod read;
 pub mod render;
 mod route;
@@ -30,6 +31,9 @@ pub use read::read;
 pub use route::{ROUTES, Route, RouteSpec, route};
 pub use splice::{Edits, Outgoing};
 pub use sse::StreamFault;
-pub use event::Delivered;
+pub use event::{Delivered, answer_text};
 pub use stream::{StreamEnd, StreamMeter, StreamOptions};
 pub use usage::{Usage, UsageFault};
+
+#[cfg(test)]
+mod traffic_tests;

@@ -62,7 +62,7 @@ impl Outgoing {
 }
 
 impl Call {
-    /// The body with `edits` spliced in: each value replaced where it stands, or inserted right after the opening brace.
+    /// The body with `edits` and what [`Call::fill`] filled in spliced in: each value replaced where it stands, or inserted right after the opening brace.
     ///
     /// An output limit that the client did not name goes out as `max_tokens`, or as `max_completion_tokens` for OpenAI's
     /// reasoning models, which refuse the former. A server that does not know the latter ignores it, and with it the
@@ -75,10 +75,10 @@ impl Call {
             let value = quoted(model);
             set(&mut patches, &mut inserted, "model", self.places.model, &value);
         }
-        if let Some(limit) = edits.output_limit {
+        if let Some(limit) = edits.output_limit.or(self.filled.output_limit) {
             self.limit_output(limit, edits.model, &mut patches, &mut inserted);
         }
-        if let Some(temperature) = edits.temperature {
+        if let Some(temperature) = edits.temperature.or(self.filled.temperature.as_deref()) {
             set(&mut patches, &mut inserted, "temperature", self.places.temperature, temperature.as_bytes());
         }
         if edits.include_usage {

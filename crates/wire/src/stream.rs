@@ -63,12 +63,12 @@ pub struct StreamMeter {
 impl StreamMeter {
     /// A meter at the start of a stream.
     #[must_use]
-    pub const fn new(options: StreamOptions) -> StreamMeter {
+    pub fn new(options: StreamOptions) -> StreamMeter {
         StreamMeter {
             strip_usage: options.strip_usage,
             framer: Framer::new(options.line_bytes_max, options.event_bytes_max),
             reading: Reading::new(options.endpoint),
-            held: SmallVec::new_const(),
+            held: SmallVec::new(),
             held_bytes: 0,
             is_released: false,
             was_stripped: false,

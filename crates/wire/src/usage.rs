@@ -274,7 +274,9 @@ fn normalise(endpoint: Endpoint, raw: &Raw) -> Result<Option<Usage>, UsageFault>
     if has_apart && apart > input && total.is_none() {
         input += apart;
     }
-    if cached > input || cache_write > input || audio_input > input || cache_write + audio_input > input {
+    // More cached than there is (Azure's Grok): the discount is not believed, the rest is.
+    let cached = if cached > input { 0 } else { cached };
+    if cache_write > input || audio_input > input || cache_write + audio_input > input {
         return Err(UsageFault::Inconsistent);
     }
     if raw.audio_output > output || raw.accepted_prediction > output || raw.rejected_prediction > output {

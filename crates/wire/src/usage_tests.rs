@@ -1,1 +1,134 @@
-//! Tests.
+//! Usage as each provider writes it, and what no provider should write.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::answer::answer_usage;
+
+fn chat(usage: &str) -> Result<Option<Usage>, UsageFault> {
+    answer_usage(Endpoint::ChatCompletions, format!("{{\"id\":\"x\",\"usage\":{usage}}}").as_bytes())
+}
+
+/// (input, cached, cache write, audio in, output, reasoning)
+fn parts(usage: &str) -> (u64, u64, u64, u64, u64, u64) {
+    let found = chat(usage).expect(usage).expect(usage);
+    (found.input, found.cached_input, found.cache_write, found.audio_input, found.output, found.reasoning)
+}
+
+#[test]
+fn the_habits_of_providers_are_normalised() {
+    for (habit, usage, expected) in [
+        ("OpenAI", r#"{"prompt_tokens":10,"completion_tokens":5,"total_tokens":15,"prompt_tokens_details":{"cached_tokens":4,"audio_tokens":1},"completion_tokens_details":{"reasoning_tokens":2}}"#, (10, 4, 0, 1, 5, 2)),
+        ("nulls", r#"{"prompt_tokens":10,"completion_tokens":5,"prompt_tokens_details":null,"completion_tokens_details":{"reasoning_tokens":null}}"#, (10, 0, 0, 0, 5, 0)),
+        ("xAI: reasoning beside the completion", r#"{"prompt_tokens":12,"completion_tokens":1,"total_tokens":303,"completion_tokens_details":{"reasoning_tokens":290}}"#, (12, 0, 0, 0, 291, 290)),
+        ("Gemini: thinking only in the total", r#"{"prompt_tokens":66,"completion_tokens":6,"total_tokens":100}"#, (66, 0, 0, 0, 34, 0)),
+        ("Mistral: audio beside the prompt", r#"{"prompt_tokens":11,"completion_tokens":15,"total_tokens":401,"prompt_tokens_details":{"audio_tokens":375,"cached_tokens":9}}"#, (386, 9, 0, 375, 15, 0)),
+        ("DeepSeek", r#"{"prompt_tokens":14,"completion_tokens":34,"total_tokens":48,"prompt_cache_hit_tokens":4,"prompt_cache_miss_tokens":10}"#, (14, 4, 0, 0, 34, 0)),
+        ("Anthropic's members, inclusive", r#"{"prompt_tokens":5789,"completion_tokens":16,"total_tokens":5805,"cache_read_input_tokens":5280}"#, (5789, 5280, 0, 0, 16, 0)),
+        ("Anthropic's members, exclusive", r#"{"prompt_tokens":9,"completion_tokens":16,"total_tokens":5325,"cache_read_input_tokens":5000,"cache_creation_input_tokens":300}"#, (5309, 5000, 300, 0, 16, 0)),
+        ("OpenRouter", r#"{"prompt_tokens":10,"completion_tokens":5,"total_tokens":15,"prompt_tokens_details":{"cache_write_tokens":6}}"#, (10, 0, 6, 0, 5, 0)),
+        ("Copilot", r#"{"prompt_tokens":10,"completion_tokens":5,"total_tokens":15,"reasoning_tokens":3}"#, (10, 0, 0, 0, 5, 3)),
+        ("markers around the reasoning", r#"{"prompt_tokens":10,"completion_tokens":16,"total_tokens":26,"completion_tokens_details":{"reasoning_tokens":19}}"#, (10, 0, 0, 0, 16, 16)),
+        ("cached audio", r#"{"prompt_tokens":10,"completion_tokens":1,"prompt_tokens_details":{"cached_tokens":8,"audio_tokens":6}}"#, (10, 4, 0, 6, 1, 0)),
+        ("Azure's Grok: more cached than there is", r#"{"prompt_tokens":371,"completion_tokens":40,"total_tokens":411,"prompt_tokens_details":{"cached_tokens":493}}"#, (371, 0, 0, 0, 40, 0)),
+        ("whole floats", r#"{"prompt_tokens":10.0,"completion_tokens":5.00}"#, (10, 0, 0, 0, 5, 0)),
+        ("Responses' names", r#"{"input_tokens":10,"output_tokens":5,"input_tokens_details":{"cached_tokens":3}}"#, (10, 3, 0, 0, 5, 0)),
+        ("no completion", r#"{"prompt_tokens":10,"total_tokens":25}"#, (10, 0, 0, 0, 15, 0)),
+    ] {
+        assert_eq!(parts(usage), expected, "{habit}");
+    }
+    let embeddings = |usage: &str| answer_usage(Endpoint::Embeddings, format!("{{\"usage\":{usage}}}").as_bytes());
+    let input = |found: Result<Option<Usage>, UsageFault>| found.map(|usage| usage.map(|usage| (usage.input, usage.output)));
+    assert_eq!(input(embeddings(r#"{"total_tokens":4}"#)), Ok(Some((4, 0))), "Voyage");
+    assert_eq!(input(embeddings(r#"{"prompt_tokens":2,"total_tokens":2}"#)), Ok(Some((2, 0))));
+}
+
+#[test]
+fn reported_costs_are_read_exactly_and_rounded_up() {
+    for (usage, nanos) in [
+        (r#""cost":9.6e-06"#, Some(9_600)),
+        (r#""cost":0.00501"#, Some(5_010_000)),
+        (r#""cost":1e-12"#, Some(1)),
+        (r#""cost":0"#, Some(0)),
+        (r#""cost":{"total_cost":0.00501,"request_cost":0.005}"#, Some(5_010_000)),
+        (r#""cost_in_usd_ticks":1399000"#, Some(139_900)),
+        (r#""cost_in_usd_ticks":11"#, Some(2)),
+        (r#""cost":-1"#, None),
+        (r#""cost":"1""#, None),
+        (r#""cost":NaN"#, None),
+        (r#""cost":1e300"#, None),
+        (r#""cost":1e-999999999999"#, None),
+    ] {
+        let found = chat(&format!(r#"{{"prompt_tokens":1,"completion_tokens":1,{usage}}}"#)).expect("the cost is no fault");
+        assert_eq!(found.and_then(|usage| usage.reported_cost).map(Money::nanos), nanos, "{usage}");
+    }
+}
+
+#[test]
+fn usage_that_cannot_be_believed_is_a_fault() {
+    use UsageFault::*;
+    for (usage, fault) in [
+        (r#"{"prompt_tokens":-1,"completion_tokens":5}"#, Negative),
+        (r#"{"prompt_tokens":1,"completion_tokens":-0.5}"#, Negative),
+        (r#"{"prompt_tokens":1.5,"completion_tokens":5}"#, Fractional),
+        (r#"{"prompt_tokens":1e3,"completion_tokens":5}"#, Fractional),
+        (r#"{"prompt_tokens":"1","completion_tokens":5}"#, NotANumber),
+        (r#"{"prompt_tokens":NaN,"completion_tokens":5}"#, NotANumber),
+        (r#"{"prompt_tokens":[1],"completion_tokens":5}"#, NotANumber),
+        (r#"{"prompt_tokens":18446744073709551616,"completion_tokens":5}"#, TooLarge),
+        (r#"{"prompt_tokens":1,"completion_tokens":99999999999}"#, TooLarge),
+        (r#"{"prompt_tokens":1,"prompt_tokens":2,"completion_tokens":5}"#, Inconsistent),
+        (r#"{"prompt_tokens":1,"completion_tokens":1,"prompt_tokens_details":{"cache_write_tokens":5}}"#, Inconsistent),
+        (r#"{"prompt_tokens":1,"completion_tokens":1,"completion_tokens_details":{"audio_tokens":5}}"#, Inconsistent),
+        (r#"{"prompt_tokens":1}"#, Incomplete),
+        (r#"{"completion_tokens":1}"#, Incomplete),
+        (r#"{"prompt_tokens":1,"completion_tokens":1"#, Malformed),
+    ] {
+        assert_eq!(chat(usage), Err(fault), "{usage}");
+    }
+    for none in ["null", "{}", "[]", "\"x\"", r#"{"total_tokens":0}"#] {
+        assert_eq!(chat(none), Ok(None), "{none}");
+    }
+    let twice = r#"{"usage":{"prompt_tokens":1,"completion_tokens":9},"usage":{"prompt_tokens":1,"completion_tokens":1}}"#;
+    assert_eq!(answer_usage(Endpoint::ChatCompletions, twice.as_bytes()), Err(Inconsistent));
+    for malformed in [&b"<html>"[..], b"", b"[]", b"{\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":1}} x"] {
+        assert_eq!(answer_usage(Endpoint::ChatCompletions, malformed), Err(Malformed));
+    }
+}
+
+#[test]
+fn usage_inside_a_text_is_not_usage() {
+    let body = br#"{"choices":[{"message":{"content":"\"usage\":{\"prompt_tokens\":9}","usage":{"prompt_tokens":9}}}]}"#;
+    assert_eq!(answer_usage(Endpoint::ChatCompletions, body), Ok(None));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever the counts: parts never exceed wholes, and nothing overflows.
+    #[test]
+    fn parts_never_exceed_wholes(counts in prop::collection::vec(prop::option::of(prop_oneof![0_u64..20, 0_u64..5_000_000_000]), 12)) {
+        let names = ["prompt_tokens", "completion_tokens", "total_tokens", "cached_tokens", "cache_read_input_tokens",
+            "cache_creation_input_tokens", "reasoning_tokens", "audio_prompt_tokens", "prompt_cache_hit_tokens"];
+        let mut members: Vec<String> = names.iter().zip(&counts)
+            .filter_map(|(name, count)| count.map(|count| format!("\"{name}\":{count}"))).collect();
+        let optional = |count: Option<u64>| count.map_or("null".to_owned(), |count| count.to_string());
+        members.push(format!("\"prompt_tokens_details\":{{\"cache_write_tokens\":{}}}", optional(counts[9])));
+        members.push(format!(
+            "\"completion_tokens_details\":{{\"audio_tokens\":{},\"rejected_prediction_tokens\":{}}}",
+            optional(counts[10]), optional(counts[11]),
+        ));
+        if let Ok(Some(usage)) = chat(&format!("{{{}}}", members.join(","))) {
+            prop_assert!(usage.cached_input + usage.cache_write + usage.audio_input <= usage.input);
+            prop_assert!(usage.reasoning <= usage.output && usage.audio_output <= usage.output);
+            prop_assert!(usage.rejected_prediction <= usage.output);
+            prop_assert!(usage.input >= counts[0].unwrap_or(0) && usage.output >= counts[1].unwrap_or(0));
+        }
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic(bytes in prop::collection::vec(prop::sample::select(b"{}[]\":,usagecot_knpmld0123456789.-eE\\ ".to_vec()), 0..200)) {
+        let _ = answer_usage(Endpoint::ChatCompletions, &bytes);
+        let _ = chat(&String::from_utf8_lossy(&bytes));
+    }
+}

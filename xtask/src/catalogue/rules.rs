@@ -24,23 +24,87 @@ struct Maker {
 }
 
 const MAKERS: &[Maker] = &[
-    Maker { litellm: ("openai", "openai/"), genai: "openai", owned_by: "openai", source: "https://developers.openai.com/api/docs/pricing" },
-    Maker { litellm: ("anthropic", "anthropic/"), genai: "anthropic", owned_by: "anthropic", source: "https://www.anthropic.com/pricing#api" },
-    Maker { litellm: ("gemini", "gemini/"), genai: "google", owned_by: "google", source: "https://ai.google.dev/gemini-api/docs/pricing" },
-    Maker { litellm: ("deepseek", "deepseek/"), genai: "deepseek", owned_by: "deepseek", source: "https://api-docs.deepseek.com/quick_start/pricing" },
-    Maker { litellm: ("mistral", "mistral/"), genai: "mistral", owned_by: "mistral", source: "https://mistral.ai/pricing#api-pricing" },
+    Maker {
+        litellm: ("openai", "openai/"),
+        genai: "openai",
+        owned_by: "openai",
+        source: "https://developers.openai.com/api/docs/pricing",
+    },
+    Maker {
+        litellm: ("anthropic", "anthropic/"),
+        genai: "anthropic",
+        owned_by: "anthropic",
+        source: "https://www.anthropic.com/pricing#api",
+    },
+    Maker {
+        litellm: ("gemini", "gemini/"),
+        genai: "google",
+        owned_by: "google",
+        source: "https://ai.google.dev/gemini-api/docs/pricing",
+    },
+    Maker {
+        litellm: ("deepseek", "deepseek/"),
+        genai: "deepseek",
+        owned_by: "deepseek",
+        source: "https://api-docs.deepseek.com/quick_start/pricing",
+    },
+    Maker {
+        litellm: ("mistral", "mistral/"),
+        genai: "mistral",
+        owned_by: "mistral",
+        source: "https://mistral.ai/pricing#api-pricing",
+    },
     Maker { litellm: ("xai", "xai/"), genai: "x-ai", owned_by: "xai", source: "https://docs.x.ai/docs/models" },
     Maker { litellm: ("groq", "groq/"), genai: "groq", owned_by: "groq", source: "https://groq.com/pricing/" },
-    Maker { litellm: ("moonshot", "moonshot/"), genai: "moonshotai", owned_by: "moonshotai", source: "https://platform.moonshot.ai/docs/pricing/chat" },
-    Maker { litellm: ("zai", "zai/"), genai: "zhipuai", owned_by: "zhipuai", source: "https://docs.z.ai/guides/overview/pricing" },
-    Maker { litellm: ("cohere_chat", "cohere/"), genai: "cohere", owned_by: "cohere", source: "https://cohere.com/pricing" },
-    Maker { litellm: ("voyage", "voyage/"), genai: "voyageai", owned_by: "voyageai", source: "https://docs.voyageai.com/docs/pricing" },
+    Maker {
+        litellm: ("moonshot", "moonshot/"),
+        genai: "moonshotai",
+        owned_by: "moonshotai",
+        source: "https://platform.moonshot.ai/docs/pricing/chat",
+    },
+    Maker {
+        litellm: ("zai", "zai/"),
+        genai: "zhipuai",
+        owned_by: "zhipuai",
+        source: "https://docs.z.ai/guides/overview/pricing",
+    },
+    Maker {
+        litellm: ("cohere_chat", "cohere/"),
+        genai: "cohere",
+        owned_by: "cohere",
+        source: "https://cohere.com/pricing",
+    },
+    Maker {
+        litellm: ("voyage", "voyage/"),
+        genai: "voyageai",
+        owned_by: "voyageai",
+        source: "https://docs.voyageai.com/docs/pricing",
+    },
 ];
 
 /// Parts of names of models that are billed by something else than the tokens and searches that Mandant meters, or that
 /// search without being asked.
-const UNMETERED: &[&str] =
-    &["search", "research", "realtime", "transcribe", "tts", "image", "live", "lyria", "omni", "robotics", "computer-use", "ft:", "moderation", "exp-", "-exp", "learnlm", "streaming"];
+const UNMETERED: &[&str] = &[
+    "search",
+    "research",
+    "realtime",
+    "transcribe",
+    "tts",
+    "image",
+    "live",
+    "lyria",
+    "omni",
+    "robotics",
+    "computer-use",
+    "ft:",
+    "moderation",
+    "-beta",
+    "-gv2",
+    "exp-",
+    "-exp",
+    "learnlm",
+    "streaming",
+];
 
 /// The four models of the product's definition: public name, list name, selling price of input and output.
 const FIRST: [(&str, &str, &str, &str); 4] = [
@@ -50,8 +114,11 @@ const FIRST: [(&str, &str, &str, &str); 4] = [
     ("deepseek-v3.2", "deepseek-v3.2", "0.42", "0.42"),
 ];
 
+/// Models that were left out, each with the reason.
+type LeftOut = Vec<(String, String)>;
+
 /// All entries in order, and what was left out with the reason.
-pub(super) fn select(sources: &Sources) -> Result<(Vec<Entry>, Vec<(String, String)>)> {
+pub(super) fn select(sources: &Sources) -> Result<(Vec<Entry>, LeftOut)> {
     let (mut entries, mut left_out) = (Vec::new(), Vec::new());
     let mut known = BTreeMap::new();
     let mut taken: BTreeSet<String> = FIRST.iter().map(|first| first.0.to_owned()).collect();
@@ -120,10 +187,8 @@ fn first_entry(
         hidden_prompt_tokens: hidden_prompt(maker),
         tokenizer: tokenizer(maker, name),
         price: Sourced { source: "product definition (selling price)".to_owned(), rates },
-        list_price: listed.map(|entry| Sourced {
-            source: entry.price.source.clone(),
-            rates: entry.price.rates.clone(),
-        }),
+        list_price: listed
+            .map(|entry| Sourced { source: entry.price.source.clone(), rates: entry.price.rates.clone() }),
     })
 }
 
@@ -166,7 +231,8 @@ fn rates(members: &Members, listed: Option<&Listed>, embedding: bool) -> Result<
     let set = |name: &str| Ok::<_, anyhow::Error>(each(name)?.filter(|price| *price > Price::FREE));
     let input = each("input_cost_per_token")?.filter(|price| *price > Price::FREE).context("no input price")?;
     let output = if embedding { None } else { Some(set("output_cost_per_token")?.context("no output price")?) };
-    let longest = set("cache_creation_input_token_cost_above_1hr")?.max(set("cache_creation_input_token_cost_above_12hr")?);
+    let longest =
+        set("cache_creation_input_token_cost_above_1hr")?.max(set("cache_creation_input_token_cost_above_12hr")?);
     let mut rates = Rates {
         cached_input: set("cache_read_input_token_cost")?,
         cache_write: set("cache_creation_input_token_cost")?,

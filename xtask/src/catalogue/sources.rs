@@ -167,7 +167,7 @@ fn exact(text: &str, places: i32) -> Result<u64> {
     let mut shift = exponent.parse::<i32>().context("not a plain exponent")? + places;
     shift -= i32::try_from(fraction.len()).context("too many digits")?;
     while shift < 0 && value != 0 {
-        anyhow::ensure!(value % 10 == 0, "more precise than a price can be");
+        anyhow::ensure!(value.is_multiple_of(10), "more precise than a price can be");
         value /= 10;
         shift += 1;
     }
@@ -183,7 +183,8 @@ mod tests {
 
     #[test]
     fn numbers_are_read_exactly() {
-        let cases = [("1.25e-07", 12, 125_000), ("8", 6, 8_000_000), ("0.0375", 6, 37_500), ("0.0", 12, 0), ("1E3", 0, 1_000)];
+        let cases =
+            [("1.25e-07", 12, 125_000), ("8", 6, 8_000_000), ("0.0375", 6, 37_500), ("0.0", 12, 0), ("1E3", 0, 1_000)];
         for (text, places, value) in cases {
             assert_eq!(exact(text, places).expect(text), value, "{text}");
         }
@@ -195,7 +196,8 @@ mod tests {
     #[test]
     fn names_are_matched_as_the_list_says() {
         let matcher: Matcher =
-            serde_json::from_str(r#"{"or":[{"equals":"a"},{"and":[{"starts_with":"b"},{"ends_with":"c"}]}]}"#).expect("valid");
+            serde_json::from_str(r#"{"or":[{"equals":"a"},{"and":[{"starts_with":"b"},{"ends_with":"c"}]}]}"#)
+                .expect("valid");
         assert!(matcher.matches("a") && matcher.matches("bxc") && !matcher.matches("b") && !matcher.matches("ac"));
     }
 }

@@ -75,9 +75,11 @@ impl Workspace {
             files.push(SourceFile::parse(&path, std::str::from_utf8(&bytes).unwrap_or_default())?);
         }
         mark_test_modules(&mut files);
+        // Without the filter cargo would want the crates of every platform, which a build here never fetched.
+        let options = ["--locked", "--offline", "--filter-platform", &host()?].map(str::to_owned);
         let metadata = MetadataCommand::new()
             .manifest_path(root.join("Cargo.toml"))
-            .other_options(vec!["--locked".to_owned(), "--offline".to_owned()])
+            .other_options(options)
             .exec()
             .context("cargo metadata (run a build first, so that every dependency is on this machine)")?;
         Ok(Workspace { files, metadata, root: root.to_owned() })
@@ -93,6 +95,14 @@ impl Workspace {
     pub fn text(&self, path: &str) -> Option<&str> {
         self.files.iter().find(|file| file.path == path).map(|file| file.text.as_str())
     }
+}
+
+/// The platform of this machine as the compiler names it.
+fn host() -> Result<String> {
+    let output = Command::new("rustc").arg("-vV").output().context("rustc -vV")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let host = text.lines().find_map(|line| line.strip_prefix("host: ")).context("rustc -vV names no host")?;
+    Ok(host.to_owned())
 }
 
 fn tracked_files(root: &Path) -> Result<Vec<String>> {

@@ -1,7 +1,6 @@
 //! Outside tests nothing unwraps: a value that cannot be absent says why with `expect`.
 
 use proc_macro2::{TokenStream, TokenTree};
-use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 
 use super::source::is_test_only;

@@ -61,7 +61,7 @@ pub(super) fn check(files: &[SourceFile]) -> Vec<Finding> {
 }
 
 fn words_in<'a>(line: &'a str, path: &'a str) -> impl Iterator<Item = &'static Word> + 'a {
-    let exempt = |word: &Word| word.advice == NEIGHBOUR && path == NEIGHBOUR_HOME;
+    let exempt = move |word: &Word| word.advice == NEIGHBOUR && path == NEIGHBOUR_HOME;
     WORDS.iter().filter(move |word| !exempt(word) && occurs(line, word))
 }
 
@@ -108,19 +108,21 @@ fn collect_literals(tokens: TokenStream, out: &mut Vec<(usize, String)>) {
 /// True for a text that opens with a statement of SQL.
 fn is_sql(text: &str) -> bool {
     const STATEMENTS: &[(&str, &str)] = &[
-        ("SELECT ", " FROM "),
-        ("INSERT ", " INTO "),
-        ("UPDATE ", " SET "),
-        ("DELETE FROM ", ""),
-        ("CREATE TABLE ", ""),
-        ("CREATE INDEX ", ""),
-        ("ALTER TABLE ", ""),
-        ("DROP TABLE ", ""),
-        ("PRAGMA ", ""),
+        ("SELECT", "FROM"),
+        ("INSERT", "INTO"),
+        ("UPDATE", "SET"),
+        ("DELETE", "FROM"),
+        ("CREATE", "TABLE"),
+        ("CREATE", "INDEX"),
+        ("ALTER", "TABLE"),
+        ("DROP", "TABLE"),
+        ("PRAGMA", ""),
     ];
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ").to_ascii_uppercase() + " ";
-    let is_sentence = text.trim_end().ends_with('.');
-    !is_sentence && STATEMENTS.iter().any(|(opening, later)| text.starts_with(opening) && text.contains(later))
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ").to_ascii_uppercase();
+    let is_sentence = text.ends_with('.');
+    let opens = |word: &str| text.strip_prefix(word).is_some_and(|rest| rest.starts_with(' '));
+    let has = |word: &str| word.is_empty() || text.contains(&format!(" {word} "));
+    !is_sentence && STATEMENTS.iter().any(|(opening, later)| opens(opening) && has(later))
 }
 
 #[cfg(test)]

@@ -1,1 +1,5 @@
 //! The promises of admission.
+
+mod oracle;
+mod rules;
+mod speed;

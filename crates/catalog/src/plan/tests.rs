@@ -1,1 +1,179 @@
-//! Tests.
+//! Who answers: order, weights, fallbacks, and every way in which nobody may.
+
+use base::{Price, UpstreamId};
+use bytes::Bytes;
+use wire::Dialect;
+
+use super::*;
+use crate::{HIDDEN_PROMPT_TOKENS_DEFAULT, ModelKind, Rates, Tokenizer, quote_loose, quote_tight};
+
+fn id(text: &str) -> ModelId {
+    ModelId::new(text).unwrap()
+}
+
+fn target(upstream: &str, weight: u32, tier: u32) -> Target {
+    Target { upstream: UpstreamId::new(upstream).unwrap(), model: id("theirs"), weight, tier }
+}
+
+fn model(name: &str, usd_per_million: &str, route: Vec<Target>) -> Model {
+    let price = Price::parse_per_million(usd_per_million).unwrap();
+    let rates = Rates::new(price, Some(price));
+    let prices = vec![PriceVersion { id: 1, effective_from: Timestamp::from_seconds(100), rates }];
+    Model { route, prices, ..Model::new(id(name), ModelKind::Chat, 100_000, 1_000) }
+}
+
+fn catalog(models: Vec<Model>) -> Catalog {
+    let upstreams = ["a", "b", "c"]
+        .map(|name| Upstream::new(UpstreamId::new(name).unwrap(), Dialect::Openai, "https://host/v1", vec![]));
+    Catalog::new(models, upstreams.into())
+}
+
+fn call(body: &str) -> Call {
+    wire::read(Endpoint::ChatCompletions, Some(b"application/json"), Bytes::copy_from_slice(body.as_bytes())).unwrap()
+}
+
+fn hello(model: &str) -> Call {
+    call(&format!(r#"{{"model":"{model}","messages":[{{"role":"user","content":"Hello there, relay!"}}]}}"#))
+}
+
+const NOW: Timestamp = Timestamp::from_seconds(200);
+
+fn plan_for(catalog: &Catalog, call: &Call, draw: u64) -> Result<Plan, Refusal> {
+    plan(catalog, |_| true, Vec::new, call, None, NOW, draw)
+}
+
+fn upstreams(plan: &Plan) -> String {
+    plan.candidates().iter().map(|candidate| candidate.upstream().id.to_string()).collect()
+}
+
+#[test]
+fn a_plan_names_the_model_the_target_and_the_price_in_force() {
+    let catalog = catalog(vec![model("m", "1.00", vec![target("a", 1, 1)])]);
+    let call = hello("m");
+    let plan = plan_for(&catalog, &call, 0).unwrap();
+    let [candidate] = plan.candidates() else { panic!("one candidate") };
+    assert_eq!((candidate.target().model.as_str(), candidate.price().id, plan.model().id.as_str()), ("theirs", 1, "m"));
+    let expected = quote_loose(candidate.model(), &candidate.price().rates, call.billable()).unwrap();
+    assert_eq!((plan.quote(), candidate.quote()), (expected, expected));
+}
+
+#[test]
+fn lower_tiers_come_first_and_weight_zero_is_out_of_rotation() {
+    let route = vec![target("c", 5, 2), target("a", 1, 1), target("b", 0, 1)];
+    let catalog = catalog(vec![model("m", "1.00", route)]);
+    for draw in 0..200 {
+        assert_eq!(upstreams(&plan_for(&catalog, &hello("m"), draw).unwrap()), "ac");
+    }
+}
+
+#[test]
+fn within_a_tier_targets_are_drawn_by_weight() {
+    let route = vec![target("a", 6, 1), target("b", 3, 1), target("c", 1, 1)];
+    let catalog = catalog(vec![model("m", "1.00", route)]);
+    let (call, draws) = (hello("m"), 20_000_u64);
+    let mut first = std::collections::BTreeMap::<String, u64>::new();
+    let mut second_after_a = std::collections::BTreeMap::<String, u64>::new();
+    for draw in 0..draws {
+        let order = upstreams(&plan_for(&catalog, &call, draw).unwrap());
+        assert_eq!(order.len(), 3);
+        *first.entry(order[..1].to_owned()).or_default() += 1;
+        if order.starts_with('a') {
+            *second_after_a.entry(order[1..2].to_owned()).or_default() += 1;
+        }
+    }
+    // Within 3 % of all draws: ten standard deviations.
+    let near = |count: u64, share: u64, of: u64| count.abs_diff(of * share / 100) < of * 3 / 100;
+    assert!(near(first["a"], 60, draws) && near(first["b"], 30, draws) && near(first["c"], 10, draws), "{first:?}");
+    let a = first["a"];
+    assert!(near(second_after_a["b"], 75, a) && near(second_after_a["c"], 25, a), "{second_after_a:?}");
+}
+
+#[test]
+fn fallbacks_follow_when_they_may_and_raise_the_worst_case() {
+    let mut cheap = model("cheap", "1.00", vec![target("a", 1, 1)]);
+    cheap.fallbacks = ["missing", "dear", "secret", "dear", "cheap", "vectors", "unpriced"].map(id).into();
+    let dear = model("dear", "9.00", vec![target("b", 1, 1)]);
+    let secret = model("secret", "99.00", vec![target("c", 1, 1)]);
+    let mut vectors = model("vectors", "99.00", vec![target("c", 1, 1)]);
+    vectors.kind = ModelKind::Embedding;
+    let mut unpriced = model("unpriced", "99.00", vec![target("c", 1, 1)]);
+    unpriced.prices.clear();
+    let catalog = catalog(vec![cheap, dear, secret, vectors, unpriced]);
+    let call = hello("cheap");
+    let allowed = |model: &ModelId| model.as_str() != "secret";
+    let plan = plan(&catalog, allowed, Vec::new, &call, None, NOW, 7).unwrap();
+    assert_eq!(upstreams(&plan), "ab");
+    assert_eq!(plan.model().id.as_str(), "cheap");
+    assert_eq!(plan.quote().usd, plan.candidates()[1].quote().usd);
+    assert!(plan.quote().usd > plan.candidates()[0].quote().usd);
+}
+
+#[test]
+fn unknown_not_allowed_unpriced_and_unserved_models_are_refused() {
+    let mut later = model("later", "1.00", vec![target("a", 1, 1)]);
+    later.prices[0].effective_from = Timestamp::from_seconds(201);
+    let mut vectors = model("vectors", "1.00", vec![target("a", 1, 1)]);
+    vectors.kind = ModelKind::Embedding;
+    let models = vec![
+        model("m", "1.00", vec![target("a", 1, 1)]),
+        model("nowhere", "1.00", vec![]),
+        model("gone", "1.00", vec![target("z", 1, 1)]),
+        later,
+        vectors,
+    ];
+    let catalog = catalog(models);
+    for name in ["absent", "nowhere", "gone", "later"] {
+        let refusal = plan_for(&catalog, &hello(name), 0).unwrap_err();
+        assert_eq!(refusal, Refusal::ModelNotFound { model: name.into() });
+    }
+    let refusal = plan_for(&catalog, &hello("vectors"), 0).unwrap_err();
+    assert!(refusal.message().contains("use embeddings"), "{}", refusal.message());
+    let refusal = plan(&catalog, |_| false, || vec![id("other")], &hello("m"), None, NOW, 0).unwrap_err();
+    assert_eq!(refusal, Refusal::ModelNotAllowed { model: id("m"), allowed: vec![id("other")] });
+    let refusal = plan(&catalog, |_| false, Vec::new, &hello("absent"), None, NOW, 0).unwrap_err();
+    assert_eq!(refusal.status(), 404, "an unknown model is not found, whoever asks");
+}
+
+#[test]
+fn a_call_without_a_model_takes_the_default_or_is_refused() {
+    let catalog = catalog(vec![model("m", "1.00", vec![target("a", 1, 1)])]);
+    let call = call(r#"{"messages":[{"role":"user","content":"Hello"}]}"#);
+    assert!(
+        matches!(plan_for(&catalog, &call, 0), Err(Refusal::InvalidRequest { param: Some(param), .. }) if param == "model")
+    );
+    let planned = plan(&catalog, |_| true, Vec::new, &call, Some(&id("m")), NOW, 0).unwrap();
+    assert_eq!(planned.model().id.as_str(), "m");
+}
+
+#[test]
+fn tightening_counts_real_tokens_and_never_raises_the_quote() {
+    let mut exact = model("m", "1.00", vec![target("a", 1, 1)]);
+    exact.tokenizer = Some(Tokenizer::O200k);
+    let catalog = catalog(vec![exact]);
+    let text = "The quick brown fox jumps over the lazy dog. ".repeat(500);
+    let call = call(&format!(r#"{{"model":"m","messages":[{{"role":"user","content":"{text}"}}]}}"#));
+    let mut plan = plan_for(&catalog, &call, 0).unwrap();
+    let loose = plan.quote();
+    plan.tighten(&call).unwrap();
+    let tight = plan.quote();
+    assert!(loose.input_tokens > text.len() as u64);
+    assert!(tight.input_tokens < 5_000 + 200 + HIDDEN_PROMPT_TOKENS_DEFAULT, "{tight:?}");
+    assert!(tight.usd < loose.usd);
+    let candidate = &plan.candidates()[0];
+    assert_eq!(quote_tight(candidate.model(), &candidate.price().rates, &call).unwrap(), tight);
+}
+
+#[test]
+fn a_lower_output_limit_makes_the_plan_affordable() {
+    let mut cheap = model("cheap", "1.00", vec![target("a", 1, 1)]);
+    cheap.fallbacks = vec![id("dear")];
+    let catalog = catalog(vec![cheap, model("dear", "9.00", vec![target("b", 1, 1)])]);
+    let call = hello("cheap");
+    let mut plan = plan_for(&catalog, &call, 0).unwrap();
+    let purse = Money::from_nanos(plan.quote().usd.nanos() * 9 / 10);
+    let limit = plan.affordable_output(call.billable(), purse, u64::MAX).unwrap();
+    assert!((1..1_000).contains(&limit), "{limit}");
+    plan.requote(&Billable { output_limit: Some(limit), ..call.billable().clone() }).unwrap();
+    assert!(plan.quote().usd <= purse);
+    assert_eq!(plan.affordable_output(call.billable(), Money::ZERO, u64::MAX), None);
+}

@@ -4,6 +4,7 @@ use core::time::Duration;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use catalog::Http2Mode;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::ClientConfig;
@@ -19,8 +20,8 @@ pub(crate) struct Origin {
     pub(crate) host: String,
     pub(crate) port: u16,
     pub(crate) secure: bool,
-    /// HTTP/2 without TLS, for upstreams known to speak it.
-    pub(crate) http2_plain: bool,
+    /// Which version of HTTP to speak.
+    pub(crate) http2: Http2Mode,
 }
 
 /// A connection ready for requests.
@@ -40,12 +41,32 @@ pub(crate) async fn dial(origin: &Origin, tls: &Arc<ClientConfig>, timeout: Dura
 async fn dial_unbounded(origin: &Origin, tls: &Arc<ClientConfig>) -> Result<Sender, ConnectError> {
     let stream = open_socket(origin).await?;
     if !origin.secure {
-        return if origin.http2_plain { handshake_http2(TokioIo::new(stream)).await } else { handshake_http1(TokioIo::new(stream)).await };
+        return handshake(TokioIo::new(stream), origin.http2 == Http2Mode::Always).await;
     }
-    let name = ServerName::try_from(origin.host.clone()).map_err(|_| ConnectError::Address("its host is not a name"))?;
-    let stream = tokio_rustls::TlsConnector::from(tls.clone()).connect(name, stream).await.map_err(ConnectError::Dial)?;
-    let speaks_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-    if speaks_http2 { handshake_http2(TokioIo::new(stream)).await } else { handshake_http1(TokioIo::new(stream)).await }
+    let name =
+        ServerName::try_from(origin.host.clone()).map_err(|_| ConnectError::Address("its host is not a name"))?;
+    let stream = tls_connector(tls, origin.http2).connect(name, stream).await.map_err(ConnectError::Dial)?;
+    let agreed_on_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+    handshake(TokioIo::new(stream), agreed_on_http2).await
+}
+
+/// Offers the protocols that the upstream's mode allows.
+fn tls_connector(tls: &Arc<ClientConfig>, mode: Http2Mode) -> tokio_rustls::TlsConnector {
+    let protocols: &[&[u8]] = match mode {
+        Http2Mode::Auto => return tokio_rustls::TlsConnector::from(tls.clone()),
+        Http2Mode::Always => &[b"h2"],
+        Http2Mode::Never => &[b"http/1.1"],
+    };
+    let mut config = ClientConfig::clone(tls);
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+    tokio_rustls::TlsConnector::from(Arc::new(config))
+}
+
+async fn handshake<T>(io: T, http2: bool) -> Result<Sender, ConnectError>
+where
+    T: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+{
+    if http2 { handshake_http2(io).await } else { handshake_http1(io).await }
 }
 
 /// Tries every address of the name in order and keeps the first that answers.

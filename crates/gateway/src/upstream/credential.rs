@@ -17,9 +17,9 @@ const REDACTED: &[u8] = b"[redacted]";
 /// A sentence that names the place but never the value.
 pub fn read(source: &KeySource) -> Result<Secret<String>, String> {
     match source {
-        KeySource::Env(name) => std::env::var(name)
-            .map(Secret::new)
-            .map_err(|_| format!("the environment variable {name} is not set")),
+        KeySource::Env(name) => {
+            std::env::var(name).map(Secret::new).map_err(|_| format!("the environment variable {name} is not set"))
+        }
         KeySource::File(path) => std::fs::read_to_string(path)
             .map(|text| Secret::new(text.trim().to_owned()))
             .map_err(|error| format!("the file {path}: {error}")),

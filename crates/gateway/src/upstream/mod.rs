@@ -4,7 +4,7 @@
 //! an attempt cannot be made without a hold.
 
 mod connect;
-pub mod credential;
+pub(crate) mod credential;
 mod pool;
 mod tls;
 
@@ -14,8 +14,7 @@ use base::UpstreamId;
 use catalog::Upstream;
 use thiserror::Error;
 
-pub(crate) use connect::Sender;
-pub(crate) use pool::{Connection, Pool, PoolLimits};
+pub(crate) use pool::{Connection, Pool, PoolLimits, SendError};
 pub(crate) use tls::client_config;
 
 /// Why an upstream cannot be used.

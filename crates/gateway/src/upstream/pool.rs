@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use catalog::{Http2Mode, Upstream};
+use catalog::Upstream;
 use http::{HeaderValue, Request, Response, Uri};
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http2};
@@ -30,8 +30,8 @@ pub(crate) struct Pool {
     origin: Origin,
     /// The `Host` header.
     authority: HeaderValue,
-    /// `scheme://authority/base/path` without a trailing slash.
-    base: String,
+    /// By endpoint, in the order of [`Endpoint::ALL`].
+    addresses: Vec<Address>,
     /// `Authorization` values, used in turn; empty for an upstream without credentials.
     credentials: Vec<HeaderValue>,
     next_credential: AtomicUsize,
@@ -41,6 +41,22 @@ pub(crate) struct Pool {
     shared: Mutex<Vec<Shared>>,
     /// Attempts under way, for the upstream's own `concurrency`.
     busy: AtomicUsize,
+}
+
+/// One endpoint's address, in the two forms that the versions of HTTP want.
+struct Address {
+    full: Uri,
+    path: Uri,
+}
+
+impl Address {
+    /// `base_url` ends without a slash; a path below it may stand between the host and the endpoint.
+    fn new(base_url: &str, endpoint: Endpoint) -> Result<Address, ConnectError> {
+        let unusable = |_| ConnectError::Address("it is not a URL");
+        let full = Uri::try_from(format!("{base_url}{}", endpoint.path())).map_err(unusable)?;
+        let path = Uri::try_from(full.path()).map_err(unusable)?;
+        Ok(Address { full, path })
+    }
 }
 
 /// An HTTP/1.1 connection that waits for its next request.
@@ -99,7 +115,11 @@ impl Drop for Place {
 }
 
 impl Pool {
-    pub(crate) fn new(upstream: Arc<Upstream>, tls: Arc<ClientConfig>, limits: PoolLimits) -> Result<Pool, ConnectError> {
+    pub(crate) fn new(
+        upstream: Arc<Upstream>,
+        tls: Arc<ClientConfig>,
+        limits: PoolLimits,
+    ) -> Result<Pool, ConnectError> {
         let uri: Uri = upstream.base_url.parse().map_err(|_| ConnectError::Address("it is not a URL"))?;
         let host = uri.host().ok_or(ConnectError::Address("it has no host"))?;
         let authority = uri.authority().ok_or(ConnectError::Address("it has no host"))?.as_str();
@@ -108,12 +128,16 @@ impl Pool {
             host: host.trim_matches(['[', ']']).to_owned(),
             port: uri.port_u16().unwrap_or(if secure { 443 } else { 80 }),
             secure,
-            http2_plain: matches!(upstream.http2, Http2Mode::PriorKnowledge),
+            http2: upstream.http2,
         };
         let credentials = upstream.api_keys.iter().map(credential::bearer).collect::<Result<_, _>>()?;
+        let base_url = upstream.base_url.trim_end_matches('/');
+        let addresses =
+            Endpoint::ALL.into_iter().map(|endpoint| Address::new(base_url, endpoint)).collect::<Result<_, _>>()?;
         Ok(Pool {
-            authority: HeaderValue::from_str(authority).map_err(|_| ConnectError::Address("its host is not plain ASCII"))?,
-            base: upstream.base_url.trim_end_matches('/').to_owned(),
+            authority: HeaderValue::from_str(authority)
+                .map_err(|_| ConnectError::Address("its host is not plain ASCII"))?,
+            addresses,
             origin,
             credentials,
             next_credential: AtomicUsize::new(0),
@@ -148,20 +172,10 @@ impl Pool {
         credential::redact(text, &self.credentials)
     }
 
-    /// The full address of an endpoint.
-    pub(crate) fn uri(&self, endpoint: Endpoint, http2: bool) -> Result<Uri, http::uri::InvalidUri> {
-        let path = endpoint.path();
-        let mut address = String::with_capacity(self.base.len() + path.len());
-        let prefix = if http2 { 0 } else { self.path_start() };
-        address.push_str(&self.base[prefix..]);
-        address.push_str(path);
-        Uri::try_from(address)
-    }
-
-    /// Where the path starts in `base`: HTTP/1.1 requests name only the path.
-    fn path_start(&self) -> usize {
-        let host_start = self.base.find("://").map_or(0, |at| at + 3);
-        self.base[host_start..].find('/').map_or(self.base.len(), |at| host_start + at)
+    /// The address of an endpoint: its path alone for HTTP/1.1, in full for HTTP/2.
+    pub(crate) fn uri(&self, endpoint: Endpoint, http2: bool) -> Uri {
+        let address = &self.addresses[endpoint as usize];
+        if http2 { address.full.clone() } else { address.path.clone() }
     }
 
     /// A connection for one request: idle, shared or new, within the upstream's connect timeout.

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::{Money, TenantId};
-use gateway::{Running, Settings};
+use base::{Money, TenantId, Timestamp};
+use mandant_gateway::{Running, Settings};
 use serde_json::{Value, json};
 use store::resource::Resources;
-use store::{ApplyOptions, Directory, MasterKeySource, Store, UsageRecord};
+use store::{ApplyOptions, Directory, Store, UsageRecord};
 use testkit::{Options, SimulatedProvider};
 
 /// A running relay and what it stands between.
@@ -78,11 +78,13 @@ impl TestApp {
 
     pub(crate) async fn over(provider: SimulatedProvider, settings: Settings, resources: Value) -> TestApp {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let store = Arc::new(Store::open(&folder.path().join("data"), MasterKeySource::default()).expect("the store opens"));
+        let store = Arc::new(Store::open(&folder.path().join("data")).expect("the store opens"));
         apply(&store, resources);
         let directory = Directory::load(store.clone()).expect("the directory loads");
         let settings = Settings { listen: "127.0.0.1:0".parse().expect("an address"), ..settings };
-        let relay = gateway::start(settings, store.clone(), directory.clone(), [7, 11]).await.expect("the relay starts");
+        let relay = mandant_gateway::start(settings, store.clone(), directory.clone(), [7, 11])
+            .await
+            .expect("the relay starts");
         TestApp { provider, relay, store, directory, _folder: folder }
     }
 
@@ -100,7 +102,15 @@ impl TestApp {
         self.settled().await;
         self.relay.flush();
         let tenant = TenantId::new(tenant).expect("a tenant id");
-        self.store.calls(&tenant, None, 1_000_000, None).expect("calls are read").calls
+        let mut records: Vec<UsageRecord> = Vec::new();
+        loop {
+            let last = records.last().map(|record| record.attempt);
+            let page = self.store.calls(&tenant, Timestamp::EPOCH, 10_000, last).expect("calls are read");
+            if page.is_empty() {
+                return records;
+            }
+            records.extend(page);
+        }
     }
 
     /// Charged to a tenant this month, as its status says it.

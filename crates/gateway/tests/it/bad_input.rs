@@ -53,7 +53,7 @@ async fn ambiguous_and_malformed_bodies_are_refused_and_cost_nothing() {
 
 #[tokio::test]
 async fn too_large_is_413_whether_announced_or_not() {
-    let settings = gateway::Settings { body_bytes_max: 1_000, ..Default::default() };
+    let settings = mandant_gateway::Settings { body_bytes_max: 1_000, ..Default::default() };
     let app = TestApp::with(Default::default(), settings, crate::app::models(), vec![tenant("acme", json!({}))]).await;
     let body = with(&format!("\"user\":\"{}\"", "x".repeat(1_000)));
     let reply = app.call(post("/v1/chat/completions", "acme", body)).await;
@@ -64,7 +64,11 @@ async fn too_large_is_413_whether_announced_or_not() {
 #[tokio::test]
 async fn a_wrong_content_type_or_encoding_is_refused() {
     let app = TestApp::start(vec![tenant("acme", json!({}))]).await;
-    for (name, value) in [("content-type", "text/plain"), ("content-type", "application/x-www-form-urlencoded"), ("content-encoding", "gzip")] {
+    for (name, value) in [
+        ("content-type", "text/plain"),
+        ("content-type", "application/x-www-form-urlencoded"),
+        ("content-encoding", "gzip"),
+    ] {
         let mut request = post("/v1/chat/completions", "acme", with("\"max_tokens\":1"));
         request.headers_mut().insert(http::HeaderName::from_static(name), value.parse().unwrap());
         let reply = app.call(request).await;
@@ -76,11 +80,23 @@ async fn a_wrong_content_type_or_encoding_is_refused() {
 #[tokio::test]
 async fn unknown_paths_and_methods_are_refused() {
     let app = TestApp::start(vec![tenant("acme", json!({}))]).await;
-    for path in ["/", "/v1", "/v1/chat", "/v1//chat/completions", "/v1/chat/completions/", "/v1/./models", "/v1/%2e%2e/models", "/v1/audio/speech"] {
+    for path in [
+        "/",
+        "/v1",
+        "/v1/chat",
+        "/v1//chat/completions",
+        "/v1/chat/completions/",
+        "/v1/./models",
+        "/v1/%2e%2e/models",
+        "/v1/audio/speech",
+    ] {
         let reply = app.call(post(path, "acme", with("\"max_tokens\":1"))).await;
         assert_eq!((reply.status.as_u16(), reply.code()), (404, "route_not_found".into()), "{path}");
     }
     let reply = app.call(crate::client::get("/v1/chat/completions", "acme")).await;
-    assert_eq!((reply.status.as_u16(), reply.code(), reply.header("allow")), (405, "method_not_allowed".into(), "POST"));
+    assert_eq!(
+        (reply.status.as_u16(), reply.code(), reply.header("allow")),
+        (405, "method_not_allowed".into(), "POST")
+    );
     assert!(app.provider.requests().is_empty());
 }

@@ -19,7 +19,13 @@ fn two_tiers(fault: &str) -> Value {
 #[tokio::test]
 async fn an_error_status_leads_to_the_next_candidate_and_is_charged_once() {
     for fault in ["sim-error-500", "sim-error-429", "sim-error-401", "sim-html-502"] {
-        let app = TestApp::with(Options::default(), Default::default(), vec![two_tiers(fault)], vec![tenant("acme", json!({}))]).await;
+        let app = TestApp::with(
+            Options::default(),
+            Default::default(),
+            vec![two_tiers(fault)],
+            vec![tenant("acme", json!({}))],
+        )
+        .await;
         let reply = app.chat("acme", "chat", json!({ "max_tokens": 5 })).await;
         assert_eq!(reply.status, 200, "{fault}: {}", reply.text());
         assert_eq!(app.provider.requests().len(), 2, "{fault}");
@@ -31,7 +37,13 @@ async fn an_error_status_leads_to_the_next_candidate_and_is_charged_once() {
 
 #[tokio::test]
 async fn the_clients_own_mistake_is_not_tried_elsewhere() {
-    let app = TestApp::with(Options::default(), Default::default(), vec![two_tiers("sim-error-400")], vec![tenant("acme", json!({}))]).await;
+    let app = TestApp::with(
+        Options::default(),
+        Default::default(),
+        vec![two_tiers("sim-error-400")],
+        vec![tenant("acme", json!({}))],
+    )
+    .await;
     assert_eq!(app.chat("acme", "chat", json!({})).await.status, 400);
     assert_eq!(app.provider.requests().len(), 1);
     assert_eq!(app.spent("acme"), Money::ZERO);
@@ -39,7 +51,13 @@ async fn the_clients_own_mistake_is_not_tried_elsewhere() {
 
 #[tokio::test]
 async fn what_may_have_been_billed_is_not_sent_twice_and_keeps_its_hold() {
-    let app = TestApp::with(Options::default(), Default::default(), vec![two_tiers("sim-close-before-headers")], vec![tenant("acme", json!({}))]).await;
+    let app = TestApp::with(
+        Options::default(),
+        Default::default(),
+        vec![two_tiers("sim-close-before-headers")],
+        vec![tenant("acme", json!({}))],
+    )
+    .await;
     let reply = app.chat("acme", "chat", json!({ "max_tokens": 5 })).await;
     assert_eq!((reply.status.as_u16(), reply.code()), (502, "upstream_error".into()));
     assert_eq!(app.provider.requests().len(), 1);

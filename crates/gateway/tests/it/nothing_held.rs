@@ -56,7 +56,8 @@ async fn charges_of_mixed_calls_add_up_to_the_nano_dollar_and_no_hold_is_left() 
         for record in &records {
             let usage = record.usage;
             let (input, output) = if record.endpoint == wire::Endpoint::Embeddings { (20, 0) } else { (1_000, 2_000) };
-            let expected = (usage.input - usage.cached_input) * input + usage.cached_input * 250 + usage.output * output;
+            let expected =
+                (usage.input - usage.cached_input) * input + usage.cached_input * 250 + usage.output * output;
             assert_eq!(record.charged, Money::from_nanos(expected as i64), "{record:?}");
         }
         all_charged += charged;
@@ -107,7 +108,9 @@ async fn hang_up(app: &TestApp, tenant: &str, body: &[u8], random: &mut fastrand
     let mut wanted = random.usize(0..2_000);
     let mut buffer = [0; 512];
     while wanted > 0 {
-        let Ok(Ok(read)) = tokio::time::timeout(Duration::from_millis(50), stream.read(&mut buffer)).await else { break };
+        let Ok(Ok(read)) = tokio::time::timeout(Duration::from_millis(50), stream.read(&mut buffer)).await else {
+            break;
+        };
         if read == 0 {
             break;
         }

@@ -30,7 +30,9 @@ async fn the_provider_sees_the_clients_bytes_with_its_own_model_name_and_nothing
     let app = TestApp::start(vec![tenant("acme", json!({}))]).await;
     let body = "{ \"messages\" : [{\"role\":\"user\",\"content\":\"caf\\u00e9 \u{1f600}\"}],\n\t\"model\": \"chat\", \"max_tokens\":5,\"x_unknown\":[1e2, null] }";
     let mut request = post("/v1/chat/completions", "acme", body);
-    for (name, value) in [("x-tenant-id", "acme"), ("cookie", "a=b"), ("openai-organization", "org"), ("x-forwarded-for", "1.2.3.4")] {
+    for (name, value) in
+        [("x-tenant-id", "acme"), ("cookie", "a=b"), ("openai-organization", "org"), ("x-forwarded-for", "1.2.3.4")]
+    {
         request.headers_mut().insert(name, value.parse().unwrap());
     }
     let reply = app.call(request).await;

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use base::Money;
-use gateway::Settings;
 use http_body_util::BodyExt as _;
+use mandant_gateway::Settings;
 use serde_json::json;
-use store::CallEnding;
+use store::Ending;
 use testkit::Options;
 
 use crate::app::{TestApp, chat_model, tenant};
@@ -34,10 +34,10 @@ async fn a_cut_stream_is_charged_what_was_produced_and_its_hold_goes() {
     let app = slow_stream_app(settings).await;
     read_some(&app, 20).await;
     let record = app.records("acme").await.remove(0);
-    assert_eq!(record.ending, CallEnding::Cut);
+    assert_eq!(record.ending, Ending::Cut);
     assert!((18..60).contains(&record.usage.output), "{} tokens", record.usage.output);
     assert!(record.usage.input > 0 && record.charged < record.held);
-    let truth = app.provider.truth().total();
+    let truth = app.provider.truth().total;
     assert!(truth.completion_tokens < 100, "the provider was told to stop: {} tokens", truth.completion_tokens);
 }
 
@@ -48,7 +48,7 @@ async fn a_stream_that_ends_while_it_is_drained_is_charged_its_real_usage() {
     let app = TestApp::with(options, Settings::default(), models, vec![tenant("acme", json!({}))]).await;
     read_some(&app, 5).await;
     let record = app.records("acme").await.remove(0);
-    assert_eq!((record.ending, record.usage.output), (CallEnding::Complete, 40));
+    assert_eq!((record.ending, record.usage.output), (Ending::Complete, 40));
 }
 
 #[tokio::test]
@@ -61,6 +61,6 @@ async fn a_whole_answer_whose_client_left_is_still_read_and_charged() {
     assert!(left.is_err(), "the client gave up first");
     drop(client);
     let record = app.records("acme").await.remove(0);
-    assert_eq!((record.ending, record.usage.output), (CallEnding::Complete, 9));
+    assert_eq!((record.ending, record.usage.output), (Ending::Complete, 9));
     assert!(record.charged > Money::ZERO);
 }

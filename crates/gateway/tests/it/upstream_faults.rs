@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use base::Money;
 use serde_json::json;
-use store::CallEnding;
+use store::Ending;
 use testkit::Options;
 
 use crate::app::{TestApp, chat_model, tenant};
 
-async fn app(upstream_model: &str, settings: gateway::Settings) -> TestApp {
+async fn app(upstream_model: &str, settings: mandant_gateway::Settings) -> TestApp {
     let models = vec![chat_model("chat", upstream_model)];
     TestApp::with(Options::default(), settings, models, vec![tenant("acme", json!({}))]).await
 }
@@ -21,7 +21,7 @@ async fn a_providers_error_passes_unchanged_and_costs_nothing() {
         let reply = app.chat("acme", "chat", json!({})).await;
         assert_eq!(reply.status.as_u16(), status);
         assert!(reply.json()["error"]["message"].is_string(), "{}", reply.text());
-        assert_eq!(app.records("acme").await[0].ending, CallEnding::Refused);
+        assert_eq!(app.records("acme").await[0].ending, Ending::Refused);
         assert_eq!(app.spent("acme"), Money::ZERO);
     }
 }
@@ -36,7 +36,7 @@ async fn a_broken_stream_is_reported_as_broken_and_charged_for_what_came() {
         let error: serde_json::Value = serde_json::from_str(last).expect("an error event ends it");
         assert_eq!(error["error"]["code"], "upstream_error", "{fault}: {text}");
         let record = app.records("acme").await.remove(0);
-        assert_eq!(record.ending, CallEnding::Cut, "{fault}");
+        assert_eq!(record.ending, Ending::Cut, "{fault}");
         assert!(record.usage.input > 0 && record.usage.output > 0 && record.charged < record.held, "{record:?}");
     }
 }
@@ -96,7 +96,8 @@ async fn a_silent_provider_is_504_within_its_deadline() {
 
 #[tokio::test]
 async fn html_gzip_and_endless_answers_are_bounded() {
-    let settings = gateway::Settings { answer_bytes_max: 1 << 20, stream_line_bytes_max: 1 << 20, ..Default::default() };
+    let settings =
+        mandant_gateway::Settings { answer_bytes_max: 1 << 20, stream_line_bytes_max: 1 << 20, ..Default::default() };
     for fault in ["sim-html-502", "sim-gzip", "sim-endless-line"] {
         let app = app(fault, settings.clone()).await;
         let reply = app.chat("acme", "chat", json!({})).await;

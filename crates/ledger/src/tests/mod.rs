@@ -1,1 +1,8 @@
-//! The promises of the ledger.
+//! The promises of the ledger, one file each.
+
+mod calendar;
+mod edge;
+mod reference;
+mod rules;
+mod speed;
+mod table;

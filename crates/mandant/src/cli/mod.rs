@@ -30,8 +30,8 @@ pub(crate) struct Cli {
 /// What holds for every command.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Common {
-    /// The settings file; ./mandant.toml when that exists.
-    #[arg(long, global = true, value_name = "FILE", env = "MANDANT_CONFIG")]
+    /// The settings file; else the one that MANDANT_CONFIG names, else ./mandant.toml when that exists.
+    #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// The data folder, instead of the one that the settings name.
     #[arg(long, global = true, value_name = "DIR")]

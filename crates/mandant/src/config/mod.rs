@@ -19,6 +19,8 @@ pub(crate) use settings::{LogFormat, MasterKey, Settings};
 
 /// The file that is read when nobody names another.
 const FILE_DEFAULT: &str = "mandant.toml";
+/// The environment variable that names another.
+const FILE_VARIABLE: &str = "MANDANT_CONFIG";
 
 /// The settings in force, and the file that they came from.
 #[derive(Debug)]
@@ -29,13 +31,15 @@ pub(crate) struct Loaded {
     pub(crate) file: Option<PathBuf>,
 }
 
-/// Reads the settings from `named`, or from `./mandant.toml` when that exists, or takes the defaults.
+/// Reads the settings from `named`, from the file that MANDANT_CONFIG names, from `./mandant.toml` when that exists, or
+/// takes the defaults.
 ///
 /// # Errors
 /// All problems of the file, or that it cannot be read.
 pub(crate) fn load(named: Option<&Path>) -> Result<Loaded, Findings> {
     let default = Path::new(FILE_DEFAULT);
-    let Some(file) = named.or_else(|| default.exists().then_some(default)) else {
+    let variable = std::env::var_os(FILE_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let Some(file) = named.or(variable.as_deref()).or_else(|| default.exists().then_some(default)) else {
         return Ok(Loaded { settings: Settings::default(), file: None });
     };
     let name = file.display().to_string();

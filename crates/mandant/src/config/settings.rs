@@ -5,7 +5,9 @@ use core::time::Duration;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use base::Secret;
 use serde_json::Value;
+use store::MasterKeySource;
 
 use super::checks;
 use super::findings::Findings;
@@ -202,5 +204,23 @@ impl Reader<'_> {
         self.duration("upstream_idle_timeout", &mut relay.upstream_idle_timeout);
         self.number("upstream_http2_connections_max", &mut relay.upstream_http2_connections_max);
         self.text("/relay/extra_ca_file", |text| relay.extra_ca_file = Some(PathBuf::from(text)));
+    }
+}
+
+impl Settings {
+    /// The place of the master key, as the store takes it.
+    ///
+    /// # Errors
+    /// When it is to come from an environment variable that is not set.
+    pub(crate) fn master_key_source(&self) -> Result<MasterKeySource, crate::failure::Failure> {
+        match &self.master_key {
+            MasterKey::File(path) => Ok(MasterKeySource::File(path.clone())),
+            MasterKey::Env(name) => match std::env::var(name) {
+                Ok(value) => Ok(MasterKeySource::Given(Secret::new(value))),
+                Err(_) => Err(crate::failure::Failure::other(format!(
+                    "secrets.master_key names the variable {name}, which is not set; set it to 64 hexadecimal digits"
+                ))),
+            },
+        }
     }
 }

@@ -49,7 +49,10 @@ pub struct AccountSettings {
 
 impl Account {
     pub(super) fn new(
-        index: AccountIndex, level: ScopeLevel, name: String, parent: Option<Arc<Account>>,
+        index: AccountIndex,
+        level: ScopeLevel,
+        name: String,
+        parent: Option<Arc<Account>>,
         settings: Arc<AccountSettings>,
     ) -> Account {
         Account { index, level, name, parent, settings: ArcSwap::new(settings) }

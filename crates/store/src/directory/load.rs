@@ -132,15 +132,19 @@ fn change_key(
     view: &Connection,
     note: &ChangeNote,
 ) -> Result<(), StoreError> {
-    let row = rows::key(view, note.number);
-    if let Ok(Some(row)) = row
-        && !row.deleted
-    {
-        return put_key(directory, state, note.sequence, row);
+    let put = match rows::key(view, note.number) {
+        Ok(Some(row)) if !row.deleted => put_key(directory, state, note.sequence, row),
+        Ok(_) => {
+            remove_key(directory, state, note.number);
+            Ok(())
+        }
+        Err(error) => Err(error),
+    };
+    if put.is_err() {
+        // Whatever it has become, it must not be accepted as what it was.
+        remove_key(directory, state, note.number);
     }
-    // Gone, or unreadable: either way it must not be accepted any more.
-    remove_key(directory, state, note.number);
-    row.map(drop)
+    put
 }
 
 fn remove_key(directory: &Directory, state: &mut State, number: i64) {

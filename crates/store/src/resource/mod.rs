@@ -8,6 +8,8 @@ mod tenant;
 mod text;
 mod upstream;
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 
 pub use model::{ModelResource, RouteResource};
@@ -29,4 +31,25 @@ pub struct Resources {
     /// Customers and departments with their projects and keys.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tenant: Vec<TenantResource>,
+}
+
+impl Resources {
+    /// The full names of all keys: `acme/search/ci`.
+    pub(crate) fn key_names(&self) -> HashSet<String> {
+        let mut names = HashSet::new();
+        for tenant in &self.tenant {
+            for project in &tenant.project {
+                collect(project, tenant.id.as_str(), &ProjectPath::root(&project.id), &mut names);
+            }
+        }
+        names
+    }
+}
+
+/// The names of the keys in a project and those inside it.
+fn collect(project: &ProjectResource, tenant: &str, path: &ProjectPath, names: &mut HashSet<String>) {
+    names.extend(project.key.iter().map(|key| format!("{tenant}/{path}/{}", key.name)));
+    for child in &project.project {
+        collect(child, tenant, &path.child(&child.id), names);
+    }
 }

@@ -9,7 +9,8 @@ pub(super) mod rfc3339 {
 
     /// Writes a time in UTC.
     pub(in crate::resource) fn serialize<S: Serializer>(
-        time: &Option<Timestamp>, serializer: S,
+        time: &Option<Timestamp>,
+        serializer: S,
     ) -> Result<S::Ok, S::Error> {
         match time {
             None => serializer.serialize_none(),
@@ -30,8 +31,7 @@ pub(super) mod rfc3339 {
         }
 
         fn visit_str<E: de::Error>(self, text: &str) -> Result<Option<Timestamp>, E> {
-            let time: jiff::Timestamp =
-                text.parse().map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))?;
+            let time: jiff::Timestamp = text.parse().map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))?;
             Ok(Some(Timestamp::from_micros(time.as_microsecond())))
         }
     }
@@ -71,7 +71,8 @@ pub(super) mod span {
 
     /// Writes a span, where there is one.
     pub(in crate::resource) fn serialize<S: Serializer>(
-        span: &Option<Duration>, serializer: S,
+        span: &Option<Duration>,
+        serializer: S,
     ) -> Result<S::Ok, S::Error> {
         match span {
             None => serializer.serialize_none(),

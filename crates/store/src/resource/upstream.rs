@@ -146,7 +146,9 @@ impl Serialize for ApiKey {
             ApiKey::Env(name) => serializer.collect_str(&format_args!("env:{name}")),
             ApiKey::File(path) => serializer.collect_str(&format_args!("file:{path}")),
             ApiKey::Sealed(hex) => serializer.collect_str(&format_args!("sealed:{hex}")),
-            ApiKey::Inline(_) => Err(serde::ser::Error::custom("an inline credential is never written; apply seals it")),
+            ApiKey::Inline(_) => {
+                Err(serde::ser::Error::custom("an inline credential is never written; apply seals it"))
+            }
         }
     }
 }

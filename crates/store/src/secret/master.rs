@@ -35,11 +35,7 @@ pub(crate) struct MasterKey {
 
 impl MasterKey {
     /// Reads the key, or makes one when `may_create` and its file is missing.
-    pub(crate) fn load(
-        source: &MasterKeySource,
-        data_dir: &Path,
-        may_create: bool,
-    ) -> Result<MasterKey, StoreError> {
+    pub(crate) fn load(source: &MasterKeySource, data_dir: &Path, may_create: bool) -> Result<MasterKey, StoreError> {
         match source {
             MasterKeySource::Given(text) => parse(text.expose(), "the given master key"),
             MasterKeySource::File(path) => {
@@ -47,12 +43,10 @@ impl MasterKey {
                 match std::fs::metadata(&path) {
                     Ok(metadata) => read(&path, &metadata),
                     Err(error) if error.kind() == std::io::ErrorKind::NotFound && may_create => create(&path),
-                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                        Err(StoreError::MasterKey(format!(
-                            "{} is missing, but the database needs it; restore it from your backup",
-                            path.display()
-                        )))
-                    }
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(StoreError::MasterKey(format!(
+                        "{} is missing, but the database needs it; restore it from your backup",
+                        path.display()
+                    ))),
                     Err(error) => Err(StoreError::file(path, error)),
                 }
             }
@@ -107,7 +101,8 @@ fn create(path: &Path) -> Result<MasterKey, StoreError> {
     let temporary = path.with_extension(format!("{}.new", std::process::id()));
     let failed = |error| StoreError::file(path, error);
     let _ = std::fs::remove_file(&temporary);
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary).map_err(failed)?;
+    let mut file =
+        std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary).map_err(failed)?;
     let text = Secret::new(format!("{}\n", to_hex(&key)));
     file.write_all(text.expose().as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
     let linked = std::fs::hard_link(&temporary, path);

@@ -4,10 +4,10 @@ mod hex;
 mod master;
 mod token;
 
-pub use master::MasterKeySource;
-pub use token::NewSecret;
 pub(crate) use hex::{from_hex, to_hex};
 pub(crate) use master::MasterKey;
+pub use master::MasterKeySource;
+pub use token::NewSecret;
 pub(crate) use token::{SECRET_BYTES_MIN, generate, is_acceptable};
 
 use base::Secret;

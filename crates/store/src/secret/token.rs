@@ -95,7 +95,8 @@ mod tests {
     #[test]
     fn imported_secrets_are_long_and_printable() {
         assert!(is_acceptable("sk-proj-0123456789abcdef"));
-        for bad in ["", "short", "has a space in the middle", "ünïcödé-ünïcödé-ünïcödé", "tab\tin-the-middle-of-it"] {
+        for bad in ["", "short", "has a space in the middle", "ünïcödé-ünïcödé-ünïcödé", "tab\tin-the-middle-of-it"]
+        {
             assert!(!is_acceptable(bad), "{bad}");
         }
         assert!(!is_acceptable(&"x".repeat(SECRET_BYTES_MAX + 1)));

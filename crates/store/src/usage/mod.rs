@@ -7,7 +7,6 @@ mod report;
 mod sums;
 mod write;
 
-pub use calls::{CallCursor, CallPage};
 pub use posted::PostedSum;
 pub use record::{Ending, UsageRecord};
 pub use report::{UsageBy, UsageGroup, UsageQuery, UsageReport};

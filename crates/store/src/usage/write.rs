@@ -192,11 +192,7 @@ fn insert_record(
 }
 
 /// The number of a name in the dictionary, made when it is new.
-fn number_of(
-    transaction: &Transaction<'_>,
-    names: &mut HashMap<String, i64>,
-    text: &str,
-) -> Result<i64, StoreError> {
+fn number_of(transaction: &Transaction<'_>, names: &mut HashMap<String, i64>, text: &str) -> Result<i64, StoreError> {
     if let Some(number) = names.get(text) {
         return Ok(*number);
     }

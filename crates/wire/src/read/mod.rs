@@ -9,7 +9,7 @@ use base::Refusal;
 use bytes::Bytes;
 
 use self::body::Draft;
-use crate::call::Call;
+use crate::call::{Call, Filled};
 use crate::dialect::Endpoint;
 use crate::scan::{Kind, Strict};
 
@@ -31,7 +31,8 @@ pub fn read(endpoint: Endpoint, content_type: Option<&[u8]>, body: Bytes) -> Res
     let Draft { endpoint, model, stream, client_wants_usage, billable, end_user, places, texts, payloads, .. } = draft;
     // The draft borrows from the body, so the call gets its own handle on the same bytes.
     let body = body.clone();
-    Ok(Call { endpoint, body, model, stream, client_wants_usage, billable, end_user, places, texts, payloads })
+    let filled = Filled::default();
+    Ok(Call { endpoint, body, model, stream, client_wants_usage, billable, end_user, places, filled, texts, payloads })
 }
 
 /// Only JSON in UTF-8 is taken; a client that says nothing is taken to mean that.

@@ -1,0 +1,118 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Compare Mandant with direct calls, nginx and a bare hyper proxy on this machine.
+#[derive(Debug, Parser)]
+#[command(name = "mandant-bench", version, after_help = "Examples:
+  mandant-bench                          everything, about five minutes
+  mandant-bench --quick                  a smoke run: does it work?
+  mandant-bench --only bare,mandant --rounds 5
+  mandant-bench --mandant target/release/mandant")]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) options: Options,
+    #[command(subcommand)]
+    pub(crate) role: Option<Role>,
+}
+
+/// What to compare, and how long.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Few calls, one round: shows that everything works, measures nothing.
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Only these, separated by commas; ratios need `bare`.
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    pub(crate) only: Vec<Candidate>,
+    /// Rounds; medians are printed.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(crate) rounds: u32,
+    /// Plain calls per round.
+    #[arg(long, default_value_t = 60_000, value_name = "COUNT")]
+    pub(crate) calls: u64,
+    /// Seconds at the fixed rate, per round.
+    #[arg(long, default_value_t = 10, value_name = "SECONDS")]
+    pub(crate) seconds: u64,
+    /// Calls a second for the latencies; a fifth of the bare proxy's capacity when left out.
+    #[arg(long, value_name = "RATE")]
+    pub(crate) rate: Option<u64>,
+    /// The Mandant binary; the one beside this binary when left out.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) mandant: Option<PathBuf>,
+    /// Where the figures go as JSON; `bench/results.json`, not written by a quick run, when left out.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// What is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(crate) enum Candidate {
+    /// No proxy: what the generator and the provider cost themselves.
+    Direct,
+    /// nginx, one worker.
+    Nginx,
+    /// A bare hyper proxy.
+    Bare,
+    /// Mandant with 50 tenants, limits, budgets and usage records.
+    Mandant,
+}
+
+impl Candidate {
+    pub(crate) const ALL: [Candidate; 4] = [Candidate::Direct, Candidate::Nginx, Candidate::Bare, Candidate::Mandant];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Candidate::Direct => "direct",
+            Candidate::Nginx => "nginx",
+            Candidate::Bare => "bare",
+            Candidate::Mandant => "mandant",
+        }
+    }
+}
+
+/// The processes that a run starts.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Role {
+    /// The simulated provider (started by a run).
+    #[command(hide = true)]
+    Provider(Provider),
+    /// The bare proxy (started by a run).
+    #[command(hide = true)]
+    Bare(Bare),
+    /// The load generator (started by a run); prints its figures as JSON.
+    #[command(hide = true)]
+    Load(Load),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Provider {
+    #[arg(long)]
+    pub(crate) port: u16,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Bare {
+    #[arg(long)]
+    pub(crate) port: u16,
+    #[arg(long)]
+    pub(crate) upstream_port: u16,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Load {
+    #[arg(long)]
+    pub(crate) port: u16,
+    #[arg(long)]
+    pub(crate) streams: bool,
+    #[arg(long)]
+    pub(crate) connections: usize,
+    /// Calls in all; at a fixed rate `rate` times the seconds.
+    #[arg(long)]
+    pub(crate) calls: u64,
+    /// Calls a second, whether answers come or not; as fast as they come when left out.
+    #[arg(long)]
+    pub(crate) rate: Option<u64>,
+}

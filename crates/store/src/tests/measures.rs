@@ -1,0 +1,119 @@
+//! Measurements, run by hand in a release build:
+//! `cargo test --release -p mandant-store -- --ignored --nocapture --test-threads 1 measures`
+
+#![allow(clippy::print_stdout)]
+
+use core::time::Duration;
+use std::fmt::Write;
+use std::time::Instant;
+
+use base::{AttemptId, KeyId, TenantId};
+
+use super::usage::{START, record};
+use super::{Bench, parse};
+use crate::resource::TenantStatus;
+use crate::{ApplyOptions, Directory, ProjectPath, UsageRecord};
+
+/// Processor time that this thread used.
+fn processor_time() -> Duration {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    Duration::from_nanos(stat.split(' ').next().unwrap().parse().unwrap())
+}
+
+/// Records of `keys` keys spread over `tenants` tenants.
+fn batch(first: u64, count: u64, tenants: u64, keys: u64) -> Vec<UsageRecord> {
+    let one = |sequence: u64| {
+        let key = sequence * 7_919 % keys;
+        UsageRecord {
+            attempt: AttemptId { epoch: 1, sequence },
+            tenant: TenantId::new(&format!("tenant-{}", key % tenants)).unwrap(),
+            project: ProjectPath::parse("main").unwrap(),
+            key: KeyId::new(&format!("key-{key}")).unwrap(),
+            ..record(sequence, START + i64::try_from(sequence / 500).unwrap())
+        }
+    };
+    (first..first + count).map(one).collect()
+}
+
+#[test]
+#[ignore = "a measurement"]
+fn measures_the_cost_of_a_usage_record() {
+    for (tenants, keys) in [(1, 1), (4, 20), (20, 100), (1_000, 10_000)] {
+        let bench = Bench::new();
+        let (mut used, mut wall, mut count) = (Duration::ZERO, Duration::ZERO, 0_u32);
+        for round in 0..200 {
+            let records = batch(round * 500 + 1, 500, tenants, keys);
+            let (cpu_before, before) = (processor_time(), Instant::now());
+            bench.store.record_usage(&records).unwrap();
+            if round >= 20 {
+                used += processor_time() - cpu_before;
+                wall += before.elapsed();
+                count += 500;
+            }
+        }
+        println!("usage, {tenants} tenants, {keys} keys: {:?} CPU, {:?} elapsed a record", used / count, wall / count);
+    }
+}
+
+#[test]
+#[ignore = "a measurement"]
+fn measures_a_million_keys() {
+    let bench = Bench::new();
+    let mut text = String::new();
+    for tenant in 0..1_000 {
+        write!(text, "[[tenant]]\nid = \"t{tenant}\"\n[[tenant.project]]\nid = \"p\"\n").unwrap();
+        for key in 0..1_000 {
+            write!(text, "[[tenant.project.key]]\nname = \"k{key}\"\nsecret = \"secret-{tenant}-{key}-0123456789\"\n")
+                .unwrap();
+        }
+    }
+    let resources = parse(&text);
+    let start = Instant::now();
+    bench.store.apply(&resources, ApplyOptions::default()).unwrap();
+    println!("apply of 1,000,000 keys: {:?}", start.elapsed());
+    drop(resources);
+    let start = Instant::now();
+    let directory = Directory::load(bench.store.clone()).unwrap();
+    println!("load of {} keys: {:?}", directory.keys_count(), start.elapsed());
+
+    let secrets: Vec<String> = (0..100_000).map(|n| format!("secret-{}-{}-0123456789", n % 1_000, n / 1_000)).collect();
+    let start = Instant::now();
+    let found = secrets.iter().filter(|secret| directory.find_key(secret.as_bytes()).is_some()).count();
+    println!("find_key: {:?} each, {found} found", start.elapsed() / 100_000);
+
+    let tenant = TenantId::new("t500").unwrap();
+    let project = ProjectPath::parse("p").unwrap();
+    let start = Instant::now();
+    bench.store.revoke_key(&tenant, &project, &KeyId::new("k7").unwrap()).unwrap();
+    let written = start.elapsed();
+    let start = Instant::now();
+    assert_eq!(directory.sync().unwrap(), 1);
+    println!("revoke: written in {written:?}, sync of one change {:?}", start.elapsed());
+}
+
+#[test]
+#[ignore = "a measurement"]
+fn measures_how_soon_a_change_is_in_force() {
+    let bench = Bench::new();
+    bench.apply(super::SMALL);
+    let directory = Directory::load(bench.store.clone()).unwrap();
+    let _watch = directory.watch().unwrap();
+    let other = bench.reopen();
+    let account = directory.tenant("acme").unwrap().account.clone();
+    let tenant = TenantId::new("acme").unwrap();
+    for (name, store) in [("this process", &bench.store), ("another process", &other)] {
+        let mut worst = Duration::ZERO;
+        for round in 0..20 {
+            let suspend = round % 2 == 0;
+            let status = if suspend { TenantStatus::Suspended } else { TenantStatus::Active };
+            store.set_tenant_status(&tenant, status).unwrap();
+            let start = Instant::now();
+            while account.settings().suspended != suspend {
+                std::thread::yield_now();
+            }
+            worst = worst.max(start.elapsed());
+            std::thread::park_timeout(Duration::from_millis(37));
+        }
+        println!("in force after a write of {name}: at most {worst:?}");
+    }
+}

@@ -1,0 +1,125 @@
+//! What was charged per account and calendar period, to give a ledger back what it knew before a restart.
+
+use std::collections::{BTreeMap, HashMap};
+
+use base::{AccountIndex, BudgetPeriod, KeyId, TenantId, Timestamp};
+use jiff::tz::TimeZone;
+use ledger::{Amounts, PostedBalance, bounds};
+use rusqlite::params;
+
+use super::sums::BUCKET_MICROS;
+use crate::directory::LiveTenant;
+use crate::resource::ProjectPath;
+use crate::store::wall_clock;
+use crate::{Store, StoreError};
+
+/// The sums of one account in one current period.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PostedSum {
+    /// The project, or the key's project; `None` for the tenant itself.
+    pub project: Option<ProjectPath>,
+    /// The key; `None` for a project or the tenant.
+    pub key: Option<KeyId>,
+    /// Which period, when it began, and what counts in it: what was charged, and what stays held for attempts of which
+    /// nobody knows the cost.
+    pub posted: PostedBalance,
+}
+
+const SELECT: &str = "
+    SELECT project.text, key.text, sums.usd, sums.tokens
+    FROM (
+        SELECT project, key, sum(charged) + sum(unresolved) AS usd,
+            sum(input) + sum(output) + sum(unresolved_tokens) AS tokens
+        FROM rollup WHERE tenant = (SELECT number FROM name WHERE text = ?1) AND bucket >= ?2
+        GROUP BY project, key
+    ) sums
+    JOIN name project ON project.number = sums.project
+    JOIN name key ON key.number = sums.key";
+
+type Place = (Option<ProjectPath>, Option<KeyId>);
+
+impl Store {
+    /// The sums of every account of a tenant that has any, in the day, week, month, year and total that `now` lies in
+    /// by the calendar of `zone`. A project's sums include those of the projects inside it.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn posted_sums(
+        &self,
+        tenant: &TenantId,
+        zone: &TimeZone,
+        now: Timestamp,
+    ) -> Result<Vec<PostedSum>, StoreError> {
+        let reader = self.reader();
+        let mut statement = reader.prepare_cached(SELECT)?;
+        let mut sums = Vec::new();
+        for period in BudgetPeriod::ALL {
+            let starts = bounds(period, zone, now).starts;
+            let mut places: BTreeMap<Place, Amounts> = BTreeMap::new();
+            let bucket = match period {
+                BudgetPeriod::Total => i64::MIN,
+                _ => starts.micros().div_euclid(BUCKET_MICROS),
+            };
+            let mut rows = statement.query(params![tenant.as_str(), bucket])?;
+            while let Some(row) = rows.next()? {
+                let project = ProjectPath::from_stored(row.get_ref(0)?.as_str().unwrap_or_default());
+                let key: String = row.get(1)?;
+                let key = KeyId::new(&key).map_err(|error| StoreError::corrupt("rollup.key", error))?;
+                let amounts = Amounts {
+                    usd: base::Money::from_nanos(row.get::<_, i64>(2)?.max(0)),
+                    tokens: row.get::<_, i64>(3)?.max(0).unsigned_abs(),
+                };
+                spread(&mut places, project, key, amounts);
+            }
+            sums.extend(places.into_iter().map(|((project, key), amounts)| PostedSum {
+                project,
+                key,
+                posted: PostedBalance { period, starts, amounts },
+            }));
+        }
+        Ok(sums)
+    }
+
+    /// The same now, by the accounts of the live directory. Deleted accounts are left out; what they used still counts
+    /// in those around them.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn posted_balances(&self, tenant: &LiveTenant) -> Result<Vec<(AccountIndex, Vec<PostedBalance>)>, StoreError> {
+        let zone = tenant.account.settings().zone.clone();
+        let sums = self.posted_sums(&tenant.id, &zone, wall_clock())?;
+        if sums.is_empty() {
+            return Ok(Vec::new());
+        }
+        let keys: HashMap<(ProjectPath, KeyId), AccountIndex> =
+            tenant.keys().iter().map(|key| ((key.project().clone(), key.id().clone()), key.account().index)).collect();
+        let mut accounts: BTreeMap<AccountIndex, Vec<PostedBalance>> = BTreeMap::new();
+        for sum in sums {
+            let index = match (sum.project, sum.key) {
+                (None, _) => Some(tenant.account.index),
+                (Some(project), None) => tenant.project(&project).map(|account| account.index),
+                (Some(project), Some(key)) => keys.get(&(project, key)).copied(),
+            };
+            if let Some(index) = index {
+                accounts.entry(index).or_default().push(sum.posted);
+            }
+        }
+        Ok(accounts.into_iter().collect())
+    }
+}
+
+/// Adds what a key used to it and to everything around it.
+fn spread(places: &mut BTreeMap<Place, Amounts>, project: ProjectPath, key: KeyId, amounts: Amounts) {
+    let mut add = |place: Place| {
+        let sum = places.entry(place).or_insert(Amounts { usd: base::Money::ZERO, tokens: 0 });
+        sum.usd = sum.usd.checked_add(amounts.usd).unwrap_or(base::Money::MAX);
+        sum.tokens = sum.tokens.saturating_add(amounts.tokens);
+    };
+    add((None, None));
+    let mut around = Some(project.clone());
+    while let Some(path) = around {
+        around = path.parent();
+        add((Some(path), None));
+    }
+    add((Some(project), Some(key)));
+}

@@ -1,0 +1,188 @@
+//! Checks of upstreams and models.
+
+use std::collections::HashSet;
+
+use catalog::PriceVersion;
+
+use super::{Checker, base_url};
+use crate::resource::{ApiKey, ModelResource, UpstreamResource};
+use crate::{StoreError, rows, supply};
+
+impl Checker<'_> {
+    pub(super) fn upstreams(&mut self, upstreams: &[UpstreamResource]) -> Result<(), StoreError> {
+        let mut seen = HashSet::new();
+        for upstream in upstreams {
+            let path = format!("upstream[{}]", upstream.id);
+            self.unique(&mut seen, &upstream.id, &path);
+            if let Some(fault) = base_url::fault(&upstream.base_url, upstream.allow_plain_http) {
+                self.problem(format!("{path}.base_url"), fault);
+            }
+            self.credentials(upstream, &path);
+            if upstream.concurrency == Some(0) {
+                self.problem(format!("{path}.concurrency"), "0 would block it; leave it out, or give at least 1");
+            }
+            if upstream.connections == Some(0) {
+                self.problem(format!("{path}.connections"), "0 would block it; leave it out, or give at least 1");
+            }
+            let timeouts = upstream.timeouts.unwrap_or_default().resolve();
+            let spans = [timeouts.connect, timeouts.first_byte, timeouts.idle, timeouts.total];
+            if spans.iter().any(core::time::Duration::is_zero) {
+                self.problem(
+                    format!("{path}.timeouts"),
+                    "a time-out of 0 would end every attempt; leave it out instead",
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn credentials(&mut self, upstream: &UpstreamResource, path: &str) {
+        let path = format!("{path}.api_keys");
+        match (upstream.api_keys.is_empty(), upstream.no_auth) {
+            (true, false) => {
+                self.problem(
+                    &path,
+                    "there is no credential; give one such as \"env:OPENAI_API_KEY\", or set no_auth = true",
+                );
+            }
+            (false, true) => {
+                self.problem(&path, "no_auth = true contradicts the credentials given; remove one of both")
+            }
+            _ => {}
+        }
+        for (place, key) in upstream.api_keys.iter().enumerate() {
+            let path = format!("{path}[{place}]");
+            match key {
+                ApiKey::Env(name) if name.is_empty() || name.contains(['=', '\0']) => {
+                    self.problem(path, "write the name of an environment variable after env:");
+                }
+                ApiKey::File(file) if file.is_empty() => self.problem(path, "write the path of a file after file:"),
+                ApiKey::Sealed(hex) => {
+                    let context = supply::seal_context(upstream.id.as_str());
+                    if supply::unseal(hex, &context, self.world.master).is_none() {
+                        self.problem(
+                            path,
+                            "this was sealed for another upstream or under another master key; give the credential itself again",
+                        );
+                    }
+                }
+                ApiKey::Inline(secret) if !is_header_text(secret.expose()) => {
+                    self.problem(
+                        path,
+                        "a credential is visible ASCII text without spaces; check for a stray line break",
+                    );
+                }
+                ApiKey::Env(_) | ApiKey::File(_) | ApiKey::Inline(_) => {}
+            }
+        }
+    }
+
+    pub(super) fn models(&mut self, models: &[ModelResource]) -> Result<(), StoreError> {
+        let mut seen = HashSet::new();
+        for model in models {
+            let path = format!("model[{}]", model.id);
+            self.unique(&mut seen, &model.id, &path);
+            self.route(model, &path)?;
+            self.bounds(model, &path);
+            self.price(model, &path)?;
+            self.fallbacks(model, &path)?;
+        }
+        Ok(())
+    }
+
+    fn route(&mut self, model: &ModelResource, path: &str) -> Result<(), StoreError> {
+        let path = format!("{path}.route");
+        if model.route.is_empty() {
+            self.problem(&path, "the route is empty; name at least one upstream");
+        } else if model.route.iter().all(|target| target.weight == Some(0)) {
+            self.problem(
+                &path,
+                "every weight is 0, so that no target would ever be used; give one a weight of at least 1",
+            );
+        }
+        for (place, target) in model.route.iter().enumerate() {
+            if !self.upstream_exists(target.upstream.as_str())? {
+                let message =
+                    format!("there is no upstream {}; add it under [[upstream]], or correct the name", target.upstream);
+                self.problem(format!("{path}[{place}].upstream"), message);
+            }
+        }
+        Ok(())
+    }
+
+    fn bounds(&mut self, model: &ModelResource, path: &str) {
+        let known = supply::known(model);
+        if known.is_none() && model.context_window.is_none() {
+            self.problem(
+                format!("{path}.context_window"),
+                "it is missing, and the default catalogue does not know this model; without it no call can be bounded",
+            );
+        }
+        if model.context_window == Some(0) {
+            self.problem(format!("{path}.context_window"), "0 leaves no room for any call");
+        }
+        let has_output = supply::kind(model, known).has_output();
+        let output = model.max_output_tokens.or_else(|| known.map(|known| known.max_output_tokens));
+        match output {
+            None if has_output => self.problem(
+                format!("{path}.max_output_tokens"),
+                "it is missing, and the default catalogue does not know this model; without it no call can be bounded",
+            ),
+            Some(0) if has_output => {
+                self.problem(format!("{path}.max_output_tokens"), "0 leaves no room for any answer")
+            }
+            _ => {}
+        }
+    }
+
+    fn price(&mut self, model: &ModelResource, path: &str) -> Result<(), StoreError> {
+        let known = supply::known(model);
+        let has_output = supply::kind(model, known).has_output();
+        let rates = model.price.as_ref().or_else(|| known.map(|known| &known.price.rates));
+        match rates {
+            None => self.problem(
+                format!("{path}.price"),
+                "there is no price, and the default catalogue has none; a free model must say input = \"0\", output = \"0\"",
+            ),
+            Some(rates) => self.rates(rates, has_output, &format!("{path}.price")),
+        }
+        if let Some(rates) = &model.list_price {
+            self.rates(rates, has_output, &format!("{path}.list_price"));
+        }
+        let (Some(from), Some(rates)) = (model.effective_from, rates) else { return Ok(()) };
+        let number: Option<i64> = self.row("SELECT number FROM model WHERE id = ?1", [model.id.as_str()])?;
+        let Some(number) = number else { return Ok(()) };
+        let versions = rows::prices(self.world.connection, number)?;
+        let same = |version: &PriceVersion| version.effective_from == from && version.rates == *rates;
+        let later = |version: &PriceVersion| version.effective_from <= self.world.now && version.effective_from >= from;
+        if !versions.iter().any(same) && versions.iter().any(later) {
+            self.problem(
+                format!("{path}.effective_from"),
+                "another price came into force at that time or later, and calls were charged by it; name a later time, or leave it out for now",
+            );
+        }
+        Ok(())
+    }
+
+    fn fallbacks(&mut self, model: &ModelResource, path: &str) -> Result<(), StoreError> {
+        let mut seen = HashSet::new();
+        for (place, fallback) in model.fallbacks.iter().enumerate() {
+            let path = format!("{path}.fallbacks[{place}]");
+            if *fallback == model.id {
+                self.problem(path, "a model cannot stand in for itself; remove it");
+            } else if !seen.insert(fallback) {
+                self.problem(path, format!("{fallback} is listed twice; remove one"));
+            } else if !self.model_exists(fallback)? {
+                self.problem(
+                    path,
+                    format!("there is no model {fallback}; add it under [[model]], or correct the name"),
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_header_text(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
+}

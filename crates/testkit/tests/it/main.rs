@@ -1,0 +1,9 @@
+//! The provider as its clients see it, over real sockets.
+
+mod answers;
+mod client;
+mod faults;
+mod replay;
+mod streams;
+mod transport;
+mod truth;

@@ -1,0 +1,31 @@
+//! Fills in what a client left out and its account has a default for.
+
+use base::ModelId;
+
+use crate::call::Call;
+use crate::dialect::Endpoint;
+
+impl Call {
+    /// Fills in a model, an output limit in tokens and a temperature (a raw JSON number) where the client gave none and
+    /// nothing was filled in before. Embeddings take only a model.
+    pub fn fill(
+        &mut self,
+        model: Option<&ModelId>,
+        output_limit: Option<u64>,
+        temperature: impl FnOnce() -> Option<String>,
+    ) {
+        if self.model.is_none() {
+            self.model = model.cloned();
+        }
+        if self.endpoint == Endpoint::Embeddings {
+            return;
+        }
+        if self.billable.output_limit.is_none() {
+            self.billable.output_limit = output_limit;
+            self.filled.output_limit = output_limit;
+        }
+        if !self.has_temperature() && self.filled.temperature.is_none() {
+            self.filled.temperature = temperature();
+        }
+    }
+}

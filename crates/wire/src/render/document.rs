@@ -1,0 +1,96 @@
+//! The document of all refusals, written from the same code that answers clients.
+
+use core::fmt::Write;
+
+use base::Refusal;
+
+use super::dialects::{headers, refusal};
+use super::examples::examples;
+use super::openai;
+use crate::dialect::Dialect;
+
+/// The whole of `docs/refusals.md`.
+#[must_use]
+pub fn refusals_markdown() -> String {
+    let mut out = String::from(
+        "# Refusals\n\n\
+         Every \"no\" that Mandant itself gives, generated from the code: do not edit. An upstream's own refusals pass \
+         through unchanged.\n\nThe `code` is stable; the message is for people. Money is a decimal string in USD, times are \
+         UTC, `retry_after_seconds` and `Retry-After` are sufficient: the same call alone succeeds after them. A stream that \
+         breaks after its status was sent ends with the same object as an event.\n\n\
+         | status | code | type | headers | message |\n| --- | --- | --- | --- | --- |\n",
+    );
+    let examples = examples();
+    for example in &examples {
+        write_row(&mut out, example).expect("writing to a string cannot fail");
+    }
+    out.push_str("\n## Bodies\n");
+    for example in &examples {
+        write_body(&mut out, example).expect("writing to a string cannot fail");
+    }
+    out
+}
+
+fn write_row(out: &mut String, example: &Refusal) -> core::fmt::Result {
+    let names: Vec<String> = headers(example).iter().map(|(name, value)| format!("`{name}: {value}`")).collect();
+    let message = example.message().replace('|', "\\|");
+    let (status, code, kind) = (example.status(), example.code(), openai::kind(example));
+    writeln!(out, "| {status} | `{code}` | `{kind}` | {} | {message} |", names.join(", "))
+}
+
+fn write_body(out: &mut String, example: &Refusal) -> core::fmt::Result {
+    let rendered = refusal(Dialect::Openai, example, "req_00000000000000000000000000");
+    let body = String::from_utf8_lossy(&rendered.body);
+    writeln!(out, "\n### {}\n\n```json\n{body}\n```", example.code())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::render::{ModelEntry, model, models, stream_error};
+
+    /// The snapshot of every refusal: a change here is a change of the public interface.
+    #[test]
+    fn every_refusal_is_rendered_as_documented() {
+        insta::assert_snapshot!(refusals_markdown());
+    }
+
+    #[test]
+    fn every_refusal_has_its_own_code_and_fits_the_official_sdks() {
+        let examples = examples();
+        let codes: HashSet<_> = examples.iter().map(Refusal::code).collect();
+        assert_eq!(codes.len(), examples.len());
+        for example in &examples {
+            let rendered = refusal(Dialect::Openai, example, "req_x");
+            let body: serde_json::Value = serde_json::from_slice(&rendered.body).expect("JSON");
+            let error = &body["error"];
+            assert_eq!(rendered.status, example.status());
+            assert_eq!(error["code"], example.code());
+            assert_eq!(error["request_id"], "req_x");
+            assert!(error["message"].as_str().is_some_and(|text| !text.is_empty()));
+            assert!(error["type"].is_string());
+            assert!(error.get("param").is_some_and(|param| param.is_null() || param.is_string()));
+        }
+    }
+
+    #[test]
+    fn names_of_clients_cannot_break_out_of_a_rendered_string() {
+        let hostile = "a\"},\n\ndata: [DONE]\u{2028}</script>";
+        let refusal = Refusal::ModelNotFound { model: hostile.into() };
+        let event = stream_error(Dialect::Openai, &refusal, "req_x");
+        assert_eq!(event.iter().filter(|&&byte| byte == b'\n').count(), 2, "one event of one line");
+        let body: serde_json::Value = serde_json::from_slice(&event[6..]).expect("JSON");
+        assert!(body["error"]["message"].as_str().expect("text").contains(hostile));
+    }
+
+    #[test]
+    fn models_are_listed_as_openai_does() {
+        let entry = ModelEntry { id: "gpt-4.1", created_seconds: 7, owned_by: "acme" };
+        let one = r#"{"id":"gpt-4.1","object":"model","created":7,"owned_by":"acme"}"#;
+        assert_eq!(&model(Dialect::Openai, &entry)[..], one.as_bytes());
+        assert_eq!(models(Dialect::Openai, &[entry]), format!("{{\"object\":\"list\",\"data\":[{one}]}}"));
+        assert_eq!(&models(Dialect::Openai, &[])[..], b"{\"object\":\"list\",\"data\":[]}");
+    }
+}

@@ -1,0 +1,12 @@
+//! Refusals and model lists in the words of each dialect, and the document that lists all refusals.
+
+mod dialects;
+mod document;
+mod entry;
+mod examples;
+mod openai;
+
+pub use dialects::{headers, model, models, refusal, stream_error};
+pub use document::refusals_markdown;
+pub use entry::{ModelEntry, Rendered};
+pub use examples::examples;

@@ -1,0 +1,112 @@
+// Starts the real relay in front of the simulated provider, for the duration of a test file.
+
+import { spawn, spawnSync } from 'node:child_process';
+import { openSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const target = process.env.CARGO_TARGET_DIR ?? resolve(here, '../../../target');
+const mandant = process.env.MANDANT_BIN ?? join(target, 'debug/mandant');
+const provider = process.env.MANDANT_PROVIDER_BIN ?? join(target, 'debug/examples/provider');
+const providerKey = 'sk-simulated-provider-key';
+const startMillisMax = 30_000;
+
+/** A port that nobody listens on now. */
+function freePort() {
+  return new Promise((done, failed) => {
+    const probe = createServer();
+    probe.on('error', failed);
+    probe.listen(0, '127.0.0.1', () => {
+      const { port } = probe.address();
+      probe.close(() => done(port));
+    });
+  });
+}
+
+/** The first line that a process prints. */
+function firstLine(child) {
+  return new Promise((done, failed) => {
+    let text = '';
+    child.on('error', failed);
+    child.on('exit', (code) => failed(new Error(`the simulated provider ended with ${code}`)));
+    child.stdout.on('data', (data) => {
+      text += data;
+      if (text.includes('\n')) done(text.split('\n')[0]);
+    });
+  });
+}
+
+/** Starts the relay with the resources of ../resources.toml; stop() ends it and removes its data. */
+export async function startRelay() {
+  const folder = mkdtempSync(join(tmpdir(), 'mandant-sdk-'));
+  const children = [];
+  const stop = async () => {
+    for (const child of children.reverse()) {
+      if (child.exitCode !== null || child.signalCode !== null) continue;
+      const ended = new Promise((done) => child.on('exit', done));
+      child.kill('SIGTERM');
+      const timer = setTimeout(() => child.kill('SIGKILL'), 10_000);
+      await ended;
+      clearTimeout(timer);
+    }
+    rmSync(folder, { recursive: true, force: true });
+  };
+  try {
+    return { baseURL: await start(folder, children), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function start(folder, children) {
+  const env = { ...process.env, MANDANT_SDK_PROVIDER_KEY: providerKey };
+  const simulated = spawn(provider, ['--key', providerKey], { stdio: ['ignore', 'pipe', 'inherit'] });
+  children.push(simulated);
+  const providerURL = await firstLine(simulated);
+
+  const port = await freePort();
+  const config = join(folder, 'mandant.toml');
+  writeFileSync(
+    config,
+    `data_dir = "${join(folder, 'data')}"\n[relay]\nlisten = "127.0.0.1:${port}"\n` +
+      `[control]\nlisten = "127.0.0.1:${await freePort()}"\n`,
+  );
+  const resources = readFileSync(join(here, '../resources.toml'), 'utf8')
+    .replaceAll('{provider}', providerURL)
+    .replaceAll('{nowhere}', `http://127.0.0.1:${await freePort()}/v1`);
+  writeFileSync(join(folder, 'resources.toml'), resources);
+
+  const logFile = join(folder, 'relay.log');
+  const log = openSync(logFile, 'w');
+  const relay = spawn(mandant, ['serve', '--config', config], { env, stdio: ['ignore', log, log] });
+  children.push(relay);
+  const baseURL = `http://127.0.0.1:${port}/v1`;
+  await waitFor(baseURL, relay, logFile, undefined, 401);
+  // Into the running process: what is applied is in force at once.
+  const applied = spawnSync(mandant, ['apply', '--config', config, '-f', join(folder, 'resources.toml')], { env });
+  if (applied.status !== 0) throw new Error(`apply failed: ${applied.stderr}`);
+  await waitFor(baseURL, relay, logFile, 'sdk-test-secret-of-beta-poor', 200);
+  return baseURL;
+}
+
+async function waitFor(baseURL, relay, logFile, key, status) {
+  const deadline = performance.now() + startMillisMax;
+  let seen = 'nothing';
+  while (performance.now() < deadline && relay.exitCode === null) {
+    try {
+      const answer = await fetch(`${baseURL}/models`, { headers: key ? { authorization: `Bearer ${key}` } : {} });
+      await answer.arrayBuffer();
+      seen = answer.status;
+    } catch (error) {
+      seen = error.cause?.code ?? error;
+    }
+    if (seen === status) return;
+    await sleep(50);
+  }
+  throw new Error(`the relay answered ${seen} instead of ${status}; its log:\n${readFileSync(logFile, 'utf8')}`);
+}

@@ -1,0 +1,196 @@
+"""The official, unmodified OpenAI client for Python against the real relay: as two tenants, with its own typed errors."""
+
+import threading
+import time
+import unittest
+
+import openai
+
+from relay import Relay
+
+ALPHA = "sdk-test-secret-of-alpha"
+ALPHA_SINGLE = "sdk-test-secret-of-alpha-single"
+BETA = "sdk-test-secret-of-beta"
+BETA_THROTTLED = "sdk-test-secret-of-beta-throttled"
+BETA_POOR = "sdk-test-secret-of-beta-poor"
+HELLO = [{"role": "user", "content": "Say hello to the tenants."}]
+TOOL = {
+    "type": "function",
+    "function": {
+        "name": "look_up",
+        "description": "Looks something up.",
+        "parameters": {"type": "object", "properties": {"echo": {"type": "string"}}},
+    },
+}
+
+
+class OpenAiClient(unittest.TestCase):
+    """One relay for all tests; every test brings its own client."""
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.relay = Relay()
+        cls.addClassCleanup(cls.relay.stop)
+
+    def client(self, key: str, **options) -> openai.OpenAI:
+        options = {"max_retries": 0, "timeout": 20.0, **options}
+        client = openai.OpenAI(base_url=self.relay.base_url, api_key=key, **options)
+        self.addCleanup(client.close)
+        return client
+
+    def refused(self, kind: type, status: int, code: str, call) -> openai.APIStatusError:
+        with self.assertRaises(kind) as caught:
+            call()
+        error = caught.exception
+        self.assertEqual((error.status_code, error.code), (status, code))
+        self.assertTrue(error.request_id.startswith("req_"), error.request_id)
+        self.assertGreater(len(error.body["message"]), 10)
+        return error
+
+    # What works.
+
+    def test_chat(self) -> None:
+        answer = self.client(ALPHA).chat.completions.create(model="gpt-4.1", messages=HELLO, max_tokens=50)
+        self.assertEqual(answer.choices[0].message.role, "assistant")
+        self.assertTrue(answer.choices[0].message.content)
+        self.assertEqual(answer.usage.total_tokens, answer.usage.prompt_tokens + answer.usage.completion_tokens)
+
+    def test_two_tenants_have_two_services(self) -> None:
+        self.client(ALPHA).chat.completions.create(model="gpt-4.1", messages=HELLO, max_tokens=5)
+        self.client(BETA).chat.completions.create(model="gpt-4.1-mini", messages=HELLO, max_tokens=5)
+        foreign = lambda: self.client(BETA).chat.completions.create(model="gpt-4.1", messages=HELLO)
+        self.refused(openai.PermissionDeniedError, 403, "model_not_allowed", foreign)
+
+    def test_a_stream_without_usage_has_no_extra_chunk(self) -> None:
+        stream = self.client(ALPHA).chat.completions.create(
+            model="gpt-4.1", messages=HELLO, max_tokens=20, stream=True
+        )
+        chunks = list(stream)
+        self.assertTrue(all(len(chunk.choices) == 1 for chunk in chunks))
+        self.assertTrue(all(chunk.usage is None for chunk in chunks))
+        self.assertIsNotNone(chunks[-1].choices[0].finish_reason)
+        text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
+        plain = self.client(ALPHA).chat.completions.create(model="gpt-4.1", messages=HELLO, max_tokens=20)
+        self.assertEqual(text, plain.choices[0].message.content)
+
+    def test_a_stream_with_usage_ends_with_the_usage_chunk(self) -> None:
+        stream = self.client(ALPHA).chat.completions.create(
+            model="gpt-4.1", messages=HELLO, max_tokens=20, stream=True, stream_options={"include_usage": True}
+        )
+        chunks = list(stream)
+        self.assertEqual(chunks[-1].choices, [])
+        self.assertGreater(chunks[-1].usage.completion_tokens, 0)
+        self.assertTrue(all(chunk.usage is None for chunk in chunks[:-1]))
+
+    def test_tools_pass_through(self) -> None:
+        ask = {"model": "gpt-4.1", "messages": HELLO, "tools": [TOOL], "tool_choice": "required", "max_tokens": 100}
+        plain = self.client(ALPHA).chat.completions.create(**ask).choices[0].message.tool_calls[0].function
+        self.assertEqual(plain.name, "look_up")
+        streamed = ""
+        for chunk in self.client(ALPHA).chat.completions.create(**ask, stream=True):
+            for call in chunk.choices[0].delta.tool_calls or []:
+                streamed += call.function.arguments or ""
+        self.assertEqual(streamed, plain.arguments)
+
+    def test_completions(self) -> None:
+        answer = self.client(ALPHA).completions.create(model="instruct", prompt="Once upon", max_tokens=10)
+        self.assertTrue(answer.choices[0].text)
+
+    def test_embeddings(self) -> None:
+        answer = self.client(ALPHA).embeddings.create(model="text-embedding-3-small", input=["one", "two"])
+        self.assertEqual([item.index for item in answer.data], [0, 1])
+        self.assertGreater(len(answer.data[0].embedding), 0)
+
+    def test_models_are_those_of_the_tenant(self) -> None:
+        ids = lambda key: sorted(model.id for model in self.client(key).models.list())
+        self.assertEqual(ids(ALPHA), ["gpt-4.1", "instruct", "slow", "text-embedding-3-small", "unreachable"])
+        self.assertEqual(ids(BETA), ["gpt-4.1-mini"])
+        self.assertEqual(self.client(BETA).models.retrieve("gpt-4.1-mini").id, "gpt-4.1-mini")
+        self.refused(openai.NotFoundError, 404, "model_not_found", lambda: self.client(BETA).models.retrieve("gpt-4.1"))
+
+    def test_headers_say_who_what_is_left_and_what_it_cost(self) -> None:
+        raw = self.client(ALPHA).chat.completions.with_raw_response.create(
+            model="gpt-4.1", messages=HELLO, max_tokens=20
+        )
+        self.assertTrue(raw.headers["X-Request-Id"].startswith("req_"))
+        self.assertEqual(raw.headers["X-Tenant-ID"], "alpha")
+        self.assertEqual(raw.headers["X-RateLimit-Limit"], "1000")
+        self.assertLess(int(raw.headers["X-RateLimit-Remaining"]), 1000)
+        self.assertGreater(int(raw.headers["X-RateLimit-Reset"]), time.time() - 1)
+        self.assertEqual(raw.headers["x-ratelimit-limit-requests"], "1000")
+        self.assertEqual(raw.headers["x-ratelimit-limit-tokens"], "10000000")
+        # $8 per 1M tokens of either kind: eight millionths of a dollar each.
+        usage = raw.parse().usage
+        micros = round(float(raw.headers["Mandant-Cost-Usd"]) * 1_000_000)
+        self.assertEqual(micros, 8 * usage.total_tokens)
+
+    # What is refused, each as the client's own class.
+
+    def test_400_is_a_bad_request_error(self) -> None:
+        for field in [{"max_tokens": -1}, {"n": 0}, {"extra_body": {"MODEL": "gpt-4.1-mini"}}]:
+            code = "ambiguous_request" if "extra_body" in field else "invalid_request"
+            call = lambda: self.client(ALPHA).chat.completions.create(model="gpt-4.1", messages=HELLO, **field)
+            with self.subTest(field):
+                self.refused(openai.BadRequestError, 400, code, call)
+
+    def test_401_is_an_authentication_error(self) -> None:
+        for key in ["sk-unknown", "mk-" + "a" * 49, ALPHA[:-1], ALPHA + "a"]:
+            with self.subTest(key):
+                call = lambda: self.client(key).chat.completions.create(model="gpt-4.1", messages=HELLO)
+                self.refused(openai.AuthenticationError, 401, "invalid_api_key", call)
+
+    def test_402_says_what_is_missing(self) -> None:
+        call = lambda: self.client(BETA_POOR).chat.completions.create(model="gpt-4.1-mini", messages=HELLO)
+        error = self.refused(openai.APIStatusError, 402, "budget_exhausted", call)
+        self.assertEqual(error.body["limit_usd"], "0.000001")
+
+    def test_403_is_a_permission_denied_error(self) -> None:
+        call = lambda: self.client(BETA).chat.completions.create(model="slow", messages=HELLO)
+        error = self.refused(openai.PermissionDeniedError, 403, "model_not_allowed", call)
+        self.assertEqual(error.body["allowed_models"], ["gpt-4.1-mini"])
+
+    def test_404_is_a_not_found_error(self) -> None:
+        call = lambda: self.client(ALPHA).chat.completions.create(model="no-such-model", messages=HELLO)
+        self.refused(openai.NotFoundError, 404, "model_not_found", call)
+        foreign = self.client(ALPHA, default_headers={"X-Tenant-ID": "beta"})
+        self.refused(openai.NotFoundError, 404, "tenant_not_found", lambda: foreign.models.list())
+
+    def test_429_is_a_rate_limit_error(self) -> None:
+        client = self.client(BETA_THROTTLED)
+        client.chat.completions.create(model="gpt-4.1-mini", messages=HELLO, max_tokens=5)
+        call = lambda: client.chat.completions.create(model="gpt-4.1-mini", messages=HELLO, max_tokens=5)
+        error = self.refused(openai.RateLimitError, 429, "rate_limited", call)
+        self.assertTrue(1 <= int(error.response.headers["Retry-After"]) <= 61)
+        self.assertEqual(error.response.headers["X-RateLimit-Limit"], "1")
+        self.assertEqual(error.response.headers["X-RateLimit-Remaining"], "0")
+
+    def test_502_is_an_internal_server_error(self) -> None:
+        call = lambda: self.client(ALPHA).chat.completions.create(model="unreachable", messages=HELLO)
+        self.refused(openai.InternalServerError, 502, "upstream_error", call)
+
+    def test_a_retry_waits_as_long_as_retry_after_says(self) -> None:
+        sent: list[float] = []
+        answers: list[tuple[int, str | None]] = []
+        http_client = openai.DefaultHttpxClient(
+            event_hooks={
+                "request": [lambda request: sent.append(time.monotonic())],
+                "response": [lambda answer: answers.append((answer.status_code, answer.headers.get("Retry-After")))],
+            }
+        )
+        stream = self.client(ALPHA_SINGLE).chat.completions.create(model="slow", messages=HELLO, stream=True)
+        next(iter(stream))
+        reader = threading.Thread(target=lambda: list(stream))
+        reader.start()
+        patient = self.client(ALPHA_SINGLE, max_retries=5, http_client=http_client)
+        answer = patient.chat.completions.create(model="gpt-4.1", messages=HELLO, max_tokens=5)
+        reader.join()
+        self.assertTrue(answer.choices[0].message.content)
+        self.assertEqual(answers[-1][0], 200)
+        self.assertGreater(len(answers), 1, "the slot was free at once: the stream is not slow")
+        for before, after, (status, wait) in zip(sent, sent[1:], answers):
+            self.assertEqual(status, 429)
+            self.assertGreaterEqual(after - before, int(wait) - 0.01)
+
+
+if __name__ == "__main__":
+    unittest.main()
