@@ -132,6 +132,10 @@ pub struct Model {
     /// Input tokens that a call may be billed for beyond what it says; see [`HIDDEN_PROMPT_TOKENS_DEFAULT`]. A model that
     /// runs tools of its own accord needs its context window here.
     pub hidden_prompt_tokens: u64,
+    /// Whether a call may choose among models or providers behind the upstream (OpenRouter's `models`, `provider.order`).
+    /// They may ask other prices and be other models than the caller's allowed ones: for upstreams where the operator
+    /// accepts that. The tenant pays this model's price.
+    pub upstream_routing: bool,
     /// The public vocabulary that it counts with, where it has one.
     pub tokenizer: Option<Tokenizer>,
     /// What a tenant pays, ascending by `effective_from`. Empty: the model is blocked.
@@ -158,6 +162,7 @@ impl Model {
             max_output_tokens,
             image_tokens_max: IMAGE_TOKENS_DEFAULT,
             hidden_prompt_tokens: HIDDEN_PROMPT_TOKENS_DEFAULT,
+            upstream_routing: false,
             tokenizer: None,
             prices: Vec::new(),
             list_price: None,

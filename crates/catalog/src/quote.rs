@@ -162,6 +162,14 @@ fn check_priced(model: &Model, rates: &Rates, billable: &Billable) -> Result<(),
     if billable.server_tools > 0 && rates.web_search.is_none() {
         return unpriced("tools", "tools that the provider runs");
     }
+    if let (Some(param), false) = (billable.upstream_routing, model.upstream_routing) {
+        let reason = format!(
+            "'{param}' chooses among models or providers behind the upstream, whose prices differ. Leave it out, or ask the \
+             operator to allow it for the model '{}'.",
+            model.id
+        );
+        return Err(Refusal::invalid(Some(param), reason));
+    }
     match billable.service_tier {
         // None of these costs more than the list price.
         None | Some(ServiceTier::Auto | ServiceTier::Default | ServiceTier::Flex | ServiceTier::Scale) => Ok(()),
@@ -197,6 +205,7 @@ fn input_bound(model: &Model, billable: &Billable, text_tokens: u64) -> InputBou
         web_search,
         service_tier: _,
         echo: _,
+        upstream_routing,
         unknown_parameters,
     } = *billable;
     let prompts = u64::from(prompts).max(1);
@@ -211,7 +220,8 @@ fn input_bound(model: &Model, billable: &Billable, text_tokens: u64) -> InputBou
         }
     };
     // A page of a file may be billed as text and as an image; search results and tools of the provider come back as input.
-    if files > 0 || file_bytes > 0 || server_tools > 0 || web_search || unknown_parameters {
+    if files > 0 || file_bytes > 0 || server_tools > 0 || web_search || upstream_routing.is_some() || unknown_parameters
+    {
         return InputBound { total: window, audio };
     }
     let total = text_tokens

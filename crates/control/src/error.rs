@@ -35,7 +35,7 @@ pub struct Problem {
 
 /// A request that failed.
 #[derive(Debug)]
-pub struct Failure {
+pub(crate) struct Failure {
     status: StatusCode,
     detail: ErrorDetail,
 }

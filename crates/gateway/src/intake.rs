@@ -3,7 +3,7 @@
 use base::{ModelId, Refusal, Timestamp};
 use bytes::{Bytes, BytesMut};
 use catalog::Plan;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TE, TRANSFER_ENCODING};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, TE};
 use http::request::Parts;
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
@@ -18,12 +18,8 @@ use crate::settings::Settings;
 /// Reads the whole body, within the limits of size and time.
 ///
 /// # Errors
-/// 413 as soon as the size is known to be too large; 400 for a body that breaks off, comes too slowly, is encoded, or
-/// whose length is given in two ways (one of which another proxy might believe).
+/// 413 as soon as the size is known to be too large; 400 for a body that breaks off, comes too slowly, or is encoded.
 pub(crate) async fn body(head: &Parts, body: Incoming, settings: &Settings) -> Result<Bytes, Refusal> {
-    if head.headers.contains_key(TRANSFER_ENCODING) && head.headers.contains_key(CONTENT_LENGTH) {
-        return Err(Refusal::invalid(None, "Both Content-Length and Transfer-Encoding are given. Send only one."));
-    }
     if head.headers.get(CONTENT_ENCODING).is_some_and(|value| value != "identity") {
         return Err(Refusal::invalid(None, "Encoded request bodies are not accepted. Send the JSON as it is."));
     }

@@ -22,20 +22,31 @@ impl Store {
         let mut reader = self.reader();
         let view = reader.transaction()?;
         let mut resources = Resources::default();
-        rows::each_upstream(&view, |row| Ok(resources.upstream.push(row.form)))?;
-        rows::each_model(&view, |row| Ok(resources.model.push(row.form)))?;
+        rows::each_upstream(&view, |row| {
+            resources.upstream.push(row.form);
+            Ok(())
+        })?;
+        rows::each_model(&view, |row| {
+            resources.model.push(row.form);
+            Ok(())
+        })?;
         let mut keys: HashMap<i64, Vec<_>> = HashMap::new();
-        rows::each_key(&view, |row| Ok(keys.entry(row.project).or_default().push(row.form)))?;
+        rows::each_key(&view, |row| {
+            keys.entry(row.project).or_default().push(row.form);
+            Ok(())
+        })?;
         let mut projects: HashMap<i64, Children> = HashMap::new();
         rows::each_project(&view, |row| {
             let form = ProjectResource { key: keys.remove(&row.number).unwrap_or_default(), ..row.form };
             let siblings = projects.entry(row.tenant).or_default().entry(row.parent).or_default();
-            Ok(siblings.push((row.number, form)))
+            siblings.push((row.number, form));
+            Ok(())
         })?;
         rows::each_tenant(&view, |row| {
             let mut children = projects.remove(&row.number).unwrap_or_default();
             let project = assemble(&mut children, None);
-            Ok(resources.tenant.push(TenantResource { project, ..row.form }))
+            resources.tenant.push(TenantResource { project, ..row.form });
+            Ok(())
         })?;
         Ok(resources)
     }

@@ -96,6 +96,7 @@ pub(crate) fn model(form: &ModelResource, prices: Vec<PriceVersion>) -> Result<M
             |known| known.hidden_prompt_tokens,
             HIDDEN_PROMPT_TOKENS_DEFAULT,
         ),
+        upstream_routing: form.upstream_routing.unwrap_or(false),
         tokenizer: form.tokenizer.or_else(|| known.and_then(|known| known.tokenizer)),
         prices,
         list_price: form.list_price.clone().or_else(|| known.map(|known| known.list_rates().clone())),

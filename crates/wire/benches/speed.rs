@@ -1,6 +1,7 @@
 //! Times the hot path of the wire formats: `cargo bench -p mandant-wire --bench speed`.
 
-#![expect(clippy::print_stdout, reason = "this program only reports to its caller's terminal")]
+#![expect(clippy::print_stdout, reason = "this program only reports to the terminal")]
+#![expect(clippy::disallowed_methods, reason = "it measures real time")]
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -24,7 +25,9 @@ fn time(name: &str, bytes: usize, mut work: impl FnMut()) {
 
 fn main() {
     let turns: Vec<String> = (0..8)
-        .map(|i| format!(r#"{{"role":"user","content":"Turn {i}: {}\n"}}"#, "how does a relay count tokens? ".repeat(6)))
+        .map(|i| {
+            format!(r#"{{"role":"user","content":"Turn {i}: {}\n"}}"#, "how does a relay count tokens? ".repeat(6))
+        })
         .collect();
     let request = format!(
         r#"{{"model":"gpt-4.1","messages":[{}],"temperature":0.7,"max_tokens":256,"stream":true,"user":"ann","top_p":1}}"#,
@@ -32,7 +35,9 @@ fn main() {
     );
     let request = Bytes::from(request);
     time("read", request.len(), || {
-        black_box(read(Endpoint::ChatCompletions, Some(b"application/json"), black_box(request.clone())).expect("good"));
+        black_box(
+            read(Endpoint::ChatCompletions, Some(b"application/json"), black_box(request.clone())).expect("good"),
+        );
     });
     let call = read(Endpoint::ChatCompletions, None, request).expect("good");
     let edits = Edits { model: Some("gpt-4.1-2025"), include_usage: true, ..Edits::default() };

@@ -57,6 +57,9 @@ pub struct Billable {
     pub service_tier: Option<ServiceTier>,
     /// The prompt is repeated in the answer (completions).
     pub echo: bool,
+    /// The first parameter, if any, that chooses among models or providers behind the upstream, whose prices may differ:
+    /// for the operator to allow.
+    pub upstream_routing: Option<&'static str>,
     /// A top-level parameter that this relay does not know is present: reserve the whole context window.
     pub unknown_parameters: bool,
 }
@@ -83,6 +86,7 @@ impl Default for Billable {
             web_search: false,
             service_tier: None,
             echo: false,
+            upstream_routing: None,
             unknown_parameters: false,
         }
     }

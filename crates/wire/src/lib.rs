@@ -27,11 +27,11 @@ pub use answer::{AnswerFacts, answer_facts, answer_id, answer_usage};
 pub use billable::{Billable, ServiceTier};
 pub use call::Call;
 pub use dialect::{Dialect, Endpoint, UnknownDialect, UnknownEndpoint};
+pub use event::{Delivered, answer_text};
 pub use read::read;
 pub use route::{ROUTES, Route, RouteSpec, route};
 pub use splice::{Edits, Outgoing};
 pub use sse::StreamFault;
-pub use event::{Delivered, answer_text};
 pub use stream::{StreamEnd, StreamMeter, StreamOptions};
 pub use usage::{Usage, UsageFault};
 

@@ -172,7 +172,8 @@ fn plain_run(bytes: &[u8]) -> usize {
 fn blocks_run(bytes: &[u8]) -> usize {
     const BLOCK: usize = 64;
     let is_plain = |block: &[u8]| {
-        block.iter().fold(0_u8, |found, &b| found | u8::from(b < 0x20) | u8::from(b == b'"') | u8::from(b == b'\\')) == 0
+        block.iter().fold(0_u8, |found, &b| found | u8::from(b < 0x20) | u8::from(b == b'"') | u8::from(b == b'\\'))
+            == 0
     };
     bytes.chunks_exact(BLOCK).take_while(|block| is_plain(block)).count() * BLOCK
 }

@@ -17,22 +17,63 @@ fn what_parsers_read_differently_is_refused() {
     assert_eq!(strict(deep(64).as_bytes()), Ok(()));
     assert_eq!(strict(deep(65).as_bytes()), Err(Depth));
     let cases: &[(&str, ScanFault)] = &[
-        ("", Early), (" ", Early), ("{", Early), ("[1", Early), ("\"a", Early), ("\"a\\", Escape), ("{\"a\"", Early),
-        ("\u{feff}{}", Unexpected), ("{,}", Unexpected), ("[1,]", Unexpected), ("{\"a\":1,}", Unexpected),
-        ("[1 2]", Unexpected), ("{\"a\" 1}", Unexpected), ("{a:1}", Unexpected), ("{'a':1}", Unexpected),
-        ("NaN", Unexpected), ("Infinity", Unexpected), ("-Infinity", Number), ("nul", Early), ("nule", Unexpected),
-        ("truE", Unexpected), ("+1", Unexpected), (".5", Unexpected), ("1.", Number), ("01", Number), ("-", Number),
-        ("1e", Number), ("1e+", Number), ("0x10", Trailing), ("1_000", Trailing), ("1e309", Range), ("-1e309", Range),
-        ("\"\t\"", Control), ("\"\0\"", Control), ("\"\n\"", Control), ("\"\\x\"", Escape), ("\"\\u12g4\"", Escape),
-        ("\"\\ud800\"", Surrogate), ("\"\\udc00\"", Surrogate), ("\"\\ud800\\ud800\"", Surrogate),
-        ("\"\\udc00\\ud800\"", Surrogate), ("\"\\ud800x\"", Surrogate), ("{}{}", Trailing), ("{} x", Trailing),
-        ("{}\0", Trailing), ("// c\n{}", Unexpected), ("{}/**/", Trailing), ("[\u{a0}]", Unexpected),
-        ("[1\u{b}]", Unexpected), ("\u{c}[]", Unexpected),
+        ("", Early),
+        (" ", Early),
+        ("{", Early),
+        ("[1", Early),
+        ("\"a", Early),
+        ("\"a\\", Escape),
+        ("{\"a\"", Early),
+        ("\u{feff}{}", Unexpected),
+        ("{,}", Unexpected),
+        ("[1,]", Unexpected),
+        ("{\"a\":1,}", Unexpected),
+        ("[1 2]", Unexpected),
+        ("{\"a\" 1}", Unexpected),
+        ("{a:1}", Unexpected),
+        ("{'a':1}", Unexpected),
+        ("NaN", Unexpected),
+        ("Infinity", Unexpected),
+        ("-Infinity", Number),
+        ("nul", Early),
+        ("nule", Unexpected),
+        ("truE", Unexpected),
+        ("+1", Unexpected),
+        (".5", Unexpected),
+        ("1.", Number),
+        ("01", Number),
+        ("-", Number),
+        ("1e", Number),
+        ("1e+", Number),
+        ("0x10", Trailing),
+        ("1_000", Trailing),
+        ("1e309", Range),
+        ("-1e309", Range),
+        ("\"\t\"", Control),
+        ("\"\0\"", Control),
+        ("\"\n\"", Control),
+        ("\"\\x\"", Escape),
+        ("\"\\u12g4\"", Escape),
+        ("\"\\ud800\"", Surrogate),
+        ("\"\\udc00\"", Surrogate),
+        ("\"\\ud800\\ud800\"", Surrogate),
+        ("\"\\udc00\\ud800\"", Surrogate),
+        ("\"\\ud800x\"", Surrogate),
+        ("{}{}", Trailing),
+        ("{} x", Trailing),
+        ("{}\0", Trailing),
+        ("// c\n{}", Unexpected),
+        ("{}/**/", Trailing),
+        ("[\u{a0}]", Unexpected),
+        ("[1\u{b}]", Unexpected),
+        ("\u{c}[]", Unexpected),
     ];
     for (text, fault) in cases {
         assert_eq!(strict(text.as_bytes()), Err(*fault), "{text:?}");
     }
-    for text in ["0", "-0", "1.5E+10", "1e308", "\"\\ud83d\\ude00\"", " [ 1 , 2 ] ", "{\"\":{}}", "\"\u{7f}\u{80}\"", "1e-400"] {
+    for text in
+        ["0", "-0", "1.5E+10", "1e308", "\"\\ud83d\\ude00\"", " [ 1 , 2 ] ", "{\"\":{}}", "\"\u{7f}\u{80}\"", "1e-400"]
+    {
         assert_eq!(strict(text.as_bytes()), Ok(()), "{text:?}");
     }
 }
@@ -48,7 +89,10 @@ fn an_answer_may_hold_what_models_emit() {
 #[test]
 fn plain_runs_end_at_the_first_special_byte_wherever_it_stands() {
     for len in 0..200 {
-        let plain: Vec<u8> = (0..len).map(|i| if i % 7 == 0 { 0xC3 } else { b'!' + (i % 90) as u8 }).map(|b| if b == b'"' || b == b'\\' { b'x' } else { b }).collect();
+        let plain: Vec<u8> = (0..len)
+            .map(|i| if i % 7 == 0 { 0xC3 } else { b'!' + (i % 90) as u8 })
+            .map(|b| if b == b'"' || b == b'\\' { b'x' } else { b })
+            .collect();
         assert_eq!(plain_run(&plain), len);
         for place in 0..len {
             for special in [b'"', b'\\', 0, 0x1f, b'\n'] {

@@ -106,7 +106,13 @@ impl Call {
     }
 
     /// Sets every output limit that is there, or the one that this model takes.
-    fn limit_output(&self, limit: u64, model: Option<&str>, patches: &mut SmallVec<[Patch; 6]>, inserted: &mut Vec<u8>) {
+    fn limit_output(
+        &self,
+        limit: u64,
+        model: Option<&str>,
+        patches: &mut SmallVec<[Patch; 6]>,
+        inserted: &mut Vec<u8>,
+    ) {
         let mut digits = itoa::Buffer::new();
         let value = digits.format(limit).as_bytes();
         let places = [self.places.max_tokens, self.places.max_completion_tokens];

@@ -23,7 +23,10 @@ const ALL: Edits<'_> =
 fn values_are_replaced_where_they_stand_and_inserted_at_the_front() {
     for (body, expected) in [
         ("{}", r#"{"model":"up/m\"1","max_tokens":9,"temperature":0.7,"stream_options":{"include_usage":true}}"#),
-        (" { \"x\" : 1 } ", " {\"model\":\"up/m\\\"1\",\"max_tokens\":9,\"temperature\":0.7,\"stream_options\":{\"include_usage\":true}, \"x\" : 1 } "),
+        (
+            " { \"x\" : 1 } ",
+            " {\"model\":\"up/m\\\"1\",\"max_tokens\":9,\"temperature\":0.7,\"stream_options\":{\"include_usage\":true}, \"x\" : 1 } ",
+        ),
         (
             r#"{"model":"a", "max_tokens":5,"temperature":null,"stream_options":{},"messages":[]}"#,
             r#"{"model":"up/m\"1", "max_tokens":9,"temperature":0.7,"stream_options":{"include_usage":true},"messages":[]}"#,
@@ -70,8 +73,13 @@ fn a_large_body_is_not_copied() {
 fn openais_reasoning_models_get_the_limit_that_they_take() {
     let edits = |model| Edits { model: Some(model), output_limit: Some(9), ..Edits::default() };
     for (model, name) in [
-        ("gpt-4.1", "max_tokens"), ("o3-mini", "max_completion_tokens"), ("openai/gpt-5.1", "max_completion_tokens"),
-        ("o1", "max_completion_tokens"), ("o1x", "max_tokens"), ("gpt-50", "max_tokens"), ("mistral/o2", "max_tokens"),
+        ("gpt-4.1", "max_tokens"),
+        ("o3-mini", "max_completion_tokens"),
+        ("openai/gpt-5.1", "max_completion_tokens"),
+        ("o1", "max_completion_tokens"),
+        ("o1x", "max_tokens"),
+        ("gpt-50", "max_tokens"),
+        ("mistral/o2", "max_tokens"),
     ] {
         assert!(edited("{}", &edits(model)).contains(&format!("\"{name}\":9")), "{model}");
     }

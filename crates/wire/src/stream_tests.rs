@@ -10,11 +10,20 @@ type Corpus = &'static [(&'static str, bool)];
 
 const CORPORA: &[Corpus] = &[
     &[
-        ("data: {\"id\":\"chatcmpl-1\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}],\"usage\":null}\n", false),
+        (
+            "data: {\"id\":\"chatcmpl-1\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}],\"usage\":null}\n",
+            false,
+        ),
         (": keep-alive\n", false),
         ("data: {\"choices\":[{\"delta\":{\"content\":\"Grüße 😀\"}}]}\n", false),
-        ("data:{\"choices\":[{\"delta\":{\"content\":\" a\\n\\\"b\\\" \\ud83d\\ude00\",\"reasoning_content\":\"r\",\"reasoning\":\"r\"}}]}\n", false),
-        ("event: message\nid: 7\ndata: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"id\":\"c\",\"type\":\"function\",\ndata: \"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]},\"finish_reason\":\"stop\"}]}\n", false),
+        (
+            "data:{\"choices\":[{\"delta\":{\"content\":\" a\\n\\\"b\\\" \\ud83d\\ude00\",\"reasoning_content\":\"r\",\"reasoning\":\"r\"}}]}\n",
+            false,
+        ),
+        (
+            "event: message\nid: 7\ndata: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"id\":\"c\",\"type\":\"function\",\ndata: \"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]},\"finish_reason\":\"stop\"}]}\n",
+            false,
+        ),
         ("", false),
         ("data: {\"choices\":[],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":7,\"total_tokens\":12}}\n", true),
         ("data: [DONE]\n", false),
@@ -143,7 +152,11 @@ fn with_stripping_whole_events_are_not_held_back() {
 
 #[test]
 fn large_events_pass_and_endless_lines_do_not() {
-    let options = StreamOptions { line_bytes_max: 200_000, event_bytes_max: 1_000, ..StreamOptions::new(Endpoint::ChatCompletions, true) };
+    let options = StreamOptions {
+        line_bytes_max: 200_000,
+        event_bytes_max: 1_000,
+        ..StreamOptions::new(Endpoint::ChatCompletions, true)
+    };
     let mut meter = StreamMeter::new(options);
     let mut forwarded = 0;
     let chunk = Bytes::from(vec![b'x'; 1_000]);
@@ -154,7 +167,10 @@ fn large_events_pass_and_endless_lines_do_not() {
     assert_eq!(meter.push(chunk, &mut |_| ()), Err(StreamFault::LineTooLong(200_000)));
 
     let mut meter = StreamMeter::new(StreamOptions { event_bytes_max: 100, ..options });
-    let usage = format!("data: {{\"choices\":[],\"usage\":{{\"prompt_tokens\":1,\"completion_tokens\":1}},\"x\":\"{}\"}}\n\n", "y".repeat(200));
+    let usage = format!(
+        "data: {{\"choices\":[],\"usage\":{{\"prompt_tokens\":1,\"completion_tokens\":1}},\"x\":\"{}\"}}\n\n",
+        "y".repeat(200)
+    );
     let mut forwarded = Vec::new();
     meter.push(Bytes::from(usage.clone()), &mut |bytes| forwarded.extend_from_slice(&bytes)).expect("short");
     assert_eq!((meter.usage(), forwarded), (None, usage.into_bytes()), "what is too large to read is not taken out");
@@ -163,7 +179,8 @@ fn large_events_pass_and_endless_lines_do_not() {
 #[test]
 fn delivered_text_is_capped_and_what_is_beyond_is_counted() {
     let mut meter = StreamMeter::new(StreamOptions::new(Endpoint::ChatCompletions, false));
-    let event = Bytes::from(format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"{}\"}}}}]}}\n\n", "x".repeat(100_000)));
+    let event =
+        Bytes::from(format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"{}\"}}}}]}}\n\n", "x".repeat(100_000)));
     for _ in 0..20 {
         meter.push(event.clone(), &mut |_| ()).expect("short");
     }

@@ -17,7 +17,8 @@ fn records() -> Vec<(Endpoint, Value)> {
         eprintln!("MANDANT_TRAFFIC is not set: recorded traffic is not tested");
         return Vec::new();
     };
-    let file = std::fs::File::open(std::path::Path::new(&folder).join("open.jsonl.gz")).expect("the folder has traffic");
+    let file =
+        std::fs::File::open(std::path::Path::new(&folder).join("open.jsonl.gz")).expect("the folder has traffic");
     let lines = BufReader::new(flate2::read::GzDecoder::new(file)).lines();
     lines
         .filter_map(|line| {
@@ -132,7 +133,9 @@ fn every_recorded_usage_is_metered_as_recorded() {
     let (mut whole, mut streamed) = (0, 0);
     let mut random = fastrand::Rng::with_seed(7);
     for (endpoint, record) in records() {
-        let Some(body) = record["response_body"].as_str().filter(|_| record["recorded_usage"].is_object()) else { continue };
+        let Some(body) = record["response_body"].as_str().filter(|_| record["recorded_usage"].is_object()) else {
+            continue;
+        };
         if record["streaming"] != true {
             let found = answer_usage(endpoint, body.as_bytes());
             check(&record, found.unwrap_or_else(|fault| panic!("{} {fault}", record["id"])));
@@ -182,7 +185,8 @@ fn without_usage(body: &str, line_end: &str) -> String {
     let is_usage = |event: &str| {
         let data: Vec<&str> = event.split(line_end).filter_map(|line| line.strip_prefix("data:")).collect();
         let data: Value = serde_json::from_str(&data.join("\n")).unwrap_or_default();
-        data["choices"].as_array().is_some_and(Vec::is_empty) && data["usage"].as_object().is_some_and(|usage| !usage.is_empty())
+        data["choices"].as_array().is_some_and(Vec::is_empty)
+            && data["usage"].as_object().is_some_and(|usage| !usage.is_empty())
     };
     body.split_inclusive(&blank).filter(|event| !is_usage(event)).collect()
 }

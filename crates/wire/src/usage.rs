@@ -91,47 +91,43 @@ pub(crate) fn read(
     let mut raw = Raw::default();
     // A fault does not end the scan: the rest of the document must still be walked.
     let mut fault = None;
-    scanner.object::<ScanError>(|scanner, key| {
-        match key.raw {
-            b"prompt_tokens" | b"input_tokens" => merge(&mut raw.prompt, count(scanner)?, &mut fault),
-            b"completion_tokens" | b"output_tokens" => merge(&mut raw.completion, count(scanner)?, &mut fault),
-            b"total_tokens" => merge(&mut raw.total, count(scanner)?, &mut fault),
-            b"prompt_tokens_details" | b"input_tokens_details" | b"prompt_token_details" => {
-                details(scanner, &mut |scanner, name| match name {
-                    b"cached_tokens" => largest(&mut raw.cached, count(scanner)?, &mut fault),
-                    b"cache_write_tokens" => largest(&mut raw.cache_write, count(scanner)?, &mut fault),
-                    b"audio_tokens" => largest(&mut raw.audio_input, count(scanner)?, &mut fault),
-                    _ => Ok(scanner.skip()?),
-                })
-            }
-            b"completion_tokens_details" | b"output_tokens_details" => {
-                details(scanner, &mut |scanner, name| match name {
-                    b"reasoning_tokens" => largest(&mut raw.reasoning, count(scanner)?, &mut fault),
-                    b"audio_tokens" => largest(&mut raw.audio_output, count(scanner)?, &mut fault),
-                    b"accepted_prediction_tokens" => largest(&mut raw.accepted_prediction, count(scanner)?, &mut fault),
-                    b"rejected_prediction_tokens" => largest(&mut raw.rejected_prediction, count(scanner)?, &mut fault),
-                    _ => Ok(scanner.skip()?),
-                })
-            }
-            b"prompt_cache_hit_tokens" | b"cached_tokens" | b"num_cached_tokens" => {
-                largest(&mut raw.cached, count(scanner)?, &mut fault)
-            }
-            b"cache_read_input_tokens" => largest(&mut raw.cached_apart, count(scanner)?, &mut fault),
-            b"cache_creation_input_tokens" => largest(&mut raw.cache_write_apart, count(scanner)?, &mut fault),
-            b"reasoning_tokens" => largest(&mut raw.reasoning, count(scanner)?, &mut fault),
-            b"audio_prompt_tokens" => largest(&mut raw.audio_input, count(scanner)?, &mut fault),
-            b"num_sources_used" | b"num_search_queries" => largest(&mut raw.web_searches, count(scanner)?, &mut fault),
-            b"server_tool_use_details" | b"server_tool_use" => details(scanner, &mut |scanner, name| match name {
-                b"web_search_requests" => largest(&mut raw.web_searches, count(scanner)?, &mut fault),
+    scanner.object::<ScanError>(|scanner, key| match key.raw {
+        b"prompt_tokens" | b"input_tokens" => merge(&mut raw.prompt, count(scanner)?, &mut fault),
+        b"completion_tokens" | b"output_tokens" => merge(&mut raw.completion, count(scanner)?, &mut fault),
+        b"total_tokens" => merge(&mut raw.total, count(scanner)?, &mut fault),
+        b"prompt_tokens_details" | b"input_tokens_details" | b"prompt_token_details" => {
+            details(scanner, &mut |scanner, name| match name {
+                b"cached_tokens" => largest(&mut raw.cached, count(scanner)?, &mut fault),
+                b"cache_write_tokens" => largest(&mut raw.cache_write, count(scanner)?, &mut fault),
+                b"audio_tokens" => largest(&mut raw.audio_input, count(scanner)?, &mut fault),
                 _ => Ok(scanner.skip()?),
-            }),
-            b"cost" | b"cost_in_usd_ticks" => {
-                let cost = cost(scanner, key.raw)?;
-                raw.cost = raw.cost.or(cost);
-                Ok(())
-            }
-            _ => scanner.skip(),
+            })
         }
+        b"completion_tokens_details" | b"output_tokens_details" => details(scanner, &mut |scanner, name| match name {
+            b"reasoning_tokens" => largest(&mut raw.reasoning, count(scanner)?, &mut fault),
+            b"audio_tokens" => largest(&mut raw.audio_output, count(scanner)?, &mut fault),
+            b"accepted_prediction_tokens" => largest(&mut raw.accepted_prediction, count(scanner)?, &mut fault),
+            b"rejected_prediction_tokens" => largest(&mut raw.rejected_prediction, count(scanner)?, &mut fault),
+            _ => Ok(scanner.skip()?),
+        }),
+        b"prompt_cache_hit_tokens" | b"cached_tokens" | b"num_cached_tokens" => {
+            largest(&mut raw.cached, count(scanner)?, &mut fault)
+        }
+        b"cache_read_input_tokens" => largest(&mut raw.cached_apart, count(scanner)?, &mut fault),
+        b"cache_creation_input_tokens" => largest(&mut raw.cache_write_apart, count(scanner)?, &mut fault),
+        b"reasoning_tokens" => largest(&mut raw.reasoning, count(scanner)?, &mut fault),
+        b"audio_prompt_tokens" => largest(&mut raw.audio_input, count(scanner)?, &mut fault),
+        b"num_sources_used" | b"num_search_queries" => largest(&mut raw.web_searches, count(scanner)?, &mut fault),
+        b"server_tool_use_details" | b"server_tool_use" => details(scanner, &mut |scanner, name| match name {
+            b"web_search_requests" => largest(&mut raw.web_searches, count(scanner)?, &mut fault),
+            _ => Ok(scanner.skip()?),
+        }),
+        b"cost" | b"cost_in_usd_ticks" => {
+            let cost = cost(scanner, key.raw)?;
+            raw.cost = raw.cost.or(cost);
+            Ok(())
+        }
+        _ => scanner.skip(),
     })?;
     Ok(match fault {
         Some(fault) => Err(fault),

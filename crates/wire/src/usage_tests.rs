@@ -18,27 +18,84 @@ fn parts(usage: &str) -> (u64, u64, u64, u64, u64, u64) {
 #[test]
 fn the_habits_of_providers_are_normalised() {
     for (habit, usage, expected) in [
-        ("OpenAI", r#"{"prompt_tokens":10,"completion_tokens":5,"total_tokens":15,"prompt_tokens_details":{"cached_tokens":4,"audio_tokens":1},"completion_tokens_details":{"reasoning_tokens":2}}"#, (10, 4, 0, 1, 5, 2)),
-        ("nulls", r#"{"prompt_tokens":10,"completion_tokens":5,"prompt_tokens_details":null,"completion_tokens_details":{"reasoning_tokens":null}}"#, (10, 0, 0, 0, 5, 0)),
-        ("xAI: reasoning beside the completion", r#"{"prompt_tokens":12,"completion_tokens":1,"total_tokens":303,"completion_tokens_details":{"reasoning_tokens":290}}"#, (12, 0, 0, 0, 291, 290)),
-        ("Gemini: thinking only in the total", r#"{"prompt_tokens":66,"completion_tokens":6,"total_tokens":100}"#, (66, 0, 0, 0, 34, 0)),
-        ("Mistral: audio beside the prompt", r#"{"prompt_tokens":11,"completion_tokens":15,"total_tokens":401,"prompt_tokens_details":{"audio_tokens":375,"cached_tokens":9}}"#, (386, 9, 0, 375, 15, 0)),
-        ("DeepSeek", r#"{"prompt_tokens":14,"completion_tokens":34,"total_tokens":48,"prompt_cache_hit_tokens":4,"prompt_cache_miss_tokens":10}"#, (14, 4, 0, 0, 34, 0)),
-        ("Anthropic's members, inclusive", r#"{"prompt_tokens":5789,"completion_tokens":16,"total_tokens":5805,"cache_read_input_tokens":5280}"#, (5789, 5280, 0, 0, 16, 0)),
-        ("Anthropic's members, exclusive", r#"{"prompt_tokens":9,"completion_tokens":16,"total_tokens":5325,"cache_read_input_tokens":5000,"cache_creation_input_tokens":300}"#, (5309, 5000, 300, 0, 16, 0)),
-        ("OpenRouter", r#"{"prompt_tokens":10,"completion_tokens":5,"total_tokens":15,"prompt_tokens_details":{"cache_write_tokens":6}}"#, (10, 0, 6, 0, 5, 0)),
-        ("Copilot", r#"{"prompt_tokens":10,"completion_tokens":5,"total_tokens":15,"reasoning_tokens":3}"#, (10, 0, 0, 0, 5, 3)),
-        ("markers around the reasoning", r#"{"prompt_tokens":10,"completion_tokens":16,"total_tokens":26,"completion_tokens_details":{"reasoning_tokens":19}}"#, (10, 0, 0, 0, 16, 16)),
-        ("cached audio", r#"{"prompt_tokens":10,"completion_tokens":1,"prompt_tokens_details":{"cached_tokens":8,"audio_tokens":6}}"#, (10, 4, 0, 6, 1, 0)),
-        ("Azure's Grok: more cached than there is", r#"{"prompt_tokens":371,"completion_tokens":40,"total_tokens":411,"prompt_tokens_details":{"cached_tokens":493}}"#, (371, 0, 0, 0, 40, 0)),
+        (
+            "OpenAI",
+            r#"{"prompt_tokens":10,"completion_tokens":5,"total_tokens":15,"prompt_tokens_details":{"cached_tokens":4,"audio_tokens":1},"completion_tokens_details":{"reasoning_tokens":2}}"#,
+            (10, 4, 0, 1, 5, 2),
+        ),
+        (
+            "nulls",
+            r#"{"prompt_tokens":10,"completion_tokens":5,"prompt_tokens_details":null,"completion_tokens_details":{"reasoning_tokens":null}}"#,
+            (10, 0, 0, 0, 5, 0),
+        ),
+        (
+            "xAI: reasoning beside the completion",
+            r#"{"prompt_tokens":12,"completion_tokens":1,"total_tokens":303,"completion_tokens_details":{"reasoning_tokens":290}}"#,
+            (12, 0, 0, 0, 291, 290),
+        ),
+        (
+            "Gemini: thinking only in the total",
+            r#"{"prompt_tokens":66,"completion_tokens":6,"total_tokens":100}"#,
+            (66, 0, 0, 0, 34, 0),
+        ),
+        (
+            "Mistral: audio beside the prompt",
+            r#"{"prompt_tokens":11,"completion_tokens":15,"total_tokens":401,"prompt_tokens_details":{"audio_tokens":375,"cached_tokens":9}}"#,
+            (386, 9, 0, 375, 15, 0),
+        ),
+        (
+            "DeepSeek",
+            r#"{"prompt_tokens":14,"completion_tokens":34,"total_tokens":48,"prompt_cache_hit_tokens":4,"prompt_cache_miss_tokens":10}"#,
+            (14, 4, 0, 0, 34, 0),
+        ),
+        (
+            "Anthropic's members, inclusive",
+            r#"{"prompt_tokens":5789,"completion_tokens":16,"total_tokens":5805,"cache_read_input_tokens":5280}"#,
+            (5789, 5280, 0, 0, 16, 0),
+        ),
+        (
+            "Anthropic's members, exclusive",
+            r#"{"prompt_tokens":9,"completion_tokens":16,"total_tokens":5325,"cache_read_input_tokens":5000,"cache_creation_input_tokens":300}"#,
+            (5309, 5000, 300, 0, 16, 0),
+        ),
+        (
+            "OpenRouter",
+            r#"{"prompt_tokens":10,"completion_tokens":5,"total_tokens":15,"prompt_tokens_details":{"cache_write_tokens":6}}"#,
+            (10, 0, 6, 0, 5, 0),
+        ),
+        (
+            "Copilot",
+            r#"{"prompt_tokens":10,"completion_tokens":5,"total_tokens":15,"reasoning_tokens":3}"#,
+            (10, 0, 0, 0, 5, 3),
+        ),
+        (
+            "markers around the reasoning",
+            r#"{"prompt_tokens":10,"completion_tokens":16,"total_tokens":26,"completion_tokens_details":{"reasoning_tokens":19}}"#,
+            (10, 0, 0, 0, 16, 16),
+        ),
+        (
+            "cached audio",
+            r#"{"prompt_tokens":10,"completion_tokens":1,"prompt_tokens_details":{"cached_tokens":8,"audio_tokens":6}}"#,
+            (10, 4, 0, 6, 1, 0),
+        ),
+        (
+            "Azure's Grok: more cached than there is",
+            r#"{"prompt_tokens":371,"completion_tokens":40,"total_tokens":411,"prompt_tokens_details":{"cached_tokens":493}}"#,
+            (371, 0, 0, 0, 40, 0),
+        ),
         ("whole floats", r#"{"prompt_tokens":10.0,"completion_tokens":5.00}"#, (10, 0, 0, 0, 5, 0)),
-        ("Responses' names", r#"{"input_tokens":10,"output_tokens":5,"input_tokens_details":{"cached_tokens":3}}"#, (10, 3, 0, 0, 5, 0)),
+        (
+            "Responses' names",
+            r#"{"input_tokens":10,"output_tokens":5,"input_tokens_details":{"cached_tokens":3}}"#,
+            (10, 3, 0, 0, 5, 0),
+        ),
         ("no completion", r#"{"prompt_tokens":10,"total_tokens":25}"#, (10, 0, 0, 0, 15, 0)),
     ] {
         assert_eq!(parts(usage), expected, "{habit}");
     }
     let embeddings = |usage: &str| answer_usage(Endpoint::Embeddings, format!("{{\"usage\":{usage}}}").as_bytes());
-    let input = |found: Result<Option<Usage>, UsageFault>| found.map(|usage| usage.map(|usage| (usage.input, usage.output)));
+    let input =
+        |found: Result<Option<Usage>, UsageFault>| found.map(|usage| usage.map(|usage| (usage.input, usage.output)));
     assert_eq!(input(embeddings(r#"{"total_tokens":4}"#)), Ok(Some((4, 0))), "Voyage");
     assert_eq!(input(embeddings(r#"{"prompt_tokens":2,"total_tokens":2}"#)), Ok(Some((2, 0))));
 }
@@ -59,7 +116,8 @@ fn reported_costs_are_read_exactly_and_rounded_up() {
         (r#""cost":1e300"#, None),
         (r#""cost":1e-999999999999"#, None),
     ] {
-        let found = chat(&format!(r#"{{"prompt_tokens":1,"completion_tokens":1,{usage}}}"#)).expect("the cost is no fault");
+        let found =
+            chat(&format!(r#"{{"prompt_tokens":1,"completion_tokens":1,{usage}}}"#)).expect("the cost is no fault");
         assert_eq!(found.and_then(|usage| usage.reported_cost).map(Money::nanos), nanos, "{usage}");
     }
 }
@@ -89,7 +147,8 @@ fn usage_that_cannot_be_believed_is_a_fault() {
     for none in ["null", "{}", "[]", "\"x\"", r#"{"total_tokens":0}"#] {
         assert_eq!(chat(none), Ok(None), "{none}");
     }
-    let twice = r#"{"usage":{"prompt_tokens":1,"completion_tokens":9},"usage":{"prompt_tokens":1,"completion_tokens":1}}"#;
+    let twice =
+        r#"{"usage":{"prompt_tokens":1,"completion_tokens":9},"usage":{"prompt_tokens":1,"completion_tokens":1}}"#;
     assert_eq!(answer_usage(Endpoint::ChatCompletions, twice.as_bytes()), Err(Inconsistent));
     for malformed in [&b"<html>"[..], b"", b"[]", b"{\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":1}} x"] {
         assert_eq!(answer_usage(Endpoint::ChatCompletions, malformed), Err(Malformed));
@@ -98,7 +157,8 @@ fn usage_that_cannot_be_believed_is_a_fault() {
 
 #[test]
 fn usage_inside_a_text_is_not_usage() {
-    let body = br#"{"choices":[{"message":{"content":"\"usage\":{\"prompt_tokens\":9}","usage":{"prompt_tokens":9}}}]}"#;
+    let body =
+        br#"{"choices":[{"message":{"content":"\"usage\":{\"prompt_tokens\":9}","usage":{"prompt_tokens":9}}}]}"#;
     assert_eq!(answer_usage(Endpoint::ChatCompletions, body), Ok(None));
 }
 

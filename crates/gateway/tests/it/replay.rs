@@ -84,6 +84,7 @@ fn model_of(case: &Case) -> Value {
     json!({
         "id": case.model, "kind": kind, "context_window": 2_000_000, "max_output_tokens": if kind == "embedding" { 0 } else { 200_000 },
         "route": [{ "upstream": "sim", "model": case.model }], "price": price,
+        "upstream_routing": true,
     })
 }
 

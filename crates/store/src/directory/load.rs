@@ -21,7 +21,10 @@ pub(super) fn everything(directory: &Directory, state: &mut State) -> Result<(),
     let sequence = feed::head(&view)?;
     let version = sequence.max(1);
     let mut upstreams = Vec::new();
-    rows::each_upstream(&view, |row| Ok(upstreams.push(supply::upstream(&row.form, &directory.store.master)?)))?;
+    rows::each_upstream(&view, |row| {
+        upstreams.push(supply::upstream(&row.form, &directory.store.master)?);
+        Ok(())
+    })?;
     let mut models = Vec::new();
     rows::each_model(&view, |row| {
         models.push(supply::model(&row.form, rows::prices(&view, row.number)?)?);

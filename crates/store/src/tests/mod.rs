@@ -1,6 +1,11 @@
 //! One suite over a store in a temporary directory. It knows the store by its public face only, so that another backend
 //! can be put under it.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "threads and real processes are watched here, which no paused clock moves"
+)]
+
 mod applying;
 mod directory;
 mod measures;

@@ -90,6 +90,12 @@ impl<'a> Draft<'a> {
                 self.billable.unknown_parameters |= !params::is_valid_at(mask, self.endpoint);
                 Ok(scanner.skip()?)
             }
+            Rule::Routing => {
+                if is_present(scanner)? {
+                    self.billable.upstream_routing.get_or_insert(known);
+                }
+                Ok(())
+            }
             Rule::Refused(why) => {
                 if is_present(scanner)? {
                     return Err(Refusal::invalid(Some(known), format!("'{known}' {why}.")));
@@ -154,11 +160,35 @@ impl<'a> Draft<'a> {
                 }
             }
             Field::UsageOptions => self.usage_options(scanner)?,
-            Field::Provider => provider(scanner)?,
+            Field::Provider => self.provider(scanner)?,
             Field::ExtraBody => self.extra_body(scanner)?,
             Field::VeniceParameters => self.venice_parameters(scanner)?,
         }
         Ok(())
+    }
+
+    /// OpenRouter's choice among the providers of a model, who ask different prices.
+    fn provider(&mut self, scanner: &mut Strict<'a>) -> Result<(), Refusal> {
+        if !is_present(scanner)? {
+            return Ok(());
+        }
+        if scanner.kind()? != Kind::Object {
+            return wrong_kind("provider", "an object");
+        }
+        const WITHIN_THE_PRICE: [&str; 6] = [
+            "allow_fallbacks",
+            "data_collection",
+            "enforce_distillable_text",
+            "max_price",
+            "require_parameters",
+            "zdr",
+        ];
+        scanner.object(|scanner, key| {
+            if !WITHIN_THE_PRICE.contains(&&*key.decode()) {
+                self.billable.upstream_routing.get_or_insert("provider");
+            }
+            Ok(scanner.skip()?)
+        })
     }
 
     fn model(&mut self, scanner: &mut Strict<'a>) -> Result<(), Refusal> {
@@ -167,8 +197,9 @@ impl<'a> Draft<'a> {
             Kind::String => {
                 let text = scanner.string()?;
                 self.places.model = Some(Span { start: text.start - 1, end: text.start + text.raw.len() + 1 });
-                let model = ModelId::new(&text.decode())
-                    .map_err(|error| Refusal::invalid(Some("model"), format!("'model' is not a model name: {error}.")))?;
+                let model = ModelId::new(&text.decode()).map_err(|error| {
+                    Refusal::invalid(Some("model"), format!("'model' is not a model name: {error}."))
+                })?;
                 self.model = Some(model);
             }
             _ => return wrong_kind("model", "a string"),
@@ -293,7 +324,12 @@ impl<'a> Draft<'a> {
             match &*scanner.string()?.decode() {
                 "text" => {}
                 "audio" => self.billable.audio_output = true,
-                _ => return wrong_kind("modalities", "of 'text' and 'audio'; other outputs have no price on this relay"),
+                _ => {
+                    return wrong_kind(
+                        "modalities",
+                        "of 'text' and 'audio'; other outputs have no price on this relay",
+                    );
+                }
             }
             Ok(())
         })
@@ -381,7 +417,8 @@ impl<'a> Draft<'a> {
         }
         billable.output_limit = match (self.max_tokens, self.max_completion_tokens) {
             (Some(old), Some(new)) if old != new => {
-                let sentence = "'max_tokens' and 'max_completion_tokens' differ; providers choose differently. Send one.";
+                let sentence =
+                    "'max_tokens' and 'max_completion_tokens' differ; providers choose differently. Send one.";
                 return Err(Refusal::ambiguous("max_tokens", sentence));
             }
             (old, new) => new.or(old),
@@ -396,31 +433,6 @@ impl<'a> Draft<'a> {
 /// The place of a value that is not null.
 fn present_value(scanner: &mut Strict<'_>) -> Result<Option<Span>, Refusal> {
     if is_present(scanner)? { Ok(Some(span(scanner)?)) } else { Ok(None) }
-}
-
-/// OpenRouter's choice among the providers of a model, who ask different prices.
-fn provider(scanner: &mut Strict<'_>) -> Result<(), Refusal> {
-    if !is_present(scanner)? {
-        return Ok(());
-    }
-    if scanner.kind()? != Kind::Object {
-        return wrong_kind("provider", "an object");
-    }
-    scanner.object(|scanner, key| {
-        let name = key.decode();
-        match &*name {
-            "allow_fallbacks" | "require_parameters" | "data_collection" | "zdr" | "max_price" | "enforce_distillable_text" => {
-                Ok(scanner.skip()?)
-            }
-            _ => {
-                let reason = format!(
-                    "'provider.{}' chooses among providers of different prices; this relay's operator does that. Leave it out.",
-                    printable(&name)
-                );
-                Err(Refusal::invalid(Some("provider"), reason))
-            }
-        }
-    })
 }
 
 /// One tool: whether only the client runs it, and whether it searches the web.

@@ -10,6 +10,8 @@ pub(super) enum Rule {
     Field(Field),
     /// It cannot raise the price beyond what the other fields say. Valid at the endpoints of the mask.
     Harmless(u8),
+    /// It chooses among models or providers behind the upstream.
+    Routing,
     /// It may cost money that cannot be bounded, or leads around a guard of this relay; the text says why.
     Refused(&'static str),
 }
@@ -49,7 +51,6 @@ const TEXT: u8 = 1;
 const EMBED: u8 = 2;
 const ALL: u8 = TEXT | EMBED;
 
-const ROUTING: &str = "chooses models or providers beyond those of this relay's operator; leave it out";
 const ALIAS: &str = "is another name of 'n' at some providers; use 'n'";
 const ENDPOINT: &str = "redirects the request at some providers; leave it out";
 
@@ -66,7 +67,7 @@ pub(super) const KNOWN: &[(&str, Rule)] = &[
     ("input", Rule::Field(Field::Input)),
     ("min_p", Rule::Harmless(TEXT)),
     ("model", Rule::Field(Field::Model)),
-    ("route", Rule::Refused(ROUTING)),
+    ("route", Rule::Routing),
     ("stops", Rule::Harmless(TEXT)),
     ("store", Rule::Harmless(TEXT)),
     ("think", Rule::Harmless(TEXT)),
@@ -75,9 +76,9 @@ pub(super) const KNOWN: &[(&str, Rule)] = &[
     ("top_k", Rule::Harmless(TEXT)),
     ("top_p", Rule::Harmless(TEXT)),
     ("usage", Rule::Field(Field::UsageOptions)),
-    ("models", Rule::Refused(ROUTING)),
+    ("models", Rule::Routing),
     ("n_cmpl", Rule::Refused(ALIAS)),
-    ("preset", Rule::Refused(ROUTING)),
+    ("preset", Rule::Routing),
     ("prompt", Rule::Field(Field::Prompt)),
     ("stream", Rule::Field(Field::Stream)),
     ("suffix", Rule::Harmless(TEXT)),
@@ -86,7 +87,10 @@ pub(super) const KNOWN: &[(&str, Rule)] = &[
     ("grammar", Rule::Harmless(TEXT)),
     ("min_tokens", Rule::Harmless(TEXT)),
     ("options", Rule::Harmless(EMBED)),
-    ("plugins", Rule::Refused("runs paid plugins (web search, file parsing) whose cost cannot be bounded; leave it out")),
+    (
+        "plugins",
+        Rule::Refused("runs paid plugins (web search, file parsing) whose cost cannot be bounded; leave it out"),
+    ),
     ("top_n_tokens", Rule::Harmless(TEXT)),
     ("api_base", Rule::Refused(ENDPOINT)),
     ("base_url", Rule::Refused(ENDPOINT)),
@@ -96,7 +100,7 @@ pub(super) const KNOWN: &[(&str, Rule)] = &[
     ("provider", Rule::Field(Field::Provider)),
     ("thinking", Rule::Harmless(TEXT)),
     ("truncate", Rule::Harmless(EMBED)),
-    ("fallbacks", Rule::Refused(ROUTING)),
+    ("fallbacks", Rule::Routing),
     ("functions", Rule::Field(Field::Functions)),
     ("mirostat", Rule::Harmless(TEXT)),
     ("reasoning", Rule::Harmless(TEXT)),
@@ -110,7 +114,7 @@ pub(super) const KNOWN: &[(&str, Rule)] = &[
     ("keep_alive", Rule::Harmless(ALL)),
     ("logit_bias", Rule::Harmless(TEXT)),
     ("max_tokens", Rule::Field(Field::MaxTokens)),
-    ("model_list", Rule::Refused(ROUTING)),
+    ("model_list", Rule::Routing),
     ("modalities", Rule::Field(Field::Modalities)),
     ("prediction", Rule::Field(Field::Prediction)),
     ("transforms", Rule::Harmless(TEXT)),
@@ -218,7 +222,10 @@ pub(super) fn find(name: &[u8]) -> Option<usize> {
         return None;
     }
     let same_length = usize::from(BY_LENGTH.starts[name.len()])..usize::from(BY_LENGTH.starts[name.len() + 1]);
-    BY_LENGTH.order[same_length].iter().map(|&place| usize::from(place)).find(|&place| KNOWN[place].0.as_bytes() == name)
+    BY_LENGTH.order[same_length]
+        .iter()
+        .map(|&place| usize::from(place))
+        .find(|&place| KNOWN[place].0.as_bytes() == name)
 }
 
 /// Whether a harmless parameter belongs to this endpoint.
@@ -267,8 +274,14 @@ mod tests {
     #[test]
     fn variants_of_guarded_names_are_known() {
         for (variant, name) in [
-            ("Model", "model"), ("MAX_TOKENS", "max_tokens"), ("maxTokens", "max_tokens"), ("max-tokens", "max_tokens"),
-            ("\u{17f}tream", "stream"), ("max_to\u{212a}ens", "max_tokens"), ("N", "n"), ("bestOf", "best_of"),
+            ("Model", "model"),
+            ("MAX_TOKENS", "max_tokens"),
+            ("maxTokens", "max_tokens"),
+            ("max-tokens", "max_tokens"),
+            ("\u{17f}tream", "stream"),
+            ("max_to\u{212a}ens", "max_tokens"),
+            ("N", "n"),
+            ("bestOf", "best_of"),
         ] {
             assert_eq!(variant_of(variant), Some(name));
         }

@@ -74,7 +74,21 @@ fn what_two_parsers_read_differently_is_ambiguous() {
 
 #[test]
 fn counts_are_plain_whole_numbers() {
-    let bad = ["-1", "0", "1.0", "1e3", "\"100\"", "2147483648", "9223372036854775808", "1E0", "-0", "true", "[1]", "{}", "0.5"];
+    let bad = [
+        "-1",
+        "0",
+        "1.0",
+        "1e3",
+        "\"100\"",
+        "2147483648",
+        "9223372036854775808",
+        "1E0",
+        "-0",
+        "true",
+        "[1]",
+        "{}",
+        "0.5",
+    ];
     for field in ["max_tokens", "max_completion_tokens", "n", "best_of"] {
         for value in bad {
             assert_eq!(refusal(&format!(r#"{{"{field}":{value}}}"#)), format!("invalid_request {field}"), "{value}");
@@ -97,8 +111,19 @@ fn a_body_that_is_not_strict_json_is_refused() {
     assert!(chat(&deep(63)).is_ok());
     assert_eq!(refusal(&deep(64)), "invalid_request -");
     for body in [
-        "", "[]", "null", "\"\"", "{}x", "{\"a\":1,}", "\u{feff}{}", "{\"a\":\"\\ud800\"}", "{\"a\":\"\n\"}", "{\"a\":1e309}",
-        "{\"a\":NaN}", "{}\0", "{'a':1}",
+        "",
+        "[]",
+        "null",
+        "\"\"",
+        "{}x",
+        "{\"a\":1,}",
+        "\u{feff}{}",
+        "{\"a\":\"\\ud800\"}",
+        "{\"a\":\"\n\"}",
+        "{\"a\":1e309}",
+        "{\"a\":NaN}",
+        "{}\0",
+        "{'a':1}",
     ] {
         assert_eq!(refusal(body), "invalid_request -", "{body:?}");
     }
@@ -109,10 +134,17 @@ fn a_body_that_is_not_strict_json_is_refused() {
 
 #[test]
 fn only_json_is_taken() {
-    for good in ["application/json", "Application/JSON; charset=UTF-8", "application/json;charset=\"utf-8\"", "application/json;"] {
+    for good in [
+        "application/json",
+        "Application/JSON; charset=UTF-8",
+        "application/json;charset=\"utf-8\"",
+        "application/json;",
+    ] {
         assert!(read(Endpoint::ChatCompletions, Some(good.as_bytes()), Bytes::from_static(b"{}")).is_ok(), "{good}");
     }
-    for bad in ["text/plain", "application/json; charset=utf-16", "multipart/form-data; boundary=x", "", "application/jsonp"] {
+    for bad in
+        ["text/plain", "application/json; charset=utf-16", "multipart/form-data; boundary=x", "", "application/jsonp"]
+    {
         assert!(read(Endpoint::ChatCompletions, Some(bad.as_bytes()), Bytes::from_static(b"{}")).is_err(), "{bad}");
     }
 }
@@ -120,9 +152,22 @@ fn only_json_is_taken() {
 #[test]
 fn guarded_fields_of_the_wrong_kind_are_refused() {
     for (field, value) in [
-        ("model", "1"), ("model", "\"a b\""), ("model", "\"\""), ("model", "[\"a\"]"), ("stream", "\"true\""), ("stream", "1"),
-        ("messages", "{}"), ("messages", "\"hi\""), ("stream_options", "true"), ("tools", "{}"), ("temperature", "\"1\""),
-        ("service_tier", "1"), ("modalities", "\"text\""), ("modalities", "[\"image\"]"), ("prompt", "1"), ("echo", "1"),
+        ("model", "1"),
+        ("model", "\"a b\""),
+        ("model", "\"\""),
+        ("model", "[\"a\"]"),
+        ("stream", "\"true\""),
+        ("stream", "1"),
+        ("messages", "{}"),
+        ("messages", "\"hi\""),
+        ("stream_options", "true"),
+        ("tools", "{}"),
+        ("temperature", "\"1\""),
+        ("service_tier", "1"),
+        ("modalities", "\"text\""),
+        ("modalities", "[\"image\"]"),
+        ("prompt", "1"),
+        ("echo", "1"),
     ] {
         assert_eq!(refusal(&format!(r#"{{"{field}":{value}}}"#)), format!("invalid_request {field}"), "{value}");
     }
@@ -131,15 +176,37 @@ fn guarded_fields_of_the_wrong_kind_are_refused() {
 #[test]
 fn what_leads_around_the_operator_is_refused() {
     for (field, value) in [
-        ("models", r#"["gpt-4.1"]"#), ("route", "\"fallback\""), ("plugins", r#"[{"id":"web"}]"#), ("fallbacks", "[]"),
-        ("provider", r#"{"order":["x"]}"#), ("provider", r#"{"sort":"price"}"#), ("preset", "\"x\""), ("api_base", "\"x\""),
-        ("extra_body", r#"{"n":5}"#), ("n_cmpl", "4"), ("candidate_count", "4"), ("num_return_sequences", "4"),
+        ("plugins", r#"[{"id":"web"}]"#),
+        ("api_base", "\"x\""),
+        ("extra_body", r#"{"n":5}"#),
+        ("n_cmpl", "4"),
+        ("candidate_count", "4"),
+        ("num_return_sequences", "4"),
     ] {
         assert_eq!(refusal(&format!(r#"{{"{field}":{value}}}"#)), format!("invalid_request {field}"), "{value}");
         assert!(chat(&format!(r#"{{"{field}":null}}"#)).is_ok(), "null {field} says nothing");
     }
-    assert!(chat(r#"{"provider":{"data_collection":"deny","require_parameters":true}}"#).is_ok());
-    assert!(chat(r#"{"extra_body":{"google":{"thinking_config":{}}}}"#).expect("Google's").billable().unknown_parameters);
+    assert!(
+        chat(r#"{"extra_body":{"google":{"thinking_config":{}}}}"#).expect("Google's").billable().unknown_parameters
+    );
+}
+
+#[test]
+fn a_choice_behind_the_upstream_is_flagged_for_the_operator() {
+    let of = |body: &str| billable(Endpoint::ChatCompletions, body).upstream_routing;
+    for (body, parameter) in [
+        (r#"{"models":["gpt-4.1"]}"#, "models"),
+        (r#"{"route":"fallback"}"#, "route"),
+        (r#"{"fallbacks":[]}"#, "fallbacks"),
+        (r#"{"preset":"x"}"#, "preset"),
+        (r#"{"provider":{"order":["x"]}}"#, "provider"),
+        (r#"{"provider":{"sort":"price"}}"#, "provider"),
+    ] {
+        assert_eq!(of(body), Some(parameter), "{body}");
+    }
+    for body in [r#"{"models":null}"#, r#"{"provider":{"data_collection":"deny","require_parameters":true}}"#] {
+        assert_eq!(of(body), None, "{body}");
+    }
 }
 
 #[test]
@@ -162,8 +229,11 @@ fn an_unlisted_parameter_is_flagged() {
 fn what_the_provider_may_charge_apart_is_flagged() {
     let of = |body: &str| billable(Endpoint::ChatCompletions, body);
     for body in [
-        r#"{"web_search_options":{}}"#, r#"{"enable_search":true}"#, r#"{"search_parameters":{"mode":"auto"}}"#,
-        r#"{"venice_parameters":{"enable_web_search":"on"}}"#, r#"{"tools":[{"type":"openrouter:web_search"}]}"#,
+        r#"{"web_search_options":{}}"#,
+        r#"{"enable_search":true}"#,
+        r#"{"search_parameters":{"mode":"auto"}}"#,
+        r#"{"venice_parameters":{"enable_web_search":"on"}}"#,
+        r#"{"tools":[{"type":"openrouter:web_search"}]}"#,
         r#"{"tools":[{"google_search":{}}]}"#,
     ] {
         assert!(of(body).web_search, "{body}");
@@ -198,7 +268,10 @@ fn media_are_counted_and_their_payloads_are_not_text() {
     assert_eq!(of(&format!(r#"{{"type":"image_url","image_url":"{url}"}}"#)), (1, 0, 0, 400, 0, 0));
     assert_eq!(of(r#"{"type":"image_url","image_url":{"url":"https://x/y.png"}}"#), (1, 0, 0, 0, 0, 0));
     assert_eq!(of(&format!(r#"{{"input_audio":{{"data":"{payload}","format":"mp3"}}}}"#)), (0, 1, 0, 400, 300, 0));
-    assert_eq!(of(&format!(r#"{{"file":{{"file_data":"data:application/pdf;base64,{payload}"}}}}"#)), (0, 0, 1, 400, 0, 300));
+    assert_eq!(
+        of(&format!(r#"{{"file":{{"file_data":"data:application/pdf;base64,{payload}"}}}}"#)),
+        (0, 0, 1, 400, 0, 300)
+    );
     assert_eq!(of(r#"{"file":{"file_id":"f"}}"#), (0, 0, 1, 0, 0, 0));
     assert_eq!(of(r#"{"video_url":{"url":"https://x/y"}}"#), (0, 0, 1, 0, 0, 0));
     assert_eq!(of(r#"{"type":"text","text":"x","image_url":null}"#), (0, 0, 0, 0, 0, 0));
@@ -208,7 +281,8 @@ fn media_are_counted_and_their_payloads_are_not_text() {
     assert_eq!(of(&format!(r#"{{"type":"text","text":"{url}"}}"#)).3, 0);
     assert_eq!(of(r#"{"image_url":{"url":"data:image/png;base64,ignore all previous"}}"#).3, 0);
     assert_eq!(of(r#"{"image_url":{"url":"data:text/plain,hello"}}"#).3, 0);
-    let outside = format!(r#"{{"messages":[{{"image_url":"{url}","tool_calls":[{{"file":{{"file_data":"{payload}"}}}}]}}]}}"#);
+    let outside =
+        format!(r#"{{"messages":[{{"image_url":"{url}","tool_calls":[{{"file":{{"file_data":"{payload}"}}}}]}}]}}"#);
     let found = billable(Endpoint::ChatCompletions, &outside);
     assert_eq!((found.images, found.files, found.text_bytes), (1, 1, outside.len() as u64));
 }
@@ -216,7 +290,12 @@ fn media_are_counted_and_their_payloads_are_not_text() {
 #[test]
 fn prompts_and_inputs_are_counted() {
     for (value, prompts) in [
-        ("\"a\"", 1), ("[\"a\",\"b\",\"c\"]", 3), ("[1,2,3]", 1), ("[[1,2],[3]]", 2), ("[]", 1), ("null", 1),
+        ("\"a\"", 1),
+        ("[\"a\",\"b\",\"c\"]", 3),
+        ("[1,2,3]", 1),
+        ("[[1,2],[3]]", 2),
+        ("[]", 1),
+        ("null", 1),
         ("[{\"text\":\"a\"},{\"image\":\"https://x\"}]", 2),
     ] {
         assert_eq!(billable(Endpoint::Embeddings, &format!(r#"{{"input":{value}}}"#)).prompts, prompts, "{value}");

@@ -22,9 +22,10 @@ fn after(refusal: &Refusal) -> Option<Refusal> {
         Refusal::TenantSuspended => Refusal::RouteNotFound,
         Refusal::RouteNotFound => Refusal::MethodNotAllowed { allowed: "POST" },
         Refusal::MethodNotAllowed { .. } => Refusal::ModelNotFound { model: "gpt-9".into() },
-        Refusal::ModelNotFound { .. } => {
-            Refusal::ModelNotAllowed { model: id("gpt-4.1"), allowed: vec![id("gemini-2.5-flash"), id("deepseek-v3.2")] }
-        }
+        Refusal::ModelNotFound { .. } => Refusal::ModelNotAllowed {
+            model: id("gpt-4.1"),
+            allowed: vec![id("gemini-2.5-flash"), id("deepseek-v3.2")],
+        },
         Refusal::ModelNotAllowed { .. } => {
             Refusal::invalid(Some("n"), "'n' must be a whole number from 1 to 2147483647, in plain digits.")
         }
