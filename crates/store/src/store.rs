@@ -100,6 +100,17 @@ impl Store {
         })
     }
 
+    /// What SQLite finds wrong with the database file; empty when nothing is.
+    ///
+    /// # Errors
+    /// When the database cannot be read at all.
+    pub fn integrity_problems(&self) -> Result<Vec<String>, StoreError> {
+        let reader = self.reader();
+        let mut statement = reader.prepare("PRAGMA integrity_check")?;
+        let lines = statement.query_map([], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
+        Ok(lines.into_iter().filter(|line| line != "ok").collect())
+    }
+
     /// Where the store is.
     #[must_use]
     pub fn data_dir(&self) -> &Path {

@@ -174,7 +174,7 @@ fn contents(tree: &Value) -> Finding {
 /// Whether the database is whole, by its own account.
 fn integrity(settings: &Settings) -> Finding {
     let checked = crate::backend::open_store(settings)
-        .and_then(|store| store.integrity_check().map_err(|error| Failure::other(error.to_string())));
+        .and_then(|store| store.integrity_problems().map_err(|error| Failure::other(error.to_string())));
     match checked {
         Ok(problems) if problems.is_empty() => Finding::new("store", Mark::Ok, "the database is whole"),
         Ok(problems) => Finding::new(
