@@ -6,11 +6,15 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Compare Mandant with direct calls, nginx and a bare hyper proxy on this machine.
 #[derive(Debug, Parser)]
-#[command(name = "mandant-bench", version, after_help = "Examples:
+#[command(
+    name = "mandant-bench",
+    version,
+    after_help = "Examples:
   mandant-bench                          everything, about five minutes
   mandant-bench --quick                  a smoke run: does it work?
   mandant-bench --only bare,mandant --rounds 5
-  mandant-bench --mandant target/release/mandant")]
+  mandant-bench --mandant target/release/mandant"
+)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) options: Options,

@@ -72,9 +72,8 @@ impl Process {
             line.split_ascii_whitespace().next().and_then(|number| number.parse().ok()).unwrap_or(0)
         };
         let statuses = self.family().into_iter().filter_map(|id| fs::read_to_string(format!("/proc/{id}/status")).ok());
-        statuses.fold((0, 0), |(now, highest), status| {
-            (now + field(&status, "VmRSS:"), highest + field(&status, "VmHWM:"))
-        })
+        statuses
+            .fold((0, 0), |(now, highest), status| (now + field(&status, "VmRSS:"), highest + field(&status, "VmHWM:")))
     }
 
     /// Whether it has ended by itself, which it must not.

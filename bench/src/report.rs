@@ -38,8 +38,18 @@ const ROWS: [Row; 10] = [
     Row { name: "calls/s reached", digits: 0, figure: |one, _| some(&one.calls_per_second), has_ratio: false },
     Row { name: "CPU per stream event, µs", digits: 2, figure: |one, _| some(&one.cpu_us_per_event), has_ratio: true },
     Row { name: "latency p50, µs", digits: 0, figure: |one, _| some(&one.p50_us), has_ratio: false },
-    Row { name: "added p50, µs", digits: 0, figure: |one, direct| added(one, direct?, |one| &one.p50_us), has_ratio: true },
-    Row { name: "added p99, µs", digits: 0, figure: |one, direct| added(one, direct?, |one| &one.p99_us), has_ratio: true },
+    Row {
+        name: "added p50, µs",
+        digits: 0,
+        figure: |one, direct| added(one, direct?, |one| &one.p50_us),
+        has_ratio: true,
+    },
+    Row {
+        name: "added p99, µs",
+        digits: 0,
+        figure: |one, direct| added(one, direct?, |one| &one.p99_us),
+        has_ratio: true,
+    },
     Row { name: "RSS idle, MiB", digits: 1, figure: |one, _| mebibytes(one.idle_kib), has_ratio: true },
     Row { name: "RSS highest, MiB", digits: 1, figure: |one, _| mebibytes(one.loaded_kib), has_ratio: true },
     Row { name: "start to first answer, ms", digits: 1, figure: |one, _| one.start_ms, has_ratio: true },
@@ -73,7 +83,9 @@ pub(crate) fn print(results: &[Measured], rate: u64) {
         table.add_row(cells);
     }
     println!("{table}");
-    println!("Latencies at {rate} calls a second from the moment each call was due. In brackets: ratio to the bare proxy.");
+    println!(
+        "Latencies at {rate} calls a second from the moment each call was due. In brackets: ratio to the bare proxy."
+    );
 }
 
 fn cell_text(row: &Row, result: &Measured, bare: Option<&Measured>, direct: Option<&Measured>) -> String {

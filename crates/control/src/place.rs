@@ -138,7 +138,11 @@ impl fmt::Display for Place {
 }
 
 fn child<'a>(parent: &'a Value, kind: Kind, name: &str) -> Option<&'a Value> {
-    parent.get(kind.name())?.as_array()?.iter().find(|item| item.get(kind.label()).and_then(Value::as_str) == Some(name))
+    parent
+        .get(kind.name())?
+        .as_array()?
+        .iter()
+        .find(|item| item.get(kind.label()).and_then(Value::as_str) == Some(name))
 }
 
 /// The settings of an account without the projects and keys inside it.

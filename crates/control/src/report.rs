@@ -202,7 +202,8 @@ fn tenant_id(text: &str) -> Result<TenantId, Failure> {
 
 /// Reads a time with its zone, or a date, which begins at midnight of the tenant's calendar.
 fn time(text: &str, zone: Option<&TimeZone>) -> Result<Timestamp, Failure> {
-    let advice = || Failure::malformed(format!("{text:?} is neither a date (2027-01-31) nor a time (2027-01-31T09:00:00Z)."));
+    let advice =
+        || Failure::malformed(format!("{text:?} is neither a date (2027-01-31) nor a time (2027-01-31T09:00:00Z)."));
     if let Ok(time) = text.parse::<jiff::Timestamp>() {
         return Ok(Timestamp::from_micros(time.as_microsecond()));
     }
@@ -215,7 +216,8 @@ fn time(text: &str, zone: Option<&TimeZone>) -> Result<Timestamp, Failure> {
 /// Reads an attempt as it is printed: `epoch-sequence`.
 fn attempt(text: &str) -> Result<AttemptId, Failure> {
     let parts = text.split_once('-').and_then(|(epoch, sequence)| Some((epoch.parse().ok()?, sequence.parse().ok()?)));
-    let (epoch, sequence) = parts.ok_or_else(|| Failure::malformed("'before' must be an attempt such as \"3-1200\"."))?;
+    let (epoch, sequence) =
+        parts.ok_or_else(|| Failure::malformed("'before' must be an attempt such as \"3-1200\"."))?;
     Ok(AttemptId { epoch, sequence })
 }
 

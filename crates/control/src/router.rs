@@ -72,7 +72,8 @@ struct ListParameters {
 
 async fn health(State(control): Shared) -> Response {
     let serving = control.live.as_ref().is_some_and(|live| live.ready());
-    Json(json!({"version": env!("CARGO_PKG_VERSION"), "process": std::process::id(), "serving": serving})).into_response()
+    Json(json!({"version": env!("CARGO_PKG_VERSION"), "process": std::process::id(), "serving": serving}))
+        .into_response()
 }
 
 async fn apply(State(control): Shared, bytes: Bytes) -> Response {
@@ -86,7 +87,8 @@ async fn export(State(control): Shared) -> Response {
 async fn explain(State(control): Shared, headers: HeaderMap, bytes: Bytes) -> Response {
     let named = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let (Some(key), Some(endpoint)) = (named("mandant-key"), named("mandant-endpoint")) else {
-        return Failure::malformed("The headers mandant-key and mandant-endpoint must say what to explain.").into_response();
+        return Failure::malformed("The headers mandant-key and mandant-endpoint must say what to explain.")
+            .into_response();
     };
     answer(move || control.explain(&key, &endpoint, bytes)).await
 }

@@ -110,7 +110,10 @@ async fn all_problems_come_at_once_and_nothing_is_changed() {
     bad["model"][0]["route"][0]["upstream"] = json!("nowhere");
     bad["tenant"][0]["models"] = json!(["unknown"]);
     let (status, answer) = bench.ask("POST", "/v1/apply", json!({"resources": bad})).await;
-    assert_eq!((status, answer["error"]["code"].as_str()), (StatusCode::UNPROCESSABLE_ENTITY, Some("invalid_resources")));
+    assert_eq!(
+        (status, answer["error"]["code"].as_str()),
+        (StatusCode::UNPROCESSABLE_ENTITY, Some("invalid_resources"))
+    );
     assert!(answer["error"]["problems"].as_array().unwrap().len() >= 2, "{answer:#}");
     assert_eq!(bench.good("GET", "/v1/export", Value::Null).await, json!({}));
 }
@@ -186,7 +189,15 @@ async fn usage_has_the_names_that_clients_rely_on() {
     let bench = Bench::new();
     bench.good("POST", "/v1/apply", json!({"resources": resources()})).await;
     let usage = bench.good("GET", "/v1/tenants/acme/usage?by=model&from=2026-01-01", Value::Null).await;
-    for name in ["tenant_id", "total_requests", "total_tokens", "total_cost_usd", "monthly_budget", "budget_remaining", "budget_utilization_pct"] {
+    for name in [
+        "tenant_id",
+        "total_requests",
+        "total_tokens",
+        "total_cost_usd",
+        "monthly_budget",
+        "budget_remaining",
+        "budget_utilization_pct",
+    ] {
         assert!(usage.get(name).is_some(), "{name} in {usage:#}");
     }
     let calls = bench.good("GET", "/v1/tenants/acme/calls?limit=5&since=2026-01-01T00:00:00Z", Value::Null).await;

@@ -124,7 +124,9 @@ impl Backend {
 pub(crate) fn open_store(settings: &Settings) -> Result<Store, Failure> {
     let source = settings.master_key_source()?;
     let opened = Store::open_with(&settings.data_dir, &source);
-    opened.with_context(|| format!("the store in {} cannot be opened", settings.data_dir.display())).map_err(Failure::from)
+    opened
+        .with_context(|| format!("the store in {} cannot be opened", settings.data_dir.display()))
+        .map_err(Failure::from)
 }
 
 /// A process that serves but does not answer must not be worked around: what it has in memory would not change.

@@ -51,7 +51,9 @@ impl Failure {
     pub(crate) fn json(&self) -> serde_json::Value {
         let (code, message, problems): (&str, String, &[Finding]) = match self {
             Failure::Config(findings) => ("invalid_config", "The settings file has problems.".into(), findings.list()),
-            Failure::Data(findings) => ("invalid_resources", "The file has problems. Nothing was changed.".into(), findings.list()),
+            Failure::Data(findings) => {
+                ("invalid_resources", "The file has problems. Nothing was changed.".into(), findings.list())
+            }
             Failure::Refused { code, message, problems } => (code, message.clone(), problems),
             Failure::Unreachable(message) => ("unreachable", message.clone(), &[]),
             Failure::Other(error) => ("failed", format!("{error:#}"), &[]),

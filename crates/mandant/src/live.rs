@@ -28,7 +28,10 @@ impl LiveRelay {
 
     /// Blocks until every usage record so far is durable.
     pub(crate) fn flush(&self) {
-        self.with(|running| Some(running.flush()));
+        self.with(|running| {
+            let _: () = running.flush();
+            Some(())
+        });
     }
 
     fn with<T>(&self, ask: impl FnOnce(&Running) -> Option<T>) -> Option<T> {

@@ -87,7 +87,8 @@ impl Output {
             _ => cell,
         };
         let plain = text.trim_start_matches('$').trim_end_matches('%');
-        let number = !plain.is_empty() && plain.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.' || byte == b',');
+        let number =
+            !plain.is_empty() && plain.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.' || byte == b',');
         if number { cell.set_alignment(CellAlignment::Right) } else { cell }
     }
 }

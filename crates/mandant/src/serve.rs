@@ -73,9 +73,9 @@ impl Serving {
         let relay_address = relay.address();
         let relay = Arc::new(LiveRelay::new(directory, relay));
 
-        let socket = ControlSocket::bind(&settings.data_dir).await.with_context(|| {
-            format!("{} cannot be made in {}", control::SOCKET_NAME, settings.data_dir.display())
-        })?;
+        let socket = ControlSocket::bind(&settings.data_dir)
+            .await
+            .with_context(|| format!("{} cannot be made in {}", control::SOCKET_NAME, settings.data_dir.display()))?;
         let socket_path = socket.path().to_owned();
         let tcp = TcpListener::bind(settings.control_listen).await;
         let tcp = tcp.with_context(|| format!("control.listen: {} cannot be used", settings.control_listen))?;
@@ -157,7 +157,8 @@ impl Serving {
 
 /// Two random words, from which request ids and the spreading of load come.
 fn seeds() -> Result<[u64; 2], Failure> {
-    let word = || getrandom::u64().map_err(|error| Failure::other(format!("the system gives no random bytes: {error}")));
+    let word =
+        || getrandom::u64().map_err(|error| Failure::other(format!("the system gives no random bytes: {error}")));
     Ok([word()?, word()?])
 }
 

@@ -118,7 +118,9 @@ impl Parts {
     fn next_end(&mut self) -> usize {
         let sent = self.progress.sent_bytes;
         let end = match &mut self.cuts {
-            Cuts::Events => self.events.iter().skip(self.progress.charged_events).map(|event| event.end).find(|end| *end > sent),
+            Cuts::Events => {
+                self.events.iter().skip(self.progress.charged_events).map(|event| event.end).find(|end| *end > sent)
+            }
             Cuts::Random { random, chunk_bytes_max } => Some(sent + random.usize(1..=(*chunk_bytes_max).max(1))),
             Cuts::EveryByte => Some(sent + 1),
         };

@@ -191,7 +191,9 @@ fn inputs(members: &Map<String, Value>, name: &str) -> Result<(Vec<String>, u64)
     match members.get(name) {
         Some(Value::String(text)) => Ok((vec![text.clone()], count_tokens(text))),
         Some(Value::Array(items)) if items.is_empty() => Err(refuse()),
-        Some(Value::Array(items)) if items.iter().all(Value::is_u64) => Ok((vec![numbers_text(items)], items.len() as u64)),
+        Some(Value::Array(items)) if items.iter().all(Value::is_u64) => {
+            Ok((vec![numbers_text(items)], items.len() as u64))
+        }
         Some(Value::Array(items)) if items.len() <= INPUTS_MAX => {
             let mut texts = Vec::with_capacity(items.len());
             let mut tokens = 0;

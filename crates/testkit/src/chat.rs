@@ -38,7 +38,9 @@ impl ChatAnswer<'_> {
             match &self.call.function {
                 None => page.json(&product.text()).text(",\"refusal\":null,\"annotations\":[]"),
                 Some(name) => {
-                    page.text("null,\"tool_calls\":[{\"id\":").id("call_").text(",\"type\":\"function\",\"function\":{\"name\":");
+                    page.text("null,\"tool_calls\":[{\"id\":")
+                        .id("call_")
+                        .text(",\"type\":\"function\",\"function\":{\"name\":");
                     page.json(name).text(",\"arguments\":").json(&product.text()).text("}}],\"refusal\":null")
                 }
             };
@@ -68,7 +70,9 @@ impl ChatAnswer<'_> {
         let mut page = Page::default();
         for (index, product) in self.products.iter().enumerate() {
             match &self.call.function {
-                None => self.delta(&mut page, index, "{\"role\":\"assistant\",\"content\":\"\",\"refusal\":null}", None),
+                None => {
+                    self.delta(&mut page, index, "{\"role\":\"assistant\",\"content\":\"\",\"refusal\":null}", None)
+                }
                 Some(name) => self.function_start(&mut page, index, name),
             }
             page.end_event(product.reasoning_tokens + u64::from(self.call.function.is_some()));
@@ -98,7 +102,10 @@ impl ChatAnswer<'_> {
     }
 
     fn head(&self, page: &mut Page) {
-        page.text("data: {\"id\":").id("chatcmpl-").text(",\"object\":\"chat.completion.chunk\",\"created\":").created();
+        page.text("data: {\"id\":")
+            .id("chatcmpl-")
+            .text(",\"object\":\"chat.completion.chunk\",\"created\":")
+            .created();
         page.text(",\"model\":").json(&self.call.common.model);
         page.text(",\"service_tier\":\"default\",\"system_fingerprint\":").json(FINGERPRINT).text(",\"choices\":[");
     }
@@ -117,8 +124,11 @@ impl ChatAnswer<'_> {
     fn function_start(&self, page: &mut Page, index: usize, name: &str) {
         self.head(page);
         page.text("{\"index\":").number(index as u64);
-        page.text(",\"delta\":{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"index\":0,\"id\":").id("call_");
-        page.text(",\"type\":\"function\",\"function\":{\"name\":").json(name).text(",\"arguments\":\"\"}}],\"refusal\":null}");
+        page.text(",\"delta\":{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"index\":0,\"id\":")
+            .id("call_");
+        page.text(",\"type\":\"function\",\"function\":{\"name\":")
+            .json(name)
+            .text(",\"arguments\":\"\"}}],\"refusal\":null}");
         self.tail(page, None);
     }
 
@@ -127,9 +137,10 @@ impl ChatAnswer<'_> {
         page.text("{\"index\":").number(index as u64);
         match &self.call.function {
             None => page.text(",\"delta\":{\"content\":").json(piece).text("}"),
-            Some(_) => {
-                page.text(",\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":").json(piece).text("}}]}")
-            }
+            Some(_) => page
+                .text(",\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":")
+                .json(piece)
+                .text("}}]}"),
         };
         self.tail(page, None);
     }

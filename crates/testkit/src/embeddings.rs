@@ -34,7 +34,11 @@ pub(crate) fn plain(call: &EmbeddingCall, dimensions_default: usize, shape: Opti
         };
         let copies = if shape == Some(UsageShape::Twice) { 2 } else { 1 };
         for _ in 0..copies {
-            page.text(",\"usage\":{\"prompt_tokens\":").text(&tokens).text(",\"total_tokens\":").text(&tokens).text("}");
+            page.text(",\"usage\":{\"prompt_tokens\":")
+                .text(&tokens)
+                .text(",\"total_tokens\":")
+                .text(&tokens)
+                .text("}");
         }
     }
     page.text("}").end_event(0);
@@ -43,9 +47,9 @@ pub(crate) fn plain(call: &EmbeddingCall, dimensions_default: usize, shape: Opti
 
 fn vector(text: &str, dimensions: usize) -> Vec<f32> {
     // FNV-1a: equal texts must give equal vectors on every machine and in every version.
-    let seed = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
+    let seed = text
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
     let mut random = fastrand::Rng::with_seed(seed);
     let raw: Vec<f32> = (0..dimensions).map(|_| random.f32() * 2.0 - 1.0).collect();
     let length = raw.iter().map(|number| number * number).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);

@@ -206,7 +206,8 @@ mod tests {
 
     #[test]
     fn a_typing_error_is_refused() {
-        for model in ["sim-", "sim-eror-500", "sim-error", "sim-error-99", "sim-tokens", "sim-gzip-3", "sim-echo..text"] {
+        for model in ["sim-", "sim-eror-500", "sim-error", "sim-error-99", "sim-tokens", "sim-gzip-3", "sim-echo..text"]
+        {
             assert!(Directives::of_model(model).is_err(), "{model}");
         }
     }

@@ -84,7 +84,8 @@ pub(crate) fn prepare(
     if options.models.as_ref().is_some_and(|known| !known.contains(&model)) {
         return Err(ErrorAnswer::unknown_model(&model));
     }
-    let named = Directives::of_model(&model).map_err(|error| ErrorAnswer::invalid(&error.to_string(), Some("model")))?;
+    let named =
+        Directives::of_model(&model).map_err(|error| ErrorAnswer::invalid(&error.to_string(), Some("model")))?;
     let by_prefix = options.faults.iter().find(|(prefix, _)| model.starts_with(prefix)).map(|(_, fault)| fault);
     let header = overrides.header.unwrap_or_default();
     let fault = overrides.scripted.or(header.fault).or(named.fault).or_else(|| by_prefix.cloned()).unwrap_or_default();

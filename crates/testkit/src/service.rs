@@ -10,7 +10,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use http::header::{
+    AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
+};
 use http::{HeaderMap, Method, Request, Response, StatusCode, request};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
@@ -81,7 +83,9 @@ impl Shared {
         let (head, body) = req.into_parts();
         let mut answer = match Limited::new(body, self.options.body_bytes_max).collect().await {
             Ok(collected) => self.answer(sequence, &head, collected.to_bytes()).await?,
-            Err(problem) if problem.is::<http_body_util::LengthLimitError>() => error(&ErrorAnswer::too_large(), Guard::default()),
+            Err(problem) if problem.is::<http_body_util::LengthLimitError>() => {
+                error(&ErrorAnswer::too_large(), Guard::default())
+            }
             Err(_) => return Err(HangUp),
         };
         if self.options.replay.is_none() {
@@ -241,7 +245,8 @@ impl Shared {
                 ending = Ending::Abort;
             }
             Fault::EndlessLine => {
-                let head = if prepared.is_stream { "data: {\"choices\":[{\"delta\":{\"content\":\"" } else { "{\"id\":\"" };
+                let head =
+                    if prepared.is_stream { "data: {\"choices\":[{\"delta\":{\"content\":\"" } else { "{\"id\":\"" };
                 bytes = Bytes::from_static(head.as_bytes());
                 events.clear();
                 ending = Ending::Endless(Bytes::from_static(&ENDLESS_PIECE));
@@ -273,7 +278,9 @@ impl Shared {
     fn cuts(&self, sequence: u64, prepared: &Prepared) -> Cuts {
         match (&prepared.fault, self.options.chunk_borders) {
             (Fault::SlowDrip { .. }, _) => Cuts::EveryByte,
-            (_, ChunkBorders::Random { chunk_bytes_max }) => Cuts::Random { random: self.random(sequence), chunk_bytes_max },
+            (_, ChunkBorders::Random { chunk_bytes_max }) => {
+                Cuts::Random { random: self.random(sequence), chunk_bytes_max }
+            }
             // The events' places say nothing about compressed bytes.
             (Fault::Gzip, _) => Cuts::Random { random: self.random(sequence), chunk_bytes_max: 512 },
             _ => Cuts::Events,

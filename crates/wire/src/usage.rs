@@ -135,10 +135,13 @@ pub(crate) fn read(
     })
 }
 
+/// Reads one member of an object by its raw name.
+type Member<'a> = dyn FnMut(&mut Lenient<'_>, &[u8]) -> Result<(), ScanError> + 'a;
+
 /// Takes an object of details, or whatever stands in its place.
 fn details(
     scanner: &mut Lenient<'_>,
-    member: &mut dyn FnMut(&mut Lenient<'_>, &[u8]) -> Result<(), ScanError>,
+    member: &mut Member<'_>,
 ) -> Result<(), ScanError> {
     match scanner.kind()? {
         Kind::Object => scanner.object(|scanner, key| member(scanner, key.raw)),

@@ -84,7 +84,9 @@ impl Reader<'_> {
         let with = |name: String| if name == "self" { prefix.to_vec() } else { [prefix, &[name]].concat() };
         let line = tree.span().start().line;
         match tree {
-            syn::UseTree::Path(path) => self.walk(&path.tree, &[prefix, &[path.ident.to_string()]].concat(), is_exported),
+            syn::UseTree::Path(path) => {
+                self.walk(&path.tree, &[prefix, &[path.ident.to_string()]].concat(), is_exported)
+            }
             syn::UseTree::Group(group) => group.items.iter().for_each(|tree| self.walk(tree, prefix, is_exported)),
             syn::UseTree::Name(name) => {
                 self.import(&name.ident.to_string(), &with(name.ident.to_string()), is_exported, line);
@@ -122,11 +124,10 @@ impl<'ast> Visit<'ast> for Reader<'_> {
 
     fn visit_path(&mut self, path: &'ast syn::Path) {
         let segments: Vec<String> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
-        if segments.len() > 1 {
-            if let Some(absolute) = self.absolute(&segments) {
+        if segments.len() > 1
+            && let Some(absolute) = self.absolute(&segments) {
                 self.module.uses.push((absolute, path.span().start().line));
             }
-        }
         visit::visit_path(self, path);
     }
 }

@@ -41,12 +41,7 @@ const RULES: &[Rule] = &[
         ours_in_tests: &[],
         others: Some(&["bpe-openai", "bytes", "serde", "serde_json", "smallvec", "thiserror", "toml"]),
     },
-    Rule {
-        name: "store",
-        ours: &["base", "ledger", "admit", "catalog", "wire"],
-        ours_in_tests: &[],
-        others: None,
-    },
+    Rule { name: "store", ours: &["base", "ledger", "admit", "catalog", "wire"], ours_in_tests: &[], others: None },
     Rule {
         name: "gateway",
         ours: &["base", "ledger", "admit", "catalog", "wire", "store"],

@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn a_file_says_what_it_is_for() {
-        assert!(opens_with_sentence("//! Reads things.\n\nfn a() {}") == false, "two words say nothing");
+        assert!(!opens_with_sentence("//! Reads things.\n\nfn a() {}"), "two words say nothing");
         assert!(opens_with_sentence("//! Reads the head\n//! of a request.\n//!\n//! More"));
         for bad in ["", "fn a() {}", "// Not a doc comment here.", "\n//! Too late by one.", "//! No end of it"] {
             assert_eq!(check(&[file(bad)]).len(), 1, "{bad:?}");

@@ -1,5 +1,7 @@
 //! The relay as its clients meet it: a real server, a real store, a simulated provider, one file a promise.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a test says what it skipped")]
+
 mod app;
 mod client;
 

@@ -18,7 +18,7 @@ use crate::client::{Client, post};
 fn traffic() -> Option<PathBuf> {
     let folder = std::env::var_os("MANDANT_TRAFFIC");
     if folder.is_none() {
-        println!("MANDANT_TRAFFIC is not set: no recorded traffic to replay");
+        eprintln!("MANDANT_TRAFFIC is not set: no recorded traffic to replay");
     }
     folder.map(|folder| PathBuf::from(folder).join("open.jsonl.gz"))
 }
@@ -65,7 +65,7 @@ fn route(exchange: &Exchange) -> Option<&'static str> {
 /// Paths that end alike but speak something else.
 fn is_openai_dialect(exchange: &Exchange) -> bool {
     // Writer's completions stream `{"value":...}`; Snowflake's Cortex and Voyage are close enough to be in.
-    !(exchange.provider == "writer")
+    (exchange.provider != "writer")
 }
 
 fn model_of(case: &Case) -> Value {

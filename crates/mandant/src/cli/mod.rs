@@ -9,15 +9,16 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use resource::{
-    Account, AccountTerms, KeyCommand, KeyTerms, ModelCommand, ModelTerms, ProjectCommand, ProjectTerms,
-    TenantCommand, TenantTerms, Unset, UpstreamCommand, UpstreamTerms,
+    Account, KeyCommand, ModelCommand, ProjectCommand, TenantCommand, Unset, UpstreamCommand, UpstreamTerms,
 };
 
 /// A multi-tenant relay for LLM APIs: keys, limits, budgets and usage for every tenant, in front of your providers.
 #[derive(Debug, Parser)]
 #[command(name = "mandant", version, arg_required_else_help = true, disable_help_subcommand = true)]
-#[command(after_help = "Example:\n  mandant demo\n\nExit codes: 0 done, 1 failed, 2 wrong usage, 64 configuration has problems, \
-                        65 what was given has problems,\n69 the process cannot be reached")]
+#[command(
+    after_help = "Example:\n  mandant demo\n\nExit codes: 0 done, 1 failed, 2 wrong usage, 64 configuration has problems, \
+                        65 what was given has problems,\n69 the process cannot be reached"
+)]
 pub(crate) struct Cli {
     /// What holds for every command.
     #[command(flatten)]
@@ -51,7 +52,9 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  mandant demo\n  mandant demo --once --listen 127.0.0.1:0")]
     Demo(Demo),
     /// Create or change what a resource file describes; tells what changed.
-    #[command(after_help = "Example:\n  mandant apply -f resources.toml --dry-run\n  mandant export | mandant apply -f -")]
+    #[command(
+        after_help = "Example:\n  mandant apply -f resources.toml --dry-run\n  mandant export | mandant apply -f -"
+    )]
     Apply(Apply),
     /// Write all resources in the form that apply reads. Secrets of keys are not stored and not written.
     #[command(after_help = "Example:\n  mandant export > resources.toml")]

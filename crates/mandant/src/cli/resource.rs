@@ -304,7 +304,9 @@ impl ModelTerms {
 fn without_nulls(value: Value) -> Value {
     let Value::Object(members) = value else { return value };
     let kept = members.into_iter().map(|(name, value)| (name, without_nulls(value)));
-    Value::Object(kept.filter(|(_, value)| !value.is_null() && value.as_object().is_none_or(|map| !map.is_empty())).collect())
+    Value::Object(
+        kept.filter(|(_, value)| !value.is_null() && value.as_object().is_none_or(|map| !map.is_empty())).collect(),
+    )
 }
 
 fn joined<const N: usize>(parts: [Value; N]) -> Value {
@@ -468,7 +470,9 @@ pub(crate) enum KeyCommand {
 #[derive(Debug, Subcommand)]
 pub(crate) enum UpstreamCommand {
     /// Create an upstream.
-    #[command(after_help = "Example:\n  mandant upstream create openai --base-url https://api.openai.com/v1 --api-key env:OPENAI_API_KEY")]
+    #[command(
+        after_help = "Example:\n  mandant upstream create openai --base-url https://api.openai.com/v1 --api-key env:OPENAI_API_KEY"
+    )]
     Create {
         /// The new upstream's name.
         upstream: String,
@@ -509,7 +513,9 @@ pub(crate) enum UpstreamCommand {
 #[derive(Debug, Subcommand)]
 pub(crate) enum ModelCommand {
     /// Create a model; bounds and price that are left out come from the default catalogue when it knows the name.
-    #[command(after_help = "Example:\n  mandant model create gpt-4.1 --route openai --input-price 8.00 --output-price 8.00")]
+    #[command(
+        after_help = "Example:\n  mandant model create gpt-4.1 --route openai --input-price 8.00 --output-price 8.00"
+    )]
     Create {
         /// The name that clients use.
         model: String,

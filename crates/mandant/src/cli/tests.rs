@@ -46,8 +46,20 @@ fn no_option_takes_a_secret_itself() {
 #[test]
 fn settings_become_a_patch_of_what_was_named() {
     let cli = Cli::try_parse_from([
-        "mandant", "tenant", "update", "acme", "--rpm", "5", "--usd-per-month", "10.50", "--models", "a,b", "--unset",
-        "limits.concurrency", "--unset", "timezone",
+        "mandant",
+        "tenant",
+        "update",
+        "acme",
+        "--rpm",
+        "5",
+        "--usd-per-month",
+        "10.50",
+        "--models",
+        "a,b",
+        "--unset",
+        "limits.concurrency",
+        "--unset",
+        "timezone",
     ]);
     let Ok(Cli { command: Command::Tenant(TenantCommand::Update { terms, unset, .. }), .. }) = cli else {
         panic!("it parses")
@@ -70,7 +82,9 @@ fn the_tree_of_commands_is_the_documented_one() {
         let options: Vec<String> = command
             .get_arguments()
             .filter(|argument| !argument.is_global_set())
-            .map(|argument| argument.get_long().map_or_else(|| argument.get_id().to_string(), |long| format!("--{long}")))
+            .map(|argument| {
+                argument.get_long().map_or_else(|| argument.get_id().to_string(), |long| format!("--{long}"))
+            })
             .collect();
         tree.push_str(&format!("{path} {}\n", options.join(" ")).replace(" \n", "\n"));
     });

@@ -130,9 +130,10 @@ fn master_key(settings: &Settings) -> Finding {
     };
     let name = path.display();
     match std::fs::metadata(&path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            finding(Mark::Warning, format!("{name} does not exist; if the store was used before, restore it from your backup"))
-        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => finding(
+            Mark::Warning,
+            format!("{name} does not exist; if the store was used before, restore it from your backup"),
+        ),
         Err(error) => finding(Mark::Problem, format!("{name} cannot be looked at: {error}")),
         Ok(metadata) if metadata.permissions().mode() & 0o077 != 0 => {
             finding(Mark::Problem, format!("{name} is open to others: chmod 600 {name}"))
@@ -149,7 +150,8 @@ fn clock_against(data_dir: &Path) -> Finding {
     let hour = jiff::SignedDuration::from_hours(1);
     match written {
         Some(written) if written.duration_since(now) > hour => {
-            let told = format!("it is {now:.0} by this clock, but the store was written at {written:.0}; set the clock");
+            let told =
+                format!("it is {now:.0} by this clock, but the store was written at {written:.0}; set the clock");
             Finding::new("clock", Mark::Problem, told)
         }
         _ if now.as_second() < 1_767_225_600 => {
@@ -164,9 +166,11 @@ fn contents(tree: &Value) -> Finding {
     let [upstreams, models, tenants] = ["upstream", "model", "tenant"].map(count);
     let told = format!("{upstreams} upstreams, {models} models, {tenants} tenants");
     match (upstreams, models, tenants) {
-        (0, ..) | (_, 0, _) | (.., 0) => {
-            Finding::new("resources", Mark::Warning, format!("{told}; nobody can call yet: mandant apply -f resources.toml"))
-        }
+        (0, ..) | (_, 0, _) | (.., 0) => Finding::new(
+            "resources",
+            Mark::Warning,
+            format!("{told}; nobody can call yet: mandant apply -f resources.toml"),
+        ),
         _ => Finding::new("resources", Mark::Ok, told),
     }
 }
@@ -223,7 +227,8 @@ fn credential(upstream: &str, place: &str) -> Finding {
 
 /// Whether the listeners can listen, or do.
 fn ports(settings: &Settings) -> Vec<Finding> {
-    let serving = settings.data_dir.exists().then(|| Store::serving_process(&settings.data_dir).ok().flatten()).flatten();
+    let serving =
+        settings.data_dir.exists().then(|| Store::serving_process(&settings.data_dir).ok().flatten()).flatten();
     if let Some(process) = serving {
         return vec![Finding::new("listeners", Mark::Ok, format!("process {process} serves"))];
     }
@@ -251,7 +256,9 @@ fn open_files(settings: &Settings) -> Finding {
         Some(limit) if limit < needed => Finding::new(
             "open files",
             Mark::Warning,
-            format!("at most {limit}, but relay.connections_max may need {needed}: raise the limit (ulimit -Hn) or lower it"),
+            format!(
+                "at most {limit}, but relay.connections_max may need {needed}: raise the limit (ulimit -Hn) or lower it"
+            ),
         ),
         Some(limit) => Finding::new("open files", Mark::Ok, format!("at most {limit}")),
         None => Finding::new("open files", Mark::Ok, "no limit"),

@@ -21,14 +21,19 @@ struct Kind {
     columns: &'static [&'static str],
 }
 
-const TENANT: Kind =
-    Kind { collection: "tenants", name: "tenant", columns: &["place", "name", "status", "priority", "limits", "budget"] };
-const PROJECT: Kind = Kind { collection: "projects", name: "project", columns: &["place", "models", "limits", "budget"] };
+const TENANT: Kind = Kind {
+    collection: "tenants",
+    name: "tenant",
+    columns: &["place", "name", "status", "priority", "limits", "budget"],
+};
+const PROJECT: Kind =
+    Kind { collection: "projects", name: "project", columns: &["place", "models", "limits", "budget"] };
 const KEY: Kind =
     Kind { collection: "keys", name: "key", columns: &["place", "status", "expires", "models", "limits", "budget"] };
 const UPSTREAM: Kind =
     Kind { collection: "upstreams", name: "upstream", columns: &["place", "dialect", "base_url", "api_keys"] };
-const MODEL: Kind = Kind { collection: "models", name: "model", columns: &["place", "kind", "route", "price", "fallbacks"] };
+const MODEL: Kind =
+    Kind { collection: "models", name: "model", columns: &["place", "kind", "route", "price", "fallbacks"] };
 
 /// Answers of a command about one kind of resource.
 struct Desk<'a> {

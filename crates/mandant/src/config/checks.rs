@@ -62,7 +62,8 @@ pub(super) fn duration(text: &str) -> Result<Value, String> {
 /// A span of time in one unit of at most an hour, as timeouts of upstreams have.
 pub(super) fn timeout(text: &str) -> Result<Value, String> {
     let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
-    let good = digits.parse::<u32>().is_ok_and(|number| number > 0) && ["ms", "s", "m", "h"].contains(&&text[digits.len()..]);
+    let good =
+        digits.parse::<u32>().is_ok_and(|number| number > 0) && ["ms", "s", "m", "h"].contains(&&text[digits.len()..]);
     let advice = "must be a span of time such as \"250ms\", \"5s\", \"10m\" or \"1h\"";
     if good { Ok(Value::from(text)) } else { Err(advice.into()) }
 }
@@ -77,7 +78,9 @@ pub(super) fn timestamp(text: &str) -> Result<Value, String> {
 /// A time zone of the IANA database.
 pub(super) fn timezone(text: &str) -> Result<Value, String> {
     let known = jiff::tz::TimeZone::get(text);
-    known.map(|_| Value::from(text)).map_err(|_| "is no time zone; write one such as \"Europe/Berlin\" or \"UTC\"".into())
+    known
+        .map(|_| Value::from(text))
+        .map_err(|_| "is no time zone; write one such as \"Europe/Berlin\" or \"UTC\"".into())
 }
 
 /// A listening address.
@@ -129,7 +132,8 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     while !rest.is_empty() {
         let digits = rest.len() - rest.trim_start_matches(|letter: char| letter.is_ascii_digit()).len();
         let number: u64 = rest[..digits].parse().map_err(|_| advice())?;
-        let unit = rest[digits..].len() - rest[digits..].trim_start_matches(|letter: char| letter.is_ascii_alphabetic()).len();
+        let unit =
+            rest[digits..].len() - rest[digits..].trim_start_matches(|letter: char| letter.is_ascii_alphabetic()).len();
         let millis_each = match &rest[digits..digits + unit] {
             "ms" => 1,
             "s" => 1_000,
@@ -149,10 +153,10 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
 pub(crate) fn write_duration(span: Duration) -> String {
     let millis = span.as_millis();
     match millis {
-        _ if millis % 1_000 != 0 => format!("{millis}ms"),
-        _ if millis % 86_400_000 == 0 => format!("{}d", millis / 86_400_000),
-        _ if millis % 3_600_000 == 0 => format!("{}h", millis / 3_600_000),
-        _ if millis % 60_000 == 0 => format!("{}m", millis / 60_000),
+        _ if !millis.is_multiple_of(1_000) => format!("{millis}ms"),
+        _ if millis.is_multiple_of(86_400_000) => format!("{}d", millis / 86_400_000),
+        _ if millis.is_multiple_of(3_600_000) => format!("{}h", millis / 3_600_000),
+        _ if millis.is_multiple_of(60_000) => format!("{}m", millis / 60_000),
         _ => format!("{}s", millis / 1_000),
     }
 }
@@ -163,13 +167,17 @@ mod tests {
 
     #[test]
     fn spans_of_time_are_read_and_written() {
-        for (text, millis) in [("250ms", 250), ("5s", 5_000), ("10m", 600_000), ("1h30m", 5_400_000), ("7d", 604_800_000)] {
+        for (text, millis) in
+            [("250ms", 250), ("5s", 5_000), ("10m", 600_000), ("1h30m", 5_400_000), ("7d", 604_800_000)]
+        {
             assert_eq!(parse_duration(text), Ok(Duration::from_millis(millis)), "{text}");
-            assert_eq!(parse_duration(&write_duration(Duration::from_millis(millis))), Ok(Duration::from_millis(millis)));
+            assert_eq!(
+                parse_duration(&write_duration(Duration::from_millis(millis))),
+                Ok(Duration::from_millis(millis))
+            );
         }
         for bad in ["", "5", "s", "-1s", "1.5s", "0s", "5 years", "99999999999999999999s", "9999999d"] {
             assert!(parse_duration(bad).is_err(), "{bad:?}");
         }
     }
-
 }

@@ -69,7 +69,11 @@ fn relay(out: &mut Page, relay: &gateway::Settings) {
         relay.http2_streams_max.to_string(),
         "Calls at once on one HTTP/2 connection of a client.",
     );
-    out.key("head_timeout", span(relay.head_timeout), "A client must send the head of its next request within this time.");
+    out.key(
+        "head_timeout",
+        span(relay.head_timeout),
+        "A client must send the head of its next request within this time.",
+    );
     out.key("body_timeout", span(relay.body_timeout), "A client must send the whole body within this time.");
     out.key(
         "stream_drain",
@@ -88,7 +92,11 @@ fn relay(out: &mut Page, relay: &gateway::Settings) {
         "Usage records that may wait for the disk; beyond it new calls are refused with 503.",
     );
     out.key("upstream_idle_max", relay.upstream_idle_max.to_string(), "Idle connections kept to one upstream.");
-    out.key("upstream_idle_timeout", span(relay.upstream_idle_timeout), "An idle upstream connection is closed after this.");
+    out.key(
+        "upstream_idle_timeout",
+        span(relay.upstream_idle_timeout),
+        "An idle upstream connection is closed after this.",
+    );
     out.key(
         "upstream_http2_connections_max",
         relay.upstream_http2_connections_max.to_string(),
@@ -140,8 +148,8 @@ fn span(value: Duration) -> String {
 
 fn bytes(value: u64) -> String {
     match value {
-        _ if value % (1 << 20) == 0 => text(&format!("{}MiB", value >> 20)),
-        _ if value % (1 << 10) == 0 => text(&format!("{}KiB", value >> 10)),
+        _ if value.is_multiple_of(1 << 20) => text(&format!("{}MiB", value >> 20)),
+        _ if value.is_multiple_of(1 << 10) => text(&format!("{}KiB", value >> 10)),
         _ => value.to_string(),
     }
 }

@@ -149,7 +149,7 @@ impl Walk {
         }
         for field in form.fields.iter().filter(|field| field.required && self.whole) {
             if !out.contains_key(field.name) {
-                let at = self.source.line(path).map_or_else(|| self.findings.line(span), |line| line);
+                let at = self.source.line(path).unwrap_or_else(|| self.findings.line(span));
                 let message = format!("missing; add {}", example(field));
                 self.findings.add_at(Some(at), &join(path, field.name), message);
             }

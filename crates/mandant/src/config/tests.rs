@@ -130,7 +130,9 @@ fn all_problems_of_the_settings_are_told_at_once() {
 
 #[test]
 fn broken_toml_is_told_with_its_line_beside_the_other_problems() {
-    let lines = problems("data_dir = \"x\n[relay]\nlistn = \"127.0.0.1:1\"\nlisten = \"127.0.0.1:1\"\nlisten = \"127.0.0.1:1\"\n");
+    let lines = problems(
+        "data_dir = \"x\n[relay]\nlistn = \"127.0.0.1:1\"\nlisten = \"127.0.0.1:1\"\nlisten = \"127.0.0.1:1\"\n",
+    );
     assert!(lines[0].starts_with("mandant.toml:1: not valid TOML: "), "{lines:#?}");
     assert!(lines.iter().any(|line| line.starts_with("mandant.toml:3: relay.listn: unknown key")), "{lines:#?}");
     assert!(lines.iter().any(|line| line.starts_with("mandant.toml:5: not valid TOML: duplicate key")), "{lines:#?}");

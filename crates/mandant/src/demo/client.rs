@@ -67,7 +67,8 @@ async fn exchange(relay: SocketAddr, secret: &str, sample: &Sample, prompt: &str
     let cost = answer.headers().get("mandant-cost-usd").and_then(|value| value.to_str().ok()).map(str::to_owned);
     let body = answer.into_body().collect().await.context("the answer broke off")?;
     connection.abort();
-    let trailer = body.trailers().and_then(|trailers| trailers.get("mandant-cost-usd")?.to_str().ok().map(str::to_owned));
+    let trailer =
+        body.trailers().and_then(|trailers| trailers.get("mandant-cost-usd")?.to_str().ok().map(str::to_owned));
     let bytes = body.to_bytes();
     Ok(Outcome { status, cost: cost.or(trailer), told: in_few_words(&bytes, sample.stream && status == 200) })
 }

@@ -84,7 +84,12 @@ async fn set_up(settings: &Settings, provider: &SimulatedProvider) -> Result<Has
         let made = answer["secrets"].as_array().map_or(0, Vec::len);
         if made < 4 {
             // A data folder of an earlier demonstration has keys whose secrets nobody knows: they get new ones.
-            for key in ["tenant_premium_001/main/app", "tenant_standard_002/main/app", "tenant_standard_002/main/trickle", "tenant_small_003/main/app"] {
+            for key in [
+                "tenant_premium_001/main/app",
+                "tenant_standard_002/main/app",
+                "tenant_standard_002/main/trickle",
+                "tenant_small_003/main/app",
+            ] {
                 let path = format!("/v1/keys/{}/rotate", path_part(key));
                 let rotated = backend.ask(Question::new(Method::POST, &path))?;
                 if let (Some(all), Some(new)) = (answer["secrets"].as_array_mut(), rotated["secrets"].as_array()) {
@@ -236,7 +241,8 @@ impl Folder {
         if let Some(path) = given {
             return Ok(Folder { path, temporary: false });
         }
-        let word = getrandom::u32().map_err(|error| Failure::other(format!("the system gives no random bytes: {error}")))?;
+        let word =
+            getrandom::u32().map_err(|error| Failure::other(format!("the system gives no random bytes: {error}")))?;
         let path = std::env::temp_dir().join(format!("mandant-demo-{word:08x}"));
         Ok(Folder { path, temporary: true })
     }

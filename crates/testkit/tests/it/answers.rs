@@ -100,9 +100,9 @@ async fn a_tool_is_called_with_an_echo_until_it_has_answered() {
 
     body["stream"] = json!(true);
     let streamed = chat(&provider, body.clone()).await.events();
-    let pieces = streamed.iter().filter_map(|event| {
-        event["choices"][0]["delta"]["tool_calls"][0]["function"]["arguments"].as_str()
-    });
+    let pieces = streamed
+        .iter()
+        .filter_map(|event| event["choices"][0]["delta"]["tool_calls"][0]["function"]["arguments"].as_str());
     assert_eq!(pieces.collect::<String>(), call["function"]["arguments"].as_str().unwrap());
 
     body["stream"] = json!(false);
@@ -157,8 +157,12 @@ async fn embeddings_come_as_numbers_or_base64() {
     let provider = provider(Options { embedding_dimensions: 8, ..Options::default() }).await;
     let body = json!({"model": "embed", "input": ["hello", "hello", [1, 2, 3]]});
     let answer = send(&provider, "/v1/embeddings", &[KEY], &body.to_string()).await.json();
-    let vectors: Vec<Vec<f64>> =
-        answer["data"].as_array().unwrap().iter().map(|one| serde_json::from_value(one["embedding"].clone()).unwrap()).collect();
+    let vectors: Vec<Vec<f64>> = answer["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| serde_json::from_value(one["embedding"].clone()).unwrap())
+        .collect();
     assert_eq!(vectors[0], vectors[1]);
     assert_ne!(vectors[0], vectors[2]);
     assert_eq!(vectors[0].len(), 8);

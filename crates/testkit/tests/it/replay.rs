@@ -20,7 +20,14 @@ fn fixture() -> Replay {
     let lines = [
         line("one", json!({"model": "m", "a": 1}), 200, false, "utf-8", "{ \"spaced\":  true }"),
         line("two", json!({"model": "m", "a": 1}), 429, false, "base64", "AAEC/w=="),
-        line("three", json!({"model": "m", "stream": true}), 200, true, "utf-8", "data: ä😀\r\n\r\ndata: [DONE]\r\n\r\n"),
+        line(
+            "three",
+            json!({"model": "m", "stream": true}),
+            200,
+            true,
+            "utf-8",
+            "data: ä😀\r\n\r\ndata: [DONE]\r\n\r\n",
+        ),
     ];
     Replay::read(lines.join("\n").as_bytes(), |_| true).unwrap()
 }
@@ -47,7 +54,8 @@ async fn recorded_answers_are_found_by_path_and_body_in_turn() {
 #[tokio::test]
 async fn recorded_streams_come_at_random_borders() {
     let borders = ChunkBorders::Random { chunk_bytes_max: 3 };
-    let options = Options { replay: Some(fixture().ignoring(&["stream_options"])), chunk_borders: borders, ..Options::default() };
+    let options =
+        Options { replay: Some(fixture().ignoring(&["stream_options"])), chunk_borders: borders, ..Options::default() };
     let provider = provider(options).await;
     let body = json!({"model": "m", "stream": true, "stream_options": {"include_usage": true}}).to_string();
     let reply = send(&provider, "/v1/chat/completions", &[KEY], &body).await;

@@ -49,8 +49,12 @@ async fn completions_stream_too() {
     let reply = send(&provider, "/v1/completions", &[KEY], &body.to_string()).await;
     let events = reply.events();
     assert!(reply.text().ends_with("data: [DONE]\n\n"));
-    let second: String =
-        events.iter().map(|event| &event["choices"][0]).filter(|choice| choice["index"] == 1).filter_map(|choice| choice["text"].as_str()).collect();
+    let second: String = events
+        .iter()
+        .map(|event| &event["choices"][0])
+        .filter(|choice| choice["index"] == 1)
+        .filter_map(|choice| choice["text"].as_str())
+        .collect();
     assert_eq!(second, "answer comes from a simulated");
     assert_eq!(events.last().unwrap()["usage"]["completion_tokens"], 10);
 }
@@ -75,13 +79,18 @@ async fn random_borders_cut_anywhere_and_lose_nothing() {
     assert_eq!(frames[0], frames[1], "the same seed, the same borders");
     assert_ne!(frames[0], frames[2]);
     // And byte by byte.
-    let reply = chat(&provider(Options { chunk_latency: Duration::ZERO, ..options(1, 1) }).await, stream(json!({}))).await;
+    let reply =
+        chat(&provider(Options { chunk_latency: Duration::ZERO, ..options(1, 1) }).await, stream(json!({}))).await;
     assert_eq!(reply.streamed_text(), text);
 }
 
 #[tokio::test(start_paused = true)]
 async fn latencies_are_kept_in_the_runtimes_time() {
-    let options = Options { first_byte_latency: Duration::from_secs(5), chunk_latency: Duration::from_secs(1), ..Options::default() };
+    let options = Options {
+        first_byte_latency: Duration::from_secs(5),
+        chunk_latency: Duration::from_secs(1),
+        ..Options::default()
+    };
     let provider = provider(options).await;
     let start = Instant::now();
     let reply = chat(&provider, stream(json!({"max_tokens": 10}))).await;

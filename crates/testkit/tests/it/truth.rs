@@ -105,7 +105,8 @@ async fn reported_usage_is_what_is_billed() {
             body["max_tokens"] = json!(n * 10);
             body["stream_options"] = json!({"include_usage": true});
             let reply = chat(&provider, body).await;
-            let usage = if stream { reply.events().last().unwrap()["usage"].clone() } else { reply.json()["usage"].clone() };
+            let usage =
+                if stream { reply.events().last().unwrap()["usage"].clone() } else { reply.json()["usage"].clone() };
             prompt += usage["prompt_tokens"].as_u64().unwrap();
             completion += usage["completion_tokens"].as_u64().unwrap();
             cached += usage["prompt_tokens_details"]["cached_tokens"].as_u64().unwrap();

@@ -147,6 +147,6 @@ fn is_base64(raw: &[u8]) -> bool {
             | (byte == b'\\'))
     };
     // No early exit inside a block, so that the compiler can use vector instructions.
-    let is_clean = |block: &[u8]| block.iter().fold(false, |found, &byte| found | is_stranger(byte)) == false;
+    let is_clean = |block: &[u8]| !block.iter().fold(false, |found, &byte| found | is_stranger(byte));
     raw.chunks(256).all(is_clean) && memchr::memchr_iter(b'\\', raw).all(|place| raw.get(place + 1) == Some(&b'/'))
 }
