@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use control::{ControlSocket, Live};
-use store::{Directory, ServingGuard, Store, WatchGuard};
+use store::{Directory, ServingGuard, WatchGuard};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -55,7 +55,6 @@ pub(crate) struct Serving {
     socket_path: std::path::PathBuf,
     stop_control: watch::Sender<bool>,
     control: Vec<JoinHandle<()>>,
-    store: Arc<Store>,
     _watch: WatchGuard,
     _claim: ServingGuard,
 }
@@ -95,7 +94,6 @@ impl Serving {
             socket_path,
             stop_control,
             control,
-            store,
             _watch: watch,
             _claim: claim,
         })
@@ -119,11 +117,6 @@ impl Serving {
     /// Where calls are taken.
     pub(crate) const fn relay_address(&self) -> SocketAddr {
         self.relay_address
-    }
-
-    /// The store that is served.
-    pub(crate) fn store(&self) -> &Arc<Store> {
-        &self.store
     }
 
     /// The relay as the control interface sees it.

@@ -78,11 +78,11 @@ CREATE TABLE name (
     text TEXT NOT NULL UNIQUE
 ) STRICT;
 
--- One row an attempt, clustered by tenant, newest last. Amounts are nano-USD, times microseconds since the epoch.
+-- One row an attempt, newest last, so that writing is appending. `attempt` is epoch * 2^40 + sequence. Amounts are
+-- nano-USD, times microseconds since the epoch.
 CREATE TABLE usage (
+    attempt INTEGER PRIMARY KEY,
     tenant INTEGER NOT NULL,
-    epoch INTEGER NOT NULL,
-    sequence INTEGER NOT NULL,
     at INTEGER NOT NULL,
     project INTEGER NOT NULL,
     key INTEGER NOT NULL,
@@ -111,9 +111,11 @@ CREATE TABLE usage (
     total_ms INTEGER NOT NULL,
     request_id TEXT NOT NULL,
     upstream_response_id TEXT,
-    end_user TEXT,
-    PRIMARY KEY (tenant, epoch, sequence)
-) STRICT, WITHOUT ROWID;
+    end_user TEXT
+) STRICT;
+
+-- Each entry is a tenant and an attempt, in that order.
+CREATE INDEX usage_by_tenant ON usage (tenant);
 
 -- Sums per quarter of an hour (every offset of a time zone is a multiple of that), so that calendar periods of any zone
 -- are exact sums of rows. `bucket` is microseconds since the epoch divided by 900,000,000.

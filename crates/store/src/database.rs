@@ -20,6 +20,9 @@ const STATEMENTS_MAX: usize = 128;
 /// Pages cached by the writing connection, in KiB.
 const CACHE_KIB: i64 = 32 * 1024;
 
+/// Pages that the log gathers before they go to their places: many batches of usage touch the same ones.
+const LOG_PAGES: i64 = 8_000;
+
 /// The database file in a data directory.
 pub(crate) fn path(data_dir: &Path) -> PathBuf {
     data_dir.join(FILE_NAME)
@@ -35,6 +38,7 @@ pub(crate) fn open_writer(data_dir: &Path) -> Result<Connection, StoreError> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
     migrate(&mut connection)?;
     Ok(connection)
 }

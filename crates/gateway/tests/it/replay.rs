@@ -65,7 +65,7 @@ fn route(exchange: &Exchange) -> Option<&'static str> {
 /// Paths that end alike but speak something else.
 fn is_openai_dialect(exchange: &Exchange) -> bool {
     // Writer's completions stream `{"value":...}`; Snowflake's Cortex and Voyage are close enough to be in.
-    (exchange.provider != "writer")
+    exchange.provider != "writer"
 }
 
 fn model_of(case: &Case) -> Value {

@@ -4,7 +4,7 @@ use serde_json::Value;
 use store::Resources;
 
 use super::checks;
-use super::findings::{Finding, Findings};
+use super::findings::Findings;
 use super::form::{self, Field, Form, Kind, SourceMap};
 
 const ID_TENANT: Kind = Kind::Text("a name", checks::tenant);
@@ -227,11 +227,6 @@ pub(crate) fn read(name: &str, text: &str) -> Result<ResourceFile, Findings> {
     }
     let (name, text) = (name.to_owned(), text.to_owned());
     Ok(ResourceFile { value: document.value, name, text, source: document.source })
-}
-
-/// The findings of problems that belong to no file, such as those of single commands.
-pub(crate) fn without_file(problems: Vec<(String, String)>) -> Vec<Finding> {
-    problems.into_iter().map(|(path, message)| Finding { line: None, path, message }).collect()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use rusqlite::{Row, params};
 use wire::Usage;
 
 use super::UsageRecord;
-use super::record::from_shape;
+use super::record::{attempt_number, from_attempt_number, from_shape};
 use crate::resource::ProjectPath;
 use crate::{Store, StoreError};
 
@@ -16,7 +16,7 @@ const CLOCK_STEP_MICROS_MAX: i64 = 3_600_000_000;
 const PAGE_MAX: usize = 10_000;
 
 const SELECT: &str = "
-    SELECT usage.epoch, usage.sequence, usage.at, project.text, key.text, model.text, upstream.text, usage.shape,
+    SELECT usage.attempt, usage.at, project.text, key.text, model.text, upstream.text, usage.shape,
         usage.status, usage.price_version, usage.input, usage.cached_input, usage.cache_write, usage.audio_input,
         usage.output, usage.reasoning, usage.audio_output, usage.accepted_prediction, usage.rejected_prediction,
         usage.web_searches, usage.reported_cost, usage.held, usage.held_tokens, usage.charged, usage.variance,
@@ -26,8 +26,8 @@ const SELECT: &str = "
     JOIN name key ON key.number = usage.key
     JOIN name model ON model.number = usage.model
     JOIN name upstream ON upstream.number = usage.upstream
-    WHERE usage.tenant = (SELECT number FROM name WHERE text = ?1) AND (usage.epoch, usage.sequence) < (?2, ?3)
-    ORDER BY usage.epoch DESC, usage.sequence DESC";
+    WHERE usage.tenant = (SELECT number FROM name WHERE text = ?1) AND usage.attempt < ?2
+    ORDER BY usage.attempt DESC";
 
 impl Store {
     /// Attempts granted since `since`, newest first, at most `limit` (and 10,000). The next page is asked for with the
@@ -43,17 +43,15 @@ impl Store {
         before: Option<AttemptId>,
     ) -> Result<Vec<UsageRecord>, StoreError> {
         let limit = limit.min(PAGE_MAX);
-        let stored = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-        let (epoch, sequence) =
-            before.map_or((i64::MAX, i64::MAX), |before| (stored(before.epoch), stored(before.sequence)));
+        let before = before.and_then(attempt_number).unwrap_or(i64::MAX);
         let reader = self.reader();
         let mut statement = reader.prepare_cached(SELECT)?;
-        let mut rows = statement.query(params![tenant.as_str(), epoch, sequence])?;
+        let mut rows = statement.query(params![tenant.as_str(), before])?;
         let mut records = Vec::new();
         while records.len() < limit
             && let Some(row) = rows.next()?
         {
-            let at: i64 = row.get(2)?;
+            let at: i64 = row.get(1)?;
             if at < since.micros().saturating_sub(CLOCK_STEP_MICROS_MAX) {
                 break;
             }
@@ -71,44 +69,44 @@ fn read(tenant: &TenantId, row: &Row<'_>) -> Result<UsageRecord, StoreError> {
     let count = |column: usize| -> Result<u64, StoreError> { Ok(row.get::<_, i64>(column)?.max(0).unsigned_abs()) };
     let money =
         |column: usize| -> Result<Money, StoreError> { Ok(Money::from_nanos(row.get::<_, i64>(column)?.max(0))) };
-    let shape: i64 = row.get(7)?;
+    let shape: i64 = row.get(6)?;
     let (endpoint, ending, stream) = from_shape(shape).ok_or_else(|| StoreError::corrupt("usage.shape", shape))?;
-    let reported: Option<i64> = row.get(20)?;
+    let reported: Option<i64> = row.get(19)?;
     Ok(UsageRecord {
-        attempt: AttemptId { epoch: count(0)?, sequence: count(1)? },
-        request_id: request_id(&text(27)?)?,
-        at: Timestamp::from_micros(row.get(2)?),
+        attempt: from_attempt_number(row.get(0)?),
+        request_id: request_id(&text(26)?)?,
+        at: Timestamp::from_micros(row.get(1)?),
         tenant: tenant.clone(),
-        project: ProjectPath::from_stored(&text(3)?),
-        key: KeyId::new(&text(4)?).map_err(corrupt)?,
-        end_user: row.get(29)?,
-        model: ModelId::new(&text(5)?).map_err(corrupt)?,
-        upstream: UpstreamId::new(&text(6)?).map_err(corrupt)?,
+        project: ProjectPath::from_stored(&text(2)?),
+        key: KeyId::new(&text(3)?).map_err(corrupt)?,
+        end_user: row.get(28)?,
+        model: ModelId::new(&text(4)?).map_err(corrupt)?,
+        upstream: UpstreamId::new(&text(5)?).map_err(corrupt)?,
         endpoint,
         stream,
-        status: row.get(8)?,
+        status: row.get(7)?,
         ending,
         usage: Usage {
-            input: count(10)?,
-            cached_input: count(11)?,
-            cache_write: count(12)?,
-            audio_input: count(13)?,
-            output: count(14)?,
-            reasoning: count(15)?,
-            audio_output: count(16)?,
-            accepted_prediction: count(17)?,
-            rejected_prediction: count(18)?,
-            web_searches: count(19)?,
+            input: count(9)?,
+            cached_input: count(10)?,
+            cache_write: count(11)?,
+            audio_input: count(12)?,
+            output: count(13)?,
+            reasoning: count(14)?,
+            audio_output: count(15)?,
+            accepted_prediction: count(16)?,
+            rejected_prediction: count(17)?,
+            web_searches: count(18)?,
             reported_cost: reported.map(|nanos| Money::from_nanos(nanos.max(0))),
         },
-        held: money(21)?,
-        held_tokens: count(22)?,
-        charged: money(23)?,
-        variance: money(24)?,
-        price_version: row.get(9)?,
-        upstream_response_id: row.get(28)?,
-        first_byte_ms: row.get(25)?,
-        total_ms: row.get(26)?,
+        held: money(20)?,
+        held_tokens: count(21)?,
+        charged: money(22)?,
+        variance: money(23)?,
+        price_version: row.get(8)?,
+        upstream_response_id: row.get(27)?,
+        first_byte_ms: row.get(24)?,
+        total_ms: row.get(25)?,
     })
 }
 

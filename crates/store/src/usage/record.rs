@@ -104,6 +104,22 @@ const fn endpoint_code(endpoint: Endpoint) -> i64 {
     }
 }
 
+/// Bits of a row's number that hold the sequence; the epoch is above them.
+const SEQUENCE_BITS: u32 = 40;
+
+/// The number of an attempt's row, in the order of attempts; `None` beyond 2^23 starts or 2^40 attempts of one start.
+pub(super) fn attempt_number(attempt: AttemptId) -> Option<i64> {
+    let fits = attempt.epoch < 1 << (63 - SEQUENCE_BITS) && attempt.sequence < 1 << SEQUENCE_BITS;
+    let number = (attempt.epoch << SEQUENCE_BITS) | attempt.sequence;
+    if fits { i64::try_from(number).ok() } else { None }
+}
+
+/// The attempt of a row's number.
+pub(super) fn from_attempt_number(number: i64) -> AttemptId {
+    let number = number.unsigned_abs();
+    AttemptId { epoch: number >> SEQUENCE_BITS, sequence: number & ((1 << SEQUENCE_BITS) - 1) }
+}
+
 /// Endpoint, ending and stream in the one number that a row has for them.
 pub(super) const fn shape(endpoint: Endpoint, ending: Ending, stream: bool) -> i64 {
     endpoint_code(endpoint) * 8 + ending.code() * 2 + stream as i64
@@ -119,6 +135,17 @@ pub(super) fn from_shape(shape: i64) -> Option<(Endpoint, Ending, bool)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn attempts_are_read_back_and_stay_in_order() {
+        let attempts = [(0, 1), (1, 1), (1, (1 << 40) - 1), (2, 0), ((1 << 23) - 1, (1 << 40) - 1)];
+        let attempts = attempts.map(|(epoch, sequence)| AttemptId { epoch, sequence });
+        let numbers = attempts.map(|attempt| attempt_number(attempt).unwrap());
+        assert!(numbers.is_sorted());
+        assert_eq!(numbers.map(from_attempt_number), attempts);
+        assert_eq!(attempt_number(AttemptId { epoch: 1 << 23, sequence: 1 }), None);
+        assert_eq!(attempt_number(AttemptId { epoch: 1, sequence: 1 << 40 }), None);
+    }
 
     #[test]
     fn a_shape_is_read_back() {

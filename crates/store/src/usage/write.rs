@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use rusqlite::{OptionalExtension, Transaction, TransactionBehavior, params_from_iter};
 
-use super::record::shape;
+use super::record::{attempt_number, shape};
 use super::sums::{BUCKET_MICROS, COLUMNS, UNITS_MAX};
 use super::{UsageRecord, UsageSums};
 use crate::store::Writer;
@@ -16,13 +16,13 @@ use crate::{Store, StoreError};
 const NAMES_MAX: usize = 200_000;
 
 static INSERT_RECORD: LazyLock<String> = LazyLock::new(|| {
-    let places: Vec<String> = (1..=31).map(|place| format!("?{place}")).collect();
+    let places: Vec<String> = (1..=30).map(|place| format!("?{place}")).collect();
     format!(
-        "INSERT INTO usage (tenant, epoch, sequence, at, project, key, model, upstream, shape, status, price_version,
+        "INSERT INTO usage (attempt, tenant, at, project, key, model, upstream, shape, status, price_version,
             input, cached_input, cache_write, audio_input, output, reasoning, audio_output, accepted_prediction,
             rejected_prediction, web_searches, reported_cost, held, held_tokens, charged, variance, first_byte_ms,
             total_ms, request_id, upstream_response_id, end_user)
-         VALUES ({}) ON CONFLICT (tenant, epoch, sequence) DO NOTHING",
+         VALUES ({}) ON CONFLICT (attempt) DO NOTHING",
         places.join(", ")
     )
 });
@@ -146,11 +146,9 @@ fn insert_record(
 ) -> Result<bool, StoreError> {
     let usage = &record.usage;
     let units = |units: u64| i64::try_from(units.min(UNITS_MAX)).expect("the limit fits");
-    let stored = |number: u64| i64::try_from(number).map_err(|error| StoreError::corrupt("attempt", error));
     let numbers = [
+        attempt_number(record.attempt).ok_or_else(|| StoreError::corrupt("attempt", record.attempt))?,
         tenant,
-        stored(record.attempt.epoch)?,
-        stored(record.attempt.sequence)?,
         record.at.micros(),
         project,
         key,
@@ -173,7 +171,7 @@ fn insert_record(
     for (place, number) in numbers.iter().enumerate() {
         statement.raw_bind_parameter(place + 1, number)?;
     }
-    statement.raw_bind_parameter(22, usage.reported_cost.map(base::Money::nanos))?;
+    statement.raw_bind_parameter(21, usage.reported_cost.map(base::Money::nanos))?;
     let amounts = [
         record.held.nanos(),
         units(record.held_tokens),
@@ -183,11 +181,11 @@ fn insert_record(
         i64::from(record.total_ms),
     ];
     for (place, number) in amounts.iter().enumerate() {
-        statement.raw_bind_parameter(place + 23, number)?;
+        statement.raw_bind_parameter(place + 22, number)?;
     }
-    statement.raw_bind_parameter(29, record.request_id.as_str())?;
-    statement.raw_bind_parameter(30, record.upstream_response_id.as_deref())?;
-    statement.raw_bind_parameter(31, record.end_user.as_deref())?;
+    statement.raw_bind_parameter(28, record.request_id.as_str())?;
+    statement.raw_bind_parameter(29, record.upstream_response_id.as_deref())?;
+    statement.raw_bind_parameter(30, record.end_user.as_deref())?;
     Ok(statement.raw_execute()? == 1)
 }
 
