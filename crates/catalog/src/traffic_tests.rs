@@ -130,6 +130,7 @@ fn the_worst_case_covers_every_recorded_usage() {
             }
         };
         let mut model = model_for(call.model().map_or("", ModelId::as_str));
+        model.upstream_routing = true;
         if endpoint == Endpoint::Embeddings {
             model.kind = ModelKind::Embedding;
         }

@@ -44,7 +44,10 @@ pub async fn forward(plan: &Plan, mut hold: Hold, call: &Call, client: &Parts) -
     Err(failure)
 }
 
-#[expect(clippy::large_enum_variant, reason = "it lives for one step of a loop; a box would cost every call an allocation")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lives for one step of a loop; a box would cost every call an allocation"
+)]
 enum Tried {
     Answered(Box<Answer>),
     /// Nothing was billed; the hold is free for the next candidate.

@@ -13,6 +13,8 @@ mod embedded {
 }
 
 const FILE_NAME: &str = "mandant.db";
+/// Held while a connection is opened and the schema brought up to date.
+const OPENING_LOCK_NAME: &str = "opening.lock";
 /// How long a statement waits for another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Prepared statements kept per connection.
@@ -31,6 +33,9 @@ pub(crate) fn path(data_dir: &Path) -> PathBuf {
 /// Opens the writing connection and brings the schema up to date.
 pub(crate) fn open_writer(data_dir: &Path) -> Result<Connection, StoreError> {
     let path = path(data_dir);
+    // Two first starts at once would both turn the log on, which SQLite answers with "busy" without waiting.
+    let opening = data_dir::open_private(&data_dir.join(OPENING_LOCK_NAME))?;
+    opening.lock().map_err(|error| StoreError::file(&data_dir.join(OPENING_LOCK_NAME), error))?;
     // Made here, so that it (and the log beside it, which takes over its mode) is never readable by others.
     drop(data_dir::open_private(&path)?);
     let mut connection = Connection::open_with_flags(&path, flags())?;

@@ -139,10 +139,7 @@ pub(crate) fn read(
 type Member<'a> = dyn FnMut(&mut Lenient<'_>, &[u8]) -> Result<(), ScanError> + 'a;
 
 /// Takes an object of details, or whatever stands in its place.
-fn details(
-    scanner: &mut Lenient<'_>,
-    member: &mut Member<'_>,
-) -> Result<(), ScanError> {
+fn details(scanner: &mut Lenient<'_>, member: &mut Member<'_>) -> Result<(), ScanError> {
     match scanner.kind()? {
         Kind::Object => scanner.object(|scanner, key| member(scanner, key.raw)),
         _ => scanner.skip(),

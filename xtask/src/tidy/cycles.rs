@@ -125,9 +125,10 @@ impl<'ast> Visit<'ast> for Reader<'_> {
     fn visit_path(&mut self, path: &'ast syn::Path) {
         let segments: Vec<String> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
         if segments.len() > 1
-            && let Some(absolute) = self.absolute(&segments) {
-                self.module.uses.push((absolute, path.span().start().line));
-            }
+            && let Some(absolute) = self.absolute(&segments)
+        {
+            self.module.uses.push((absolute, path.span().start().line));
+        }
         visit::visit_path(self, path);
     }
 }

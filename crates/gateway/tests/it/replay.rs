@@ -62,6 +62,9 @@ fn route(exchange: &Exchange) -> Option<&'static str> {
     (exchange.method == "POST" && is_openai_dialect(exchange)).then_some(known)
 }
 
+/// Recordings that are refused here, and why; the list only shrinks.
+const REFUSED: [(&str, &str); 1] = [("05f8fff040c0f7bb3200", "the priority tier has no price of its own yet")];
+
 /// Paths that end alike but speak something else.
 fn is_openai_dialect(exchange: &Exchange) -> bool {
     // Writer's completions stream `{"value":...}`; Snowflake's Cortex and Voyage are close enough to be in.
@@ -127,6 +130,9 @@ async fn replay(app: &TestApp, case: &Case) -> Result<(), String> {
     let response = client.send(post(case.route, "acme", case.body.to_string())).await;
     let status = response.status().as_u16();
     let body = response.into_body().collect().await.map_err(|error| error.to_string())?.to_bytes();
+    if let Some((_, reason)) = REFUSED.iter().find(|(id, _)| *id == case.exchange.id) {
+        return if status == 400 { Ok(()) } else { Err(format!("passes although {reason}")) };
+    }
     if status != case.exchange.status {
         return Err(format!(
             "status {status} for {}: {}",
@@ -186,6 +192,9 @@ async fn metered_wrong(app: &TestApp, cases: &[Case]) -> Vec<String> {
     let mut problems = Vec::new();
     for case in cases {
         let name = format!("{} {}", case.exchange.provider, case.exchange.id);
+        if REFUSED.iter().any(|(id, _)| *id == case.exchange.id) {
+            continue;
+        }
         let Some(record) = records.iter().find(|record| record.model.as_str() == case.model) else {
             if case.exchange.status == 200 {
                 problems.push(format!("{name}: no record"));

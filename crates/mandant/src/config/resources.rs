@@ -279,7 +279,7 @@ mod tests {
             ("tenant[acme].project[search].key[ci].budget.usd_total", 8),
             ("tenant[acme].limits.requests_per_minute", 3),
             ("tenant[acme].project[search].models", 4),
-            ("tenant[0].id", 2),
+            ("tenant[0].id", 1),
         ];
         for (path, line) in problems {
             let located = file.locate([(path.to_owned(), "no".to_owned())]).to_string();

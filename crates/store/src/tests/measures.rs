@@ -1,4 +1,5 @@
-//! Measurements, run by hand in a release build:
+//! Measurements at full size, run by hand in a release build.
+//!
 //! `cargo test --release -p mandant-store -- --ignored --nocapture --test-threads 1 measures`
 
 #![allow(clippy::print_stdout)]

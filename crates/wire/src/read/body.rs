@@ -93,6 +93,7 @@ impl<'a> Draft<'a> {
             Rule::Routing => {
                 if is_present(scanner)? {
                     self.billable.upstream_routing.get_or_insert(known);
+                    scanner.skip()?;
                 }
                 Ok(())
             }
