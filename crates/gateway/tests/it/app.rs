@@ -100,6 +100,11 @@ impl TestApp {
     /// All records of a tenant, once everything is settled and written.
     pub(crate) async fn records(&self, tenant: &str) -> Vec<UsageRecord> {
         self.settled().await;
+        self.written(tenant)
+    }
+
+    /// All records of a tenant that are handed over now.
+    pub(crate) fn written(&self, tenant: &str) -> Vec<UsageRecord> {
         self.relay.flush();
         let tenant = TenantId::new(tenant).expect("a tenant id");
         let mut records: Vec<UsageRecord> = Vec::new();
