@@ -44,7 +44,8 @@ impl Meter {
     pub(crate) fn begin(&mut self, head: &Parts) {
         self.status = head.status.as_u16();
         let content_type = head.headers.get(http::header::CONTENT_TYPE).map(http::HeaderValue::as_bytes);
-        let events = content_type.is_some_and(|value| value.starts_with(b"text/event-stream"));
+        // An upstream that names no type answers what it was asked for.
+        let events = content_type.map_or(self.call.stream(), |value| value.starts_with(b"text/event-stream"));
         self.reading = if events {
             let options = StreamOptions {
                 line_bytes_max: self.line_bytes_max,
