@@ -20,7 +20,7 @@ use crate::recorder::Recorder;
 use crate::relay::Relay;
 use crate::settings::Settings;
 use crate::tasks::Tasks;
-use crate::upstream::{PoolLimits, Upstreams, client_config};
+use crate::upstream::{PoolLimits, Tls, Upstreams};
 use crate::{server, status};
 
 /// Why the relay does not start.
@@ -63,7 +63,7 @@ pub async fn start(
     let listen = settings.listen;
     let listener = server::bind(listen).map_err(|source| StartError::Listen { address: listen, source })?;
     let address = listener.local_addr().map_err(|source| StartError::Listen { address: listen, source })?;
-    let tls = client_config(settings.extra_ca_file.as_deref()).map_err(StartError::Authorities)?;
+    let tls = Tls::new(settings.extra_ca_file.as_deref()).map_err(StartError::Authorities)?;
     let limits = PoolLimits {
         idle_max: settings.upstream_idle_max,
         idle_timeout: settings.upstream_idle_timeout,
@@ -73,7 +73,7 @@ pub async fn start(
     restore(&books, &store, &directory)?;
     let relay = Arc::new(Relay {
         recorder: Recorder::start(store.clone(), settings.records_waiting_max),
-        upstreams: Upstreams::new(tls, limits),
+        upstreams: Upstreams::new(Arc::new(tls), limits),
         clock: Clock::new(seeds),
         tasks: Tasks::default(),
         settings,

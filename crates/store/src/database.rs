@@ -35,7 +35,7 @@ pub(crate) fn open_writer(data_dir: &Path) -> Result<Connection, StoreError> {
     let path = path(data_dir);
     // Two first starts at once would both turn the log on, which SQLite answers with "busy" without waiting.
     let opening = data_dir::open_private(&data_dir.join(OPENING_LOCK_NAME))?;
-    opening.lock().map_err(|error| StoreError::file(&data_dir.join(OPENING_LOCK_NAME), error))?;
+    opening.lock().map_err(|error| StoreError::file(data_dir.join(OPENING_LOCK_NAME), error))?;
     // Made here, so that it (and the log beside it, which takes over its mode) is never readable by others.
     drop(data_dir::open_private(&path)?);
     let mut connection = Connection::open_with_flags(&path, flags())?;

@@ -11,7 +11,7 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 
-use super::ConnectError;
+use super::{ConnectError, Tls};
 use crate::body::OutgoingBody;
 
 /// Where an upstream lives, taken apart once from its `base_url`.
@@ -31,21 +31,21 @@ pub(crate) enum Sender {
 }
 
 /// Makes one connection to `origin`, all steps together within `timeout`.
-pub(crate) async fn dial(origin: &Origin, tls: &Arc<ClientConfig>, timeout: Duration) -> Result<Sender, ConnectError> {
+pub(crate) async fn dial(origin: &Origin, tls: &Tls, timeout: Duration) -> Result<Sender, ConnectError> {
     match tokio::time::timeout(timeout, dial_unbounded(origin, tls)).await {
         Ok(result) => result,
         Err(_) => Err(ConnectError::Timeout),
     }
 }
 
-async fn dial_unbounded(origin: &Origin, tls: &Arc<ClientConfig>) -> Result<Sender, ConnectError> {
+async fn dial_unbounded(origin: &Origin, tls: &Tls) -> Result<Sender, ConnectError> {
     let stream = open_socket(origin).await?;
     if !origin.secure {
         return handshake(TokioIo::new(stream), origin.http2 == Http2Mode::Always).await;
     }
     let name =
         ServerName::try_from(origin.host.clone()).map_err(|_| ConnectError::Address("its host is not a name"))?;
-    let stream = tls_connector(tls, origin.http2).connect(name, stream).await.map_err(ConnectError::Dial)?;
+    let stream = tls_connector(&tls.config(), origin.http2).connect(name, stream).await.map_err(ConnectError::Dial)?;
     let agreed_on_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
     handshake(TokioIo::new(stream), agreed_on_http2).await
 }

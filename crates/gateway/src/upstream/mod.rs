@@ -15,7 +15,7 @@ use catalog::Upstream;
 use thiserror::Error;
 
 pub(crate) use pool::{Connection, Pool, PoolLimits, SendError};
-pub(crate) use tls::client_config;
+pub(crate) use tls::Tls;
 
 /// Why an upstream cannot be used.
 #[derive(Debug, Error)]
@@ -39,12 +39,12 @@ pub(crate) enum ConnectError {
 /// The pools of all upstreams, made on first use and remade when an upstream changes.
 pub(crate) struct Upstreams {
     pools: papaya::HashMap<UpstreamId, Arc<Pool>>,
-    tls: Arc<rustls::ClientConfig>,
+    tls: Arc<Tls>,
     limits: PoolLimits,
 }
 
 impl Upstreams {
-    pub(crate) fn new(tls: Arc<rustls::ClientConfig>, limits: PoolLimits) -> Upstreams {
+    pub(crate) fn new(tls: Arc<Tls>, limits: PoolLimits) -> Upstreams {
         Upstreams { pools: papaya::HashMap::new(), tls, limits }
     }
 

@@ -8,12 +8,11 @@ use catalog::Upstream;
 use http::{HeaderValue, Request, Response, Uri};
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http2};
-use rustls::ClientConfig;
 use tokio::time::Instant;
 use wire::Endpoint;
 
 use super::connect::{Origin, Sender, dial};
-use super::{ConnectError, credential};
+use super::{ConnectError, Tls, credential};
 use crate::body::OutgoingBody;
 
 /// How many connections a pool keeps.
@@ -35,7 +34,7 @@ pub(crate) struct Pool {
     /// `Authorization` values, used in turn; empty for an upstream without credentials.
     credentials: Vec<HeaderValue>,
     next_credential: AtomicUsize,
-    tls: Arc<ClientConfig>,
+    tls: Arc<Tls>,
     limits: PoolLimits,
     idle: Mutex<Vec<Idle>>,
     shared: Mutex<Vec<Shared>>,
@@ -115,11 +114,7 @@ impl Drop for Place {
 }
 
 impl Pool {
-    pub(crate) fn new(
-        upstream: Arc<Upstream>,
-        tls: Arc<ClientConfig>,
-        limits: PoolLimits,
-    ) -> Result<Pool, ConnectError> {
+    pub(crate) fn new(upstream: Arc<Upstream>, tls: Arc<Tls>, limits: PoolLimits) -> Result<Pool, ConnectError> {
         let uri: Uri = upstream.base_url.parse().map_err(|_| ConnectError::Address("it is not a URL"))?;
         let host = uri.host().ok_or(ConnectError::Address("it has no host"))?;
         let authority = uri.authority().ok_or(ConnectError::Address("it has no host"))?.as_str();

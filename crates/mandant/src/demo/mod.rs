@@ -131,7 +131,7 @@ fn samples() -> Vec<Sample> {
         sample(standard, "trickle", "deepseek-v3.2", false),
         sample(standard, "trickle", "deepseek-v3.2", false),
         sample(standard, "trickle", "deepseek-v3.2", false),
-        // A budget of $0.0001: the first fits, then a large one does not: 402.
+        // A budget of $0.002: the first fits, then a large one does not: 402.
         sample(small, "app", "deepseek-v3.2", false),
         Sample { tenant: small, key: "app", model: "deepseek-v3.2", stream: false, max_tokens: 4_000 },
     ]
