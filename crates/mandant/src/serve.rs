@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use control::{ControlSocket, Live};
 use store::{Directory, ServingGuard, WatchGuard};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -22,11 +22,12 @@ use crate::output::Output;
 pub(crate) fn run(settings: &Settings, output: Output) -> Result<(), Failure> {
     logging::start(settings)?;
     runtime()?.block_on(async {
+        let mut signals = StopSignals::listen()?;
         let serving = Serving::start(settings).await?;
         serving.announce(output);
-        stop_signal().await?;
+        signals.next().await;
         output.note("stopping: calls under way may end");
-        serving.stop_unless_told_twice().await
+        serving.stop_unless_told_twice(&mut signals).await
     })
 }
 
@@ -36,15 +37,27 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     runtime.context("no event loop can be made").map_err(Failure::from)
 }
 
-/// Waits for SIGTERM or SIGINT.
-pub(crate) async fn stop_signal() -> Result<(), Failure> {
-    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be handled")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be handled")?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// SIGTERM and SIGINT, caught from the moment this is made: before anything starts that has to be stopped.
+pub(crate) struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    /// Begins to catch the signals, on the current event loop.
+    pub(crate) fn listen() -> Result<StopSignals, Failure> {
+        let terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be handled")?;
+        let interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be handled")?;
+        Ok(StopSignals { terminate, interrupt })
     }
-    Ok(())
+
+    /// Waits for the next signal.
+    pub(crate) async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 /// Everything that runs. Fields are dropped in their order: the claim goes last.
@@ -136,14 +149,11 @@ impl Serving {
     }
 
     /// The same, but a second signal cuts the waiting short.
-    async fn stop_unless_told_twice(self) -> Result<(), Failure> {
+    async fn stop_unless_told_twice(self, signals: &mut StopSignals) -> Result<(), Failure> {
         tokio::select! {
             () = self.stop() => Ok(()),
-            told = stop_signal() => {
-                told?;
-                Err(Failure::other("stopped at the second signal; calls under way were cut, and their holds stay until \
-                                    their cost is known"))
-            }
+            () = signals.next() => Err(Failure::other("stopped at the second signal; calls under way were cut, and their holds stay until \
+                                    their cost is known")),
         }
     }
 }

@@ -45,7 +45,7 @@ pub(crate) fn document() -> String {
     out.key(
         "level",
         text(&settings.log_level),
-        "error, warn, info, debug or trace; also per part, such as \"info,gateway=debug\".",
+        "error, warn, info, debug or trace; also per part, such as \"info,mandant_gateway=debug\".",
     );
     out.0
 }

@@ -125,11 +125,19 @@ pub(super) static FORM: Form = Form {
     ],
 };
 
+/// Stricter than the filter itself, which takes a misspelt level for the name of a part and then logs nothing.
 fn log_level(text: &str) -> Result<Value, String> {
-    let directives = text.parse::<tracing_subscriber::filter::Targets>();
-    directives.map(|_| Value::from(text)).map_err(|_| {
-        "must be a level (error, warn, info, debug, trace) or directives such as \"info,gateway=debug\"".into()
-    })
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    let good = |directive: &str| match directive.split_once('=') {
+        Some((part, level)) => !part.is_empty() && LEVELS.contains(&level),
+        None => LEVELS.contains(&directive),
+    };
+    match text.split(',').all(good) && text.parse::<tracing_subscriber::filter::Targets>().is_ok() {
+        true => Ok(Value::from(text)),
+        false => Err("must be a level (error, warn, info, debug, trace, off) or directives such as \
+                      \"info,mandant_gateway=debug\""
+            .into()),
+    }
 }
 
 /// Reads the settings from the text of `file`; what it leaves out has its default.

@@ -68,7 +68,7 @@ url = "sqlite"
 master_key = "env:KEY"
 [log]
 format = "json"
-level = "debug,gateway=trace"
+level = "debug,mandant_gateway=trace"
 "#;
     let read = settings::read("mandant.toml", text).expect("the file is good");
     let seconds = core::time::Duration::from_secs;
@@ -99,7 +99,7 @@ level = "debug,gateway=trace"
         control_listen: "127.0.0.2:2".parse().expect("an address"),
         master_key: MasterKey::Env("KEY".into()),
         log_format: LogFormat::Json,
-        log_level: "debug,gateway=trace".into(),
+        log_level: "debug,mandant_gateway=trace".into(),
     };
     assert_eq!(read, expected);
 }

@@ -19,7 +19,7 @@ use crate::config::resources;
 use crate::failure::Failure;
 use crate::logging;
 use crate::output::Output;
-use crate::serve::{Serving, runtime, stop_signal};
+use crate::serve::{Serving, StopSignals, runtime};
 use client::{Outcome, Sample};
 
 /// Resources with placeholders for what is known only at the start.
@@ -45,6 +45,7 @@ pub(crate) fn run(
 }
 
 async fn demonstrate(request: &Demo, settings: &Settings, output: Output) -> Result<(), Failure> {
+    let mut signals = StopSignals::listen()?;
     let provider = SimulatedProvider::start(Options::default()).await.context("the simulated provider cannot start")?;
     let serving = Serving::start(settings).await?;
     if !output.is_json() {
@@ -63,7 +64,7 @@ async fn demonstrate(request: &Demo, settings: &Settings, output: Output) -> Res
     if !request.once {
         let secret = secrets.get("tenant_premium_001/main/app").map_or("", String::as_str);
         invite(&serving, settings, secret, output);
-        stop_signal().await?;
+        signals.next().await;
     }
     serving.stop().await;
     Ok(())

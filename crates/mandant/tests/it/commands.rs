@@ -12,7 +12,9 @@ fn apply_is_idempotent_and_prints_new_secrets_once() {
     let secret = first["secrets"][0]["secret"].as_str().unwrap().to_owned();
     let again = sandbox.good("apply -f resources.toml --json");
     assert!(again.json()["changes"].as_array().unwrap().iter().all(|change| change["action"] == "unchanged"));
-    for command in ["apply -f resources.toml --json", "export", "key show acme/search/ci", "key list", "tenant show acme --json"] {
+    for command in
+        ["apply -f resources.toml --json", "export", "key show acme/search/ci", "key list", "tenant show acme --json"]
+    {
         let said = sandbox.good(command);
         assert!(!said.out.contains(&secret) && !said.err.contains(&secret), "{command} shows a secret");
     }
@@ -64,7 +66,10 @@ fn every_kind_has_its_verbs() {
     let made = sandbox.good("key create acme/search/ci --json").json();
     sandbox.good("tenant update acme --rpm 7 --unset timezone --unset budget");
     let tenant = sandbox.good("tenant show acme --json").json();
-    assert_eq!((&tenant["limits"], tenant.get("timezone"), tenant.get("budget")), (&json!({"requests_per_minute": 7}), None, None));
+    assert_eq!(
+        (&tenant["limits"], tenant.get("timezone"), tenant.get("budget")),
+        (&json!({"requests_per_minute": 7}), None, None)
+    );
     assert_eq!((&tenant["name"], &tenant["models"]), (&json!("Acme"), &json!(["m"])));
     sandbox.good("tenant suspend acme");
     assert!(sandbox.good("tenant list").out.contains("suspended"));
@@ -89,7 +94,8 @@ fn every_kind_has_its_verbs() {
 fn secrets_come_in_by_standard_input() {
     let sandbox = Sandbox::new();
     sandbox.good("apply -f resources.toml");
-    let said = sandbox.run_with("key create acme/search/imported --secret-file -", "sk-imported-0123456789abcdefghij\n");
+    let said =
+        sandbox.run_with("key create acme/search/imported --secret-file -", "sk-imported-0123456789abcdefghij\n");
     assert_eq!(said.code, 0, "{said:?}");
     assert!(!said.out.contains("sk-imported"), "an imported secret is known to who gave it: {said:?}");
     let said = sandbox.run_with("upstream update up --secret-file -", "sk-provider-canary\n");
@@ -155,13 +161,23 @@ fn status_and_usage_have_the_documented_names() {
     let sandbox = Sandbox::new();
     sandbox.good("apply -f resources.toml");
     let status = sandbox.good("status --tenant acme --json").json();
-    for name in ["tenant_id", "quota", "current_usage", "remaining", "held_usd", "is_blocked", "blocked_until", "accounts"] {
+    for name in
+        ["tenant_id", "quota", "current_usage", "remaining", "held_usd", "is_blocked", "blocked_until", "accounts"]
+    {
         assert!(status.get(name).is_some(), "{name} in {status:#}");
     }
     assert_eq!((&status["quota"]["rpm"], &status["remaining"]["budget_usd"]), (&json!(5), &json!("10.00")));
     assert_eq!(status["current_usage"]["total_cost_usd"], "0.00");
     let usage = sandbox.good("usage --tenant acme --json --by key").json();
-    for name in ["tenant_id", "total_requests", "total_tokens", "total_cost_usd", "monthly_budget", "budget_remaining", "budget_utilization_pct"] {
+    for name in [
+        "tenant_id",
+        "total_requests",
+        "total_tokens",
+        "total_cost_usd",
+        "monthly_budget",
+        "budget_remaining",
+        "budget_utilization_pct",
+    ] {
         assert!(usage.get(name).is_some(), "{name} in {usage:#}");
     }
     assert!(sandbox.good("status --tenant acme").out.contains("requests / minute"));
@@ -174,7 +190,9 @@ fn many_resources_are_applied_in_one_go() {
     let sandbox = Sandbox::new();
     let mut text = RESOURCES.to_owned();
     for number in 0..1_000 {
-        text.push_str(&format!("\n[[tenant]]\nid = \"t{number}\"\n[[tenant.project]]\nid = \"p\"\n[[tenant.project.key]]\nname = \"k\"\n"));
+        text.push_str(&format!(
+            "\n[[tenant]]\nid = \"t{number}\"\n[[tenant.project]]\nid = \"p\"\n[[tenant.project.key]]\nname = \"k\"\n"
+        ));
     }
     sandbox.write("many.toml", &text);
     let answer = sandbox.good("apply -f many.toml --json").json();

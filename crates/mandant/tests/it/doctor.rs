@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::Value;
 
-use crate::sandbox::{Sandbox, Said};
+use crate::sandbox::{Said, Sandbox};
 
 fn mark<'a>(checks: &'a Value, check: &str) -> Vec<&'a str> {
     let list = checks["checks"].as_array().unwrap().iter();

@@ -11,7 +11,11 @@ fn bad_settings_are_told_line_by_line_with_exit_code_64() {
     for command in ["config check", "serve", "tenant list", "doctor"] {
         let said = sandbox.run(command);
         assert_eq!(said.code, if command == "doctor" { 1 } else { 64 }, "{command}: {said:?}");
-        for line in ["mandant.toml:1: data_dir:", "mandant.toml:3: relay.listn: unknown key; did you mean \"listen\"?", "mandant.toml:5: log.level:"] {
+        for line in [
+            "mandant.toml:1: data_dir:",
+            "mandant.toml:3: relay.listn: unknown key; did you mean \"listen\"?",
+            "mandant.toml:5: log.level:",
+        ] {
             assert!(said.err.contains(line) || said.out.contains(line), "{command}: {line}: {said:?}");
         }
     }
@@ -61,7 +65,8 @@ fn bad_resources_are_told_line_by_line_with_exit_code_65() {
 #[test]
 fn what_the_store_finds_wrong_has_its_line_too() {
     let sandbox = Sandbox::new();
-    sandbox.write("bad.toml", &RESOURCES.replace("route = [{ upstream = \"up\" }]", "route = [{ upstream = \"down\" }]"));
+    sandbox
+        .write("bad.toml", &RESOURCES.replace("route = [{ upstream = \"up\" }]", "route = [{ upstream = \"down\" }]"));
     let said = sandbox.run("apply -f bad.toml");
     assert_eq!(said.code, 65, "{said:?}");
     assert!(said.err.starts_with("bad.toml:9: model[m].route[0].upstream: "), "{said:?}");

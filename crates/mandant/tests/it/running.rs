@@ -6,7 +6,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::sandbox::{Sandbox, pause};
+use crate::sandbox::{RESOURCES, Sandbox, pause};
 
 #[test]
 fn a_change_by_command_is_in_force_when_the_command_ends() {
@@ -53,9 +53,10 @@ fn explain_says_what_a_call_would_cost_and_what_would_refuse_it() {
     let sandbox = Sandbox::new();
     let _serving = sandbox.serve();
     let made = sandbox.good("apply -f resources.toml --json").json();
-    sandbox.write("body.json", r#"{"model": "m", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 10}"#);
+    sandbox
+        .write("body.json", r#"{"model": "m", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 50}"#);
     let told = sandbox.good("explain --key acme/search/ci --file body.json --json").json();
-    assert_eq!((&told["would_be_forwarded"], &told["worst_case"]["output_tokens"]), (&json!(true), &json!(10)));
+    assert_eq!((&told["would_be_forwarded"], &told["worst_case"]["output_tokens"]), (&json!(true), &json!(50)));
     let secret = made["secrets"][0]["secret"].as_str().unwrap();
     let by_secret = sandbox.run_with("explain --key - --file body.json --json", secret);
     assert_eq!((by_secret.code, &by_secret.json()["model"]), (0, &json!("m")));
@@ -124,11 +125,46 @@ fn a_port_in_use_is_told_with_its_name() {
     let address = taken.local_addr().unwrap();
     for (section, name) in [("relay", "listen on"), ("control", "control.listen")] {
         let other = if section == "relay" { "control" } else { "relay" };
-        sandbox.write("mandant.toml", &format!(
-            "data_dir = \"data\"\n[{section}]\nlisten = \"{address}\"\n[{other}]\nlisten = \"127.0.0.1:0\"\n"
-        ));
+        sandbox.write(
+            "mandant.toml",
+            &format!("data_dir = \"data\"\n[{section}]\nlisten = \"{address}\"\n[{other}]\nlisten = \"127.0.0.1:0\"\n"),
+        );
         let said = sandbox.run("serve");
         assert_eq!(said.code, 1, "{said:?}");
         assert!(said.err.contains(name) && said.err.contains(&address.to_string()), "{said:?}");
     }
+}
+
+#[test]
+fn a_stream_under_way_ends_whole_and_is_recorded_when_the_process_is_told_to_stop() {
+    let event_loop = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let options =
+        testkit::Options { chunk_latency: Duration::from_millis(40), output_tokens: 25, ..testkit::Options::default() };
+    let provider = event_loop.block_on(testkit::SimulatedProvider::start(options)).unwrap();
+    let sandbox = Sandbox::new();
+    sandbox.write("resources.toml", &RESOURCES.replace("http://127.0.0.1:9/v1", &provider.base_url()));
+    let made = sandbox.good("apply -f resources.toml --json").json();
+    let secret = made["secrets"][0]["secret"].as_str().unwrap().to_owned();
+    let mut serving = sandbox.serve();
+
+    let body =
+        r#"{"model": "m", "stream": true, "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 25}"#;
+    let head = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nAuthorization: Bearer {secret}\r\nContent-Type: application/json"
+    );
+    let (status, answer) = std::thread::scope(|scope| {
+        let call = scope.spawn(|| serving.http("relay", &head, body));
+        pause(Duration::from_millis(400));
+        serving.signal(Signal::TERM);
+        call.join().unwrap()
+    });
+    assert_eq!(status, 200, "{answer}");
+    assert!(answer.contains("[DONE]"), "{answer}");
+    assert!(serving.wait().success());
+
+    let calls = sandbox.good("calls --tenant acme --json").json();
+    assert_eq!(calls["calls"].as_array().unwrap().len(), 1, "{calls:#}");
+    assert_eq!((&calls["calls"][0]["ending"], &calls["calls"][0]["output_tokens"]), (&json!("complete"), &json!(25)));
+    let status = sandbox.good("status --tenant acme --json").json();
+    assert_eq!(status["current_usage"]["total_cost_usd"], calls["calls"][0]["cost_usd"]);
 }
