@@ -125,8 +125,8 @@ impl Plan {
 
 /// Finds out who may answer `call`, and what it costs at most.
 ///
-/// `allowed` says which models the caller may use; `allowed_list` names them when it must be told. `default_model` is used
-/// when the call names none. `draw` is a random number: it decides between the targets of a tier, by weight.
+/// `allowed` says which models the caller may use; `allowed_list` names them when it must be told. `draw` is a random
+/// number: it decides between the targets of a tier, by weight.
 ///
 /// A fallback counts only where the caller may use it, it serves the endpoint, and it has a price for all that the call
 /// asks. The fallbacks of a fallback are not followed.
@@ -140,11 +140,10 @@ pub fn plan(
     allowed: impl Fn(&ModelId) -> bool,
     allowed_list: impl Fn() -> Vec<ModelId>,
     call: &Call,
-    default_model: Option<&ModelId>,
     now: Timestamp,
     draw: u64,
 ) -> Result<Plan, Refusal> {
-    let Some(id) = call.model().or(default_model) else {
+    let Some(id) = call.model() else {
         return Err(Refusal::invalid(Some("model"), "Name a model in the field 'model'. GET /v1/models lists yours."));
     };
     let Some(model) = catalog.model(id.as_str()) else {

@@ -93,7 +93,7 @@ pub(crate) fn plan(relay: &Relay, caller: &Caller, call: &Call, now: Timestamp) 
     let catalog = relay.directory.catalog();
     let may_use = |model: &ModelId| caller.may_use(model);
     let usable = || caller.models(&catalog).map(|model| model.id.clone()).collect();
-    catalog::plan(&catalog, may_use, usable, call, None, now, relay.clock.draw())
+    catalog::plan(&catalog, may_use, usable, call, now, relay.clock.draw())
 }
 
 /// How the client wants to learn what a stream cost.

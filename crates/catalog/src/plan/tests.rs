@@ -39,7 +39,7 @@ fn hello(model: &str) -> Call {
 const NOW: Timestamp = Timestamp::from_seconds(200);
 
 fn plan_for(catalog: &Catalog, call: &Call, draw: u64) -> Result<Plan, Refusal> {
-    plan(catalog, |_| true, Vec::new, call, None, NOW, draw)
+    plan(catalog, |_| true, Vec::new, call, NOW, draw)
 }
 
 fn upstreams(plan: &Plan) -> String {
@@ -101,7 +101,7 @@ fn fallbacks_follow_when_they_may_and_raise_the_worst_case() {
     let catalog = catalog(vec![cheap, dear, secret, vectors, unpriced]);
     let call = hello("cheap");
     let allowed = |model: &ModelId| model.as_str() != "secret";
-    let plan = plan(&catalog, allowed, Vec::new, &call, None, NOW, 7).unwrap();
+    let plan = plan(&catalog, allowed, Vec::new, &call, NOW, 7).unwrap();
     assert_eq!(upstreams(&plan), "ab");
     assert_eq!(plan.model().id.as_str(), "cheap");
     assert_eq!(plan.quote().usd, plan.candidates()[1].quote().usd);
@@ -128,9 +128,9 @@ fn unknown_not_allowed_unpriced_and_unserved_models_are_refused() {
     }
     let refusal = plan_for(&catalog, &hello("vectors"), 0).unwrap_err();
     assert!(refusal.message().contains("use embeddings"), "{}", refusal.message());
-    let refusal = plan(&catalog, |_| false, || vec![id("other")], &hello("m"), None, NOW, 0).unwrap_err();
+    let refusal = plan(&catalog, |_| false, || vec![id("other")], &hello("m"), NOW, 0).unwrap_err();
     assert_eq!(refusal, Refusal::ModelNotAllowed { model: id("m"), allowed: vec![id("other")] });
-    let refusal = plan(&catalog, |_| false, Vec::new, &hello("absent"), None, NOW, 0).unwrap_err();
+    let refusal = plan(&catalog, |_| false, Vec::new, &hello("absent"), NOW, 0).unwrap_err();
     assert_eq!(refusal.status(), 404, "an unknown model is not found, whoever asks");
 }
 
@@ -141,7 +141,9 @@ fn a_call_without_a_model_takes_the_default_or_is_refused() {
     assert!(
         matches!(plan_for(&catalog, &call, 0), Err(Refusal::InvalidRequest { param: Some(param), .. }) if param == "model")
     );
-    let planned = plan(&catalog, |_| true, Vec::new, &call, Some(&id("m")), NOW, 0).unwrap();
+    let mut filled = call.clone();
+    filled.fill(Some(&id("m")), None, || None);
+    let planned = plan(&catalog, |_| true, Vec::new, &filled, NOW, 0).unwrap();
     assert_eq!(planned.model().id.as_str(), "m");
 }
 
