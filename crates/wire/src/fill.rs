@@ -28,4 +28,12 @@ impl Call {
             self.filled.temperature = temperature();
         }
     }
+
+    /// Sends the call with at most `limit` output tokens per choice, whatever the client asked for. A lower limit that
+    /// it gave stays.
+    pub fn lower_output_limit(&mut self, limit: u64) {
+        let lowered = self.billable.output_limit.map_or(limit, |asked| asked.min(limit));
+        self.billable.output_limit = Some(lowered);
+        self.filled.output_limit = Some(lowered);
+    }
 }

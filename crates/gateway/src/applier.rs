@@ -1,0 +1,152 @@
+//! Carries what the journal has on disk into the store, off the request path: a thread that reads, applies and confirms.
+//!
+//! Records are applied in batches, each in one transaction together with the position it reaches, so that a batch counts
+//! once however often it is given. A batch that the store does not take is tried again until it does; meanwhile the
+//! journal grows, and new calls are refused once it is too far ahead.
+
+use core::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::JoinHandle;
+
+use journal::{Journal, Position};
+use store::{Record, Store};
+
+/// How long records gather before they are applied together.
+const BATCH_INTERVAL: Duration = Duration::from_millis(500);
+/// Most bytes of records in one batch.
+const BATCH_BYTES_MAX: usize = 4 << 20;
+/// Wait before a refused batch is tried again.
+const RETRY_INTERVAL: Duration = Duration::from_millis(500);
+
+/// The thread and what it is asked.
+pub(crate) struct Applier {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+struct Shared {
+    journal: Journal,
+    store: Arc<Store>,
+    applied: AtomicU64,
+    orders: Mutex<Orders>,
+    /// Wakes the thread before its interval is over.
+    ordered: Condvar,
+    /// Wakes whoever waits in [`Applier::flush`].
+    done: Condvar,
+}
+
+#[derive(Default)]
+struct Orders {
+    /// Somebody waits until this many rounds were begun after it asked.
+    rounds_wanted: u64,
+    rounds_begun: u64,
+    rounds_done: u64,
+    stopping: bool,
+}
+
+impl Applier {
+    /// Starts applying after `applied`.
+    pub(crate) fn start(journal: Journal, store: Arc<Store>, applied: Position) -> Applier {
+        let shared = Arc::new(Shared {
+            journal,
+            store,
+            applied: AtomicU64::new(applied.get()),
+            orders: Mutex::default(),
+            ordered: Condvar::new(),
+            done: Condvar::new(),
+        });
+        let for_thread = shared.clone();
+        let thread = std::thread::Builder::new()
+            .name("mandant-applier".into())
+            .spawn(move || for_thread.run())
+            .expect("a thread can be started at process start");
+        Applier { shared, thread: Mutex::new(Some(thread)) }
+    }
+
+    /// The position up to which everything is in the store.
+    pub(crate) fn applied(&self) -> Position {
+        Position::new(self.shared.applied.load(Ordering::Relaxed))
+    }
+
+    /// Blocks until everything that was journalled before this call is in the store.
+    pub(crate) fn flush(&self) {
+        let mut orders = self.shared.orders.lock().expect("no panic while orders are given");
+        let wanted = orders.rounds_begun + 1;
+        orders.rounds_wanted = orders.rounds_wanted.max(wanted);
+        self.shared.ordered.notify_one();
+        while orders.rounds_done < wanted && !orders.stopping {
+            orders = self.shared.done.wait(orders).expect("no panic while orders are given");
+        }
+    }
+
+    /// Applies what is left and ends the thread.
+    pub(crate) fn stop(&self) {
+        self.shared.orders.lock().expect("no panic while orders are given").stopping = true;
+        self.shared.ordered.notify_one();
+        let thread = self.thread.lock().expect("no panic while the thread is joined").take();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the applier panicked; the journal keeps what was not applied");
+        }
+    }
+}
+
+impl Shared {
+    fn run(&self) {
+        loop {
+            let stopping = self.await_round();
+            self.apply_everything();
+            let mut orders = self.orders.lock().expect("no panic while orders are given");
+            orders.rounds_done = orders.rounds_begun;
+            drop(orders);
+            self.done.notify_all();
+            if stopping {
+                return;
+            }
+        }
+    }
+
+    /// Sleeps until the interval is over or somebody asks; says whether this is the last round.
+    fn await_round(&self) -> bool {
+        let orders = self.orders.lock().expect("no panic while orders are given");
+        let idle = |orders: &mut Orders| !orders.stopping && orders.rounds_wanted <= orders.rounds_begun;
+        let (mut orders, _) = self
+            .ordered
+            .wait_timeout_while(orders, BATCH_INTERVAL, idle)
+            .expect("no panic while orders are given");
+        orders.rounds_begun += 1;
+        orders.stopping
+    }
+
+    /// Applies all that is in the journal now. What is not on the disk yet is synced first: the store must never know
+    /// more than the journal.
+    fn apply_everything(&self) {
+        let Ok(until) = self.journal.sync() else { return };
+        while self.applied.load(Ordering::Relaxed) < until.get() {
+            let after = Position::new(self.applied.load(Ordering::Relaxed));
+            let mut records = Vec::new();
+            let read = self.journal.read(after, BATCH_BYTES_MAX, &mut |_, kind, payload| {
+                records.push(Record::decode(kind, payload));
+            });
+            let records: Result<Vec<Record>, _> = records.into_iter().collect();
+            let (reached, records) = match (read, records) {
+                (Ok(reached), Ok(records)) => (reached, records),
+                (Err(error), _) => return tracing::error!(%error, "the journal cannot be read back; trying again"),
+                (_, Err(error)) => return tracing::error!(%error, "a record cannot be read; trying again"),
+            };
+            self.apply(&records, reached);
+            self.applied.store(reached.get(), Ordering::Relaxed);
+            self.journal.applied(reached);
+        }
+    }
+
+    /// Applies one batch, however often it takes.
+    fn apply(&self, records: &[Record], reached: Position) {
+        let mut failures = 0_u32;
+        while let Err(error) = self.store.apply_records(records, reached.get()) {
+            failures += 1;
+            tracing::error!(%error, failures, records = records.len(), "records cannot be applied; trying again");
+            std::thread::park_timeout(RETRY_INTERVAL);
+        }
+    }
+}
