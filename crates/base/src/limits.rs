@@ -105,7 +105,7 @@ pub struct Budgets {
     pub total: Option<Money>,
 }
 
-/// The calendar period of a budget.
+/// The calendar period of a budget, or the wallet beside them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BudgetPeriod {
@@ -119,10 +119,12 @@ pub enum BudgetPeriod {
     Year,
     /// Without end.
     Total,
+    /// No period: the prepaid balance, whose cap is what was credited in all.
+    Wallet,
 }
 
 impl BudgetPeriod {
-    /// All periods, shortest first.
+    /// All periods of budgets, shortest first; the wallet is none.
     pub const ALL: [BudgetPeriod; 5] =
         [BudgetPeriod::Day, BudgetPeriod::Week, BudgetPeriod::Month, BudgetPeriod::Year, BudgetPeriod::Total];
 }
@@ -137,6 +139,7 @@ impl Budgets {
             BudgetPeriod::Month => self.per_month,
             BudgetPeriod::Year => self.per_year,
             BudgetPeriod::Total => self.total,
+            BudgetPeriod::Wallet => None,
         }
     }
 }

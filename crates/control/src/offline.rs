@@ -25,7 +25,7 @@ pub(crate) fn status(
         let config = AccountConfig {
             budgets: settings.budgets,
             tokens_per_month: settings.limits.tokens_per_month,
-            zone: settings.zone.clone(),
+            ..AccountConfig::unlimited(settings.zone.clone())
         };
         ledger.configure(account.index, &config);
     }
@@ -80,6 +80,7 @@ fn account_figures(ledger: &Ledger, account: &Account, now: Timestamp) -> Figure
     let budgets: Vec<BalanceFigure<Money>> = balances
         .current
         .iter()
+        .chain(&balances.wallet)
         .filter(|balance| balance.usd_limit.is_some() || balance.period == BudgetPeriod::Month)
         .map(|balance| BalanceFigure {
             period: balance.period,

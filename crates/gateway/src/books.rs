@@ -87,7 +87,10 @@ impl Books {
         let attempt = self.next_attempt();
         let mut shard = self.shard(indexes[0]);
         shard.refresh(path);
-        shard.ledger.reserve(&indexes, attempt, worst, now)
+        shard
+            .ledger
+            .reserve(&indexes, attempt, worst, now)
+            .map_err(|no_hold| no_hold.shortage().expect("a ledger without leases knows only shortages"))
     }
 
     /// Ends a hold and the place in the windows that went with it, in one step; also says what is left of the budgets.
@@ -121,7 +124,7 @@ impl Shard {
             let config = AccountConfig {
                 budgets: settings.budgets,
                 tokens_per_month: settings.limits.tokens_per_month,
-                zone: settings.zone.clone(),
+                ..AccountConfig::unlimited(settings.zone.clone())
             };
             self.ledger.configure(account.index, &config);
             if let Some(posted) = self.restored.remove(&account.index) {

@@ -163,17 +163,22 @@ pub(crate) fn short_of(path: &Path, plan: &Plan, call: &Call, shortage: &Shortag
         let retry_after = shortage.resets_at.map_or(Duration::MAX, |at| at.saturating_since(now));
         return Refusal::RateLimited { scope, window: Window::TokensPerMonth, limit: shortage.limit, retry_after };
     }
-    let free = shortage.limit.saturating_sub(shortage.posted).saturating_sub(shortage.held);
-    Refusal::BudgetExhausted(Box::new(Shortfall {
+    let free = shortage.limit.saturating_sub(shortage.posted).saturating_sub(shortage.held_in_all());
+    let shortfall = Box::new(Shortfall {
         scope,
         period: period_name(shortage.period),
         limit: Shortage::as_usd(shortage.limit),
         spent: Shortage::as_usd(shortage.posted),
-        held: Shortage::as_usd(shortage.held),
+        held: Shortage::as_usd(shortage.held_in_all()),
         needed: Shortage::as_usd(shortage.needed),
         affordable_max_tokens: plan.affordable_output(call.billable(), Shortage::as_usd(free), u64::MAX),
         resets_at: shortage.resets_at,
-    }))
+    });
+    if shortage.period == BudgetPeriod::Wallet {
+        Refusal::WalletEmpty(shortfall)
+    } else {
+        Refusal::BudgetExhausted(shortfall)
+    }
 }
 
 const fn period_name(period: BudgetPeriod) -> &'static str {
@@ -183,6 +188,8 @@ const fn period_name(period: BudgetPeriod) -> &'static str {
         BudgetPeriod::Month => "month",
         BudgetPeriod::Year => "year",
         BudgetPeriod::Total => "total",
+        // A wallet has none.
+        BudgetPeriod::Wallet => "",
     }
 }
 

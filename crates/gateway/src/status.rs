@@ -88,6 +88,7 @@ fn account_figures(relay: &Relay, path: &[std::sync::Arc<Account>], now: Timesta
     let budgets: Vec<BalanceFigure<base::Money>> = balances
         .current
         .iter()
+        .chain(&balances.wallet)
         .filter(told)
         .map(|balance| BalanceFigure {
             period: balance.period,

@@ -1,13 +1,16 @@
 //! One account: its limits, and what is posted and held in each of its current and past calendar periods.
 
-use base::{AccountIndex, BudgetPeriod, Budgets, Timestamp};
-use jiff::civil::Date;
+use base::{AccountIndex, BudgetPeriod, Budgets, Money, Timestamp};
 use jiff::tz::TimeZone;
 
+use crate::alerts::{Alerts, Crossed};
 use crate::amounts::{AMOUNT_MAX, Amounts, Resource, money};
 use crate::balances::{AccountBalances, PeriodBalance, PostedBalance};
 use crate::calendar::{end_of, period_at};
+use crate::counter::Counter;
+use crate::lease::{Lease, Lost};
 use crate::shortage::Shortage;
+use crate::slot::{Slot, TOTAL, place};
 
 /// What an account may use, and by which calendar.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,135 +19,33 @@ pub struct AccountConfig {
     pub budgets: Budgets,
     /// Cap on tokens per calendar month.
     pub tokens_per_month: Option<u64>,
+    /// What was credited to the prepaid balance in all; `None` when there is no wallet. Everything that the account was
+    /// ever charged counts against it: see [`crate::Ledger::credit`] for a wallet that is opened later.
+    pub wallet: Option<Money>,
+    /// Of which parts of each limit somebody wants to know.
+    pub alerts: Alerts,
     /// The tenant's time zone.
     pub zone: TimeZone,
 }
 
 impl AccountConfig {
+    /// No limit at all, by the calendar of `zone`.
+    #[must_use]
+    pub fn unlimited(zone: TimeZone) -> AccountConfig {
+        let budgets = Budgets::default();
+        AccountConfig { budgets, tokens_per_month: None, wallet: None, alerts: Alerts::NONE, zone }
+    }
+
     /// The caps on money and on tokens in one period, as plain numbers.
     fn limits(&self, period: BudgetPeriod) -> [u64; 2] {
-        let usd = self.budgets.cap(period).map_or(AMOUNT_MAX, |cap| cap.nanos().unsigned_abs());
         let tokens = if period == BudgetPeriod::Month { self.tokens_per_month } else { None };
-        [usd, tokens.map_or(AMOUNT_MAX, |cap| cap.min(AMOUNT_MAX))]
+        [cap(self.budgets.cap(period)), tokens.map_or(AMOUNT_MAX, |cap| cap.min(AMOUNT_MAX))]
     }
 }
 
-/// One resource in one period.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Counter {
-    pub(crate) limit: u64,
-    pub(crate) posted: u64,
-    pub(crate) held: u64,
-}
-
-impl Counter {
-    const fn new(limit: u64) -> Counter {
-        Counter { limit, posted: 0, held: 0 }
-    }
-
-    const fn used(&self) -> u64 {
-        self.posted.saturating_add(self.held)
-    }
-
-    /// What can still be granted.
-    const fn room(&self) -> u64 {
-        self.limit.saturating_sub(self.used())
-    }
-
-    /// What could be granted without the holds.
-    const fn room_alone(&self) -> u64 {
-        self.limit.saturating_sub(self.posted)
-    }
-
-    const fn is_over(&self) -> bool {
-        self.used() > self.limit
-    }
-}
-
-/// One calendar period of an account.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Slot {
-    pub(crate) period: BudgetPeriod,
-    pub(crate) starts: Timestamp,
-    pub(crate) ends: Timestamp,
-    /// The date on which it begins: its name, which a change of time zone leaves alone.
-    date: Date,
-    /// The account's generation when this slot began. A hold belongs to the newest slot that is not younger than it.
-    first_generation: u32,
-    /// A limit was lowered below what is posted and held, or a restored or replayed sum is above it. Nothing is granted
-    /// there until it fits again.
-    pub(crate) is_over_limit: bool,
-    pub(crate) counters: [Counter; 2],
-}
-
-impl Slot {
-    /// A slot before the first time is known: any time is after its end.
-    fn unstarted(period: BudgetPeriod, limits: [u64; 2]) -> Slot {
-        let never = Timestamp::from_micros(i64::MIN);
-        Slot {
-            period,
-            starts: never,
-            ends: never,
-            date: Date::MIN,
-            first_generation: 0,
-            is_over_limit: false,
-            counters: limits.map(Counter::new),
-        }
-    }
-
-    fn is_started(&self) -> bool {
-        self.ends.micros() != i64::MIN
-    }
-
-    /// Whether `at` is after this period. Its end is the latest time there is when it never ends.
-    fn is_over(&self, at: Timestamp) -> bool {
-        at >= self.ends && self.ends != Timestamp::MAX
-    }
-
-    /// The slot of the same kind around `at`, empty.
-    fn next(&self, zone: &TimeZone, at: Timestamp, generation: u32) -> Slot {
-        let (bounds, date) = period_at(self.period, zone, at);
-        assert!(!self.is_started() || date > self.date, "a period never goes back (I8)");
-        let counters = self.counters.map(|counter| Counter::new(counter.limit));
-        Slot {
-            period: self.period,
-            starts: bounds.starts,
-            ends: bounds.ends,
-            date,
-            first_generation: generation,
-            is_over_limit: false,
-            counters,
-        }
-    }
-
-    fn note_over_limit(&mut self) {
-        self.is_over_limit = self.counters.iter().any(Counter::is_over);
-    }
-
-    fn has_holds(&self) -> bool {
-        self.counters.iter().any(|counter| counter.held > 0)
-    }
-
-    fn sums(&self, of: fn(&Counter) -> u64) -> Amounts {
-        Amounts::from_numbers([of(&self.counters[0]), of(&self.counters[1])])
-    }
-
-    fn balance(&self) -> PeriodBalance {
-        let limit = |counter: &Counter| (counter.limit < AMOUNT_MAX).then_some(counter.limit);
-        PeriodBalance {
-            period: self.period,
-            starts: self.starts,
-            resets_at: self.resets_at(),
-            usd_limit: limit(&self.counters[0]).map(money),
-            tokens_limit: limit(&self.counters[1]),
-            posted: self.sums(|counter| counter.posted),
-            held: self.sums(|counter| counter.held),
-        }
-    }
-
-    fn resets_at(&self) -> Option<Timestamp> {
-        (self.ends != Timestamp::MAX).then_some(self.ends)
-    }
+/// A cap on money as a plain number.
+fn cap(money: Option<Money>) -> u64 {
+    money.map_or(AMOUNT_MAX, |cap| cap.nanos().unsigned_abs())
 }
 
 /// An account of the tree, with its current periods and those past ones in which attempts are open.
@@ -152,6 +53,11 @@ impl Slot {
 pub(crate) struct Account {
     pub(crate) index: AccountIndex,
     zone: TimeZone,
+    alerts: Alerts,
+    /// The budget on all time alone; the slot has the smaller of it and the wallet.
+    total_cap: u64,
+    /// What was credited in all.
+    wallet: u64,
     /// In the order of [`BudgetPeriod::ALL`].
     pub(crate) slots: [Slot; 5],
     /// Past periods with open holds, oldest first.
@@ -165,17 +71,22 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    pub(crate) fn new(index: AccountIndex, config: &AccountConfig) -> Account {
+    pub(crate) fn new(index: AccountIndex, config: &AccountConfig, has_leases: bool) -> Account {
         let never = Timestamp::from_micros(i64::MIN);
-        Account {
+        let mut account = Account {
             index,
             zone: config.zone.clone(),
-            slots: BudgetPeriod::ALL.map(|period| Slot::unstarted(period, config.limits(period))),
+            alerts: config.alerts,
+            total_cap: AMOUNT_MAX,
+            wallet: AMOUNT_MAX,
+            slots: BudgetPeriod::ALL.map(|period| Slot::unstarted(period, has_leases)),
             earlier: Vec::new(),
             generation: 0,
             newest: never,
             ends_first: never,
-        }
+        };
+        account.configure(config);
+        account
     }
 
     /// Takes new limits, and a new time zone. A current period keeps its name and its sums and ends where the new
@@ -185,11 +96,15 @@ impl Account {
         if moved {
             self.zone = config.zone.clone();
         }
+        self.alerts = config.alerts;
+        self.total_cap = cap(config.budgets.total);
+        self.wallet = cap(config.wallet);
         for slot in &mut self.slots {
-            for (counter, limit) in slot.counters.iter_mut().zip(config.limits(slot.period)) {
-                counter.limit = limit;
+            let mut limits = config.limits(slot.period);
+            if slot.period == BudgetPeriod::Total {
+                limits[0] = limits[0].min(self.wallet);
             }
-            slot.note_over_limit();
+            slot.set_limits(limits, config.alerts);
             if moved && slot.is_started() {
                 slot.ends = end_of(slot.period, &self.zone, slot.date);
             }
@@ -197,23 +112,139 @@ impl Account {
         self.remember_ends();
     }
 
-    /// Sets what was charged in the period around `balance.starts`; a period older than the current one is ignored.
-    pub(crate) fn restore(&mut self, balance: &PostedBalance) {
-        let place = place(balance.period);
-        let (_, date) = period_at(balance.period, &self.zone, balance.starts);
-        let is_started = self.slots[place].is_started();
-        let is_total = balance.period == BudgetPeriod::Total;
-        if !is_started || (date > self.slots[place].date && !is_total) {
-            self.generation += 1;
-            self.begin(place, balance.starts);
-            self.remember_ends();
-        } else if date < self.slots[place].date && !is_total {
+    /// What is credited in all after `amount` more. A wallet that opens now owes nothing for the past.
+    pub(crate) fn credited_with(&self, amount: Money) -> Money {
+        let posted = self.slots[TOTAL].counters[0].posted;
+        let before = if self.wallet < AMOUNT_MAX { self.wallet } else { posted };
+        money(before.saturating_add(amount.nanos().unsigned_abs()))
+    }
+
+    /// Sets what was credited in all, if that is more than now.
+    pub(crate) fn set_credited(&mut self, in_all: Money) {
+        let in_all = cap(Some(in_all));
+        if self.wallet < AMOUNT_MAX && in_all <= self.wallet {
             return;
         }
-        for (counter, posted) in self.slots[place].counters.iter_mut().zip(balance.amounts.numbers()) {
+        self.wallet = in_all;
+        let total = &mut self.slots[TOTAL];
+        let tokens = total.counters[1].limit;
+        total.set_limits([self.total_cap.min(in_all), tokens], self.alerts);
+    }
+
+    /// Sets what was charged in the period around `balance.starts`; a period older than the current one is ignored.
+    pub(crate) fn restore(&mut self, balance: &PostedBalance) {
+        let Some(place) = self.place_around(balance.period, balance.starts) else { return };
+        let slot = &mut self.slots[place];
+        for (counter, posted) in slot.counters.iter_mut().zip(balance.amounts.numbers()) {
             counter.posted = posted.min(AMOUNT_MAX);
         }
-        self.slots[place].note_over_limit();
+        slot.note_over_limit();
+        // Who was told before the restart is not told again.
+        self.cross();
+    }
+
+    /// Lets a lease go as far as it says; one of a past period is ignored.
+    pub(crate) fn extend(&mut self, lease: &Lease) {
+        let Some(place) = self.place_around(lease.period, lease.starts) else { return };
+        let slot = &mut self.slots[place];
+        slot.counters[lease.resource as usize].extend(lease.up_to);
+        slot.note_over_limit();
+    }
+
+    /// Where the current slot of a kind is, begun around `at` where that is later than the one there; `None` when `at`
+    /// is in a past period.
+    fn place_around(&mut self, period: BudgetPeriod, at: Timestamp) -> Option<usize> {
+        let place = place(period);
+        let slot = &self.slots[place];
+        if slot.is_started() && (place == TOTAL || slot.starts == at) {
+            return Some(place);
+        }
+        let (_, date) = period_at(slot.period, &self.zone, at);
+        if slot.is_started() && date < slot.date {
+            return None;
+        }
+        if !slot.is_started() || date > slot.date {
+            self.generation = self.generation.checked_add(1).expect("periods begin fewer than 2^32 times");
+            self.begin(place, at);
+            self.remember_ends();
+        }
+        Some(place)
+    }
+
+    /// Counts what is leased and unused as lost; says whether that was anything.
+    pub(crate) fn lose_unused_leases(&mut self) -> bool {
+        let mut has_lost = false;
+        for slot in &mut self.slots {
+            for counter in &mut slot.counters {
+                has_lost |= counter.lose();
+            }
+            slot.note_over_limit();
+        }
+        has_lost
+    }
+
+    /// What is lost in the current periods.
+    pub(crate) fn lost(&self) -> impl Iterator<Item = Lost> {
+        self.slots.iter().flat_map(|slot| {
+            let counters = slot.counters.iter().zip(Resource::ALL);
+            counters.filter(|(counter, _)| counter.lost > 0).map(|(counter, resource)| Lost {
+                account: self.index,
+                period: slot.period,
+                starts: slot.starts,
+                resource,
+                amount: counter.lost,
+            })
+        })
+    }
+
+    /// Sets what is lost in a period; a past one is ignored.
+    pub(crate) fn set_lost(&mut self, lost: &Lost) {
+        let Some(place) = self.place_around(lost.period, lost.starts) else { return };
+        let slot = &mut self.slots[place];
+        slot.counters[lost.resource as usize].lost = lost.amount.min(AMOUNT_MAX);
+        slot.note_over_limit();
+    }
+
+    /// Takes charges back in the periods of `granted_at`, as far as they are kept.
+    pub(crate) fn refund(&mut self, amounts: [u64; 2], granted_at: Timestamp) {
+        for place in 0..self.slots.len() {
+            let current = &self.slots[place];
+            let period = current.period;
+            let slot = if granted_at >= current.starts {
+                Some(&mut self.slots[place])
+            } else {
+                let kin = self.earlier.iter_mut().rev().filter(|slot| slot.period == period);
+                kin.into_iter().find(|slot| slot.starts <= granted_at && granted_at < slot.ends)
+            };
+            let Some(slot) = slot else { continue };
+            for (counter, amount) in slot.counters.iter_mut().zip(amounts) {
+                counter.posted = counter.posted.saturating_sub(amount);
+            }
+        }
+    }
+
+    /// The thresholds that charges have reached since they were last asked for.
+    pub(crate) fn cross(&mut self) -> Vec<Crossed> {
+        let mut crossed = Vec::new();
+        for place in 0..self.slots.len() {
+            for resource in Resource::ALL {
+                let period = self.period_in_the_way(place, resource);
+                let slot = &mut self.slots[place];
+                let counter = &mut slot.counters[resource as usize];
+                while let Some(percent) = counter.cross(self.alerts) {
+                    let (limit, posted) = (counter.limit, counter.posted);
+                    let (account, starts) = (self.index, slot.starts);
+                    crossed.push(Crossed { account, resource, period, starts, percent, limit, posted });
+                }
+            }
+        }
+        crossed
+    }
+
+    /// Whose limit it is in one slot: on all time the smaller of the budget's and the wallet's binds.
+    fn period_in_the_way(&self, place: usize, resource: Resource) -> BudgetPeriod {
+        let is_wallet = place == TOTAL && resource == Resource::Usd && self.wallet < self.total_cap;
+        if is_wallet { BudgetPeriod::Wallet } else { self.slots[place].period }
     }
 
     /// The time that counts for this account: never before its youngest period, whatever the clock says.
@@ -238,12 +269,16 @@ impl Account {
 
     /// Puts the slot around `at` in place of the current one, which stays aside while attempts are open in it.
     fn begin(&mut self, place: usize, at: Timestamp) {
-        let next = self.slots[place].next(&self.zone, at, self.generation);
+        let next = self.next(&self.slots[place], at);
         self.newest = self.newest.max(next.starts);
         let past = core::mem::replace(&mut self.slots[place], next);
         if past.has_holds() {
             self.earlier.push(past);
         }
+    }
+
+    fn next(&self, slot: &Slot, at: Timestamp) -> Slot {
+        slot.next(&self.zone, at, self.generation, self.alerts)
     }
 
     fn remember_ends(&mut self) {
@@ -256,26 +291,27 @@ impl Account {
         self.slots.iter().all(|slot| {
             let [usd, tokens] = &slot.counters;
             // Nothing always fits: a free call passes an account whose limit was lowered below its use.
-            (needed[0] <= usd.room() || needed[0] == 0) & (needed[1] <= tokens.room() || needed[1] == 0)
+            (needed[0] <= usd.grantable() || needed[0] == 0) & (needed[1] <= tokens.grantable() || needed[1] == 0)
         })
     }
 
     /// The gravest of the limits that stand in the way, if any, at a time that need not have been rolled to.
     pub(crate) fn shortage(&self, needed: [u64; 2], at: Timestamp) -> Option<Shortage> {
         let mut gravest: Option<Shortage> = None;
-        for slot in &self.slots_at(at) {
-            for (place, counter) in slot.counters.iter().enumerate() {
-                let needed = needed[place];
+        for (place, slot) in self.slots_at(at).iter().enumerate() {
+            for (counter, resource) in slot.counters.iter().zip(Resource::ALL) {
+                let needed = needed[resource as usize];
                 if needed == 0 || needed <= counter.room() {
                     continue;
                 }
                 let shortage = Shortage {
                     account: self.index,
-                    resource: Resource::ALL[place],
-                    period: slot.period,
+                    resource,
+                    period: self.period_in_the_way(place, resource),
                     limit: counter.limit,
                     posted: counter.posted,
                     held: counter.held,
+                    lost: counter.lost,
                     needed,
                     resets_at: slot.resets_at(),
                     fits_alone: needed <= counter.room_alone(),
@@ -297,28 +333,32 @@ impl Account {
     }
 
     /// The current periods as they are at `at`, without changing anything.
-    fn slots_at(&self, at: Timestamp) -> [Slot; 5] {
-        self.slots
-            .each_ref()
-            .map(|slot| if slot.is_over(at) { slot.next(&self.zone, at, self.generation) } else { slot.clone() })
+    pub(crate) fn slots_at(&self, at: Timestamp) -> [Slot; 5] {
+        self.slots.each_ref().map(|slot| if slot.is_over(at) { self.next(slot, at) } else { slot.clone() })
     }
 
-    /// Takes `worst` in every current period. The caller has checked that it fits, unless it replays a log.
-    pub(crate) fn hold(&mut self, worst: [u64; 2], is_replay: bool) {
+    /// Takes `worst` in every current period; says whether a lease is to be extended. The caller has checked that it
+    /// fits, unless it replays a log.
+    pub(crate) fn hold(&mut self, worst: [u64; 2], is_replay: bool) -> bool {
+        let mut is_refill_due = false;
         for slot in &mut self.slots {
             for (counter, amount) in slot.counters.iter_mut().zip(worst) {
                 counter.held = counter.held.checked_add(amount).expect("a sum of holds overflowed");
                 let is_granted = amount > 0 && !is_replay;
-                assert!(!is_granted || !counter.is_over(), "a grant never exceeds the limit (I1)");
+                assert!(!is_granted || !counter.is_over(), "a grant never exceeds limit and lease (I1)");
+                is_refill_due |= counter.is_refill_due();
             }
             if slot.is_over_limit || is_replay {
                 slot.note_over_limit();
             }
         }
+        is_refill_due
     }
 
-    /// Ends a hold of `worst` that was granted in `generation`: `charged` is posted, the rest is free again.
-    pub(crate) fn settle(&mut self, generation: u32, worst: [u64; 2], charged: [u64; 2]) {
+    /// Ends a hold of `worst` that was granted in `generation`: `charged` is posted, the rest is free again. Says
+    /// whether the charges have reached a threshold.
+    pub(crate) fn settle(&mut self, generation: u32, worst: [u64; 2], charged: [u64; 2]) -> bool {
+        let mut is_alert_due = false;
         for place in 0..self.slots.len() {
             let slot = if generation >= self.slots[place].first_generation {
                 &mut self.slots[place]
@@ -338,20 +378,33 @@ impl Account {
                 assert!(charged <= worst, "a charge never exceeds its hold (I2)");
                 counter.held = counter.held.checked_sub(worst).expect("held never falls below zero (I4)");
                 counter.posted = counter.posted.checked_add(charged).expect("a sum of charges overflowed");
+                is_alert_due |= counter.is_alert_due();
             }
         }
         if !self.earlier.is_empty() {
             self.earlier.retain(Slot::has_holds);
         }
+        is_alert_due
     }
 
     /// All sums, as of `now`.
     pub(crate) fn balances(&self, now: Timestamp) -> AccountBalances {
         let slots = self.slots_at(self.latest(now));
         let over = self.slots.iter().zip(&slots).filter(|(old, new)| old.starts != new.starts && old.has_holds());
-        let without_limits = |slot: &Slot| PeriodBalance { usd_limit: None, tokens_limit: None, ..slot.balance() };
+        let without_limits = |slot: &Slot| PeriodBalance {
+            usd_limit: None,
+            tokens_limit: None,
+            usd_leased: None,
+            tokens_leased: None,
+            ..slot.balance()
+        };
+        let limit = |cap: u64| (cap < AMOUNT_MAX).then(|| money(cap));
+        let mut current = slots.each_ref().map(Slot::balance);
+        current[TOTAL].usd_limit = limit(self.total_cap);
+        let wallet = PeriodBalance { period: BudgetPeriod::Wallet, usd_limit: limit(self.wallet), ..current[TOTAL] };
         AccountBalances {
-            current: slots.each_ref().map(Slot::balance),
+            current,
+            wallet: wallet.usd_limit.map(|_| wallet),
             earlier: self.earlier.iter().chain(over.map(|(old, _)| old)).map(without_limits).collect(),
         }
     }
@@ -366,10 +419,4 @@ impl Account {
             kin.find(|slot| slot.first_generation <= generation)
         })
     }
-}
-
-/// Where a period stands in [`BudgetPeriod::ALL`].
-fn place(period: BudgetPeriod) -> usize {
-    let found = BudgetPeriod::ALL.iter().position(|&one| one == period);
-    found.expect("every period is listed")
 }

@@ -32,6 +32,12 @@ pub struct PeriodBalance {
     pub posted: Amounts,
     /// Held by open attempts of this period.
     pub held: Amounts,
+    /// Leased before a power loss and perhaps spent: counts like held until it is released.
+    pub lost: Amounts,
+    /// Up to where money is leased, where a lease is needed.
+    pub usd_leased: Option<base::Money>,
+    /// Up to where tokens are leased, where a lease is needed.
+    pub tokens_leased: Option<u64>,
 }
 
 /// All sums of one account.
@@ -39,15 +45,20 @@ pub struct PeriodBalance {
 pub struct AccountBalances {
     /// The current periods, in the order of [`BudgetPeriod::ALL`].
     pub current: [PeriodBalance; 5],
+    /// The wallet, where there is one: its limit is what was credited in all.
+    pub wallet: Option<PeriodBalance>,
     /// Past periods in which attempts are still open, oldest first; limits no longer matter there and are `None`.
     pub earlier: Vec<PeriodBalance>,
 }
 
 impl AccountBalances {
     /// The current period of one kind.
+    ///
+    /// # Panics
+    /// When the wallet is asked for and there is none.
     #[must_use]
     pub fn of(&self, period: BudgetPeriod) -> &PeriodBalance {
-        let found = self.current.iter().find(|balance| balance.period == period);
-        found.expect("every period is listed")
+        let found = self.current.iter().chain(&self.wallet).find(|balance| balance.period == period);
+        found.expect("every period is listed, and the wallet where there is one")
     }
 }

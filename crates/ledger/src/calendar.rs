@@ -22,7 +22,7 @@ pub struct Bounds {
 ///
 /// A boundary is the first instant at which the new date begins: where midnight is skipped that is the end of the gap,
 /// and where it happens twice it is the first one. So periods follow each other without overlap or hole.
-/// A total runs from the epoch for ever.
+/// A total, and with it the wallet, runs from the epoch for ever.
 #[must_use]
 pub fn bounds(period: BudgetPeriod, zone: &TimeZone, at: Timestamp) -> Bounds {
     let (bounds, _) = period_at(period, zone, at);
@@ -32,7 +32,7 @@ pub fn bounds(period: BudgetPeriod, zone: &TimeZone, at: Timestamp) -> Bounds {
 /// As [`bounds`], with the date on which the period begins: it names the period whatever the zone.
 pub(crate) fn period_at(period: BudgetPeriod, zone: &TimeZone, at: Timestamp) -> (Bounds, Date) {
     let mut date = first_date(period, zone.to_datetime(instant(at)).date());
-    if period == BudgetPeriod::Total {
+    if is_endless(period) {
         return (Bounds { starts: Timestamp::EPOCH, ends: Timestamp::MAX }, date);
     }
     // A clock set back across midnight shows the old date again after the new one has begun.
@@ -47,15 +47,20 @@ pub(crate) fn period_at(period: BudgetPeriod, zone: &TimeZone, at: Timestamp) ->
     (Bounds { starts: begin(zone, date), ends }, date)
 }
 
+/// Whether it never ends.
+pub(crate) const fn is_endless(period: BudgetPeriod) -> bool {
+    matches!(period, BudgetPeriod::Total | BudgetPeriod::Wallet)
+}
+
 /// When the period that begins on `date` ends in `zone`.
 pub(crate) fn end_of(period: BudgetPeriod, zone: &TimeZone, date: Date) -> Timestamp {
-    if period == BudgetPeriod::Total { Timestamp::MAX } else { begin(zone, next_date(period, date)) }
+    if is_endless(period) { Timestamp::MAX } else { begin(zone, next_date(period, date)) }
 }
 
 /// The first date of the period that `date` lies in.
 fn first_date(period: BudgetPeriod, date: Date) -> Date {
     match period {
-        BudgetPeriod::Day | BudgetPeriod::Total => date,
+        BudgetPeriod::Day | BudgetPeriod::Total | BudgetPeriod::Wallet => date,
         BudgetPeriod::Week => {
             let since_monday = i64::from(date.weekday().to_monday_zero_offset());
             date.checked_sub(Span::new().days(since_monday)).unwrap_or(Date::MIN)
@@ -72,7 +77,7 @@ fn next_date(period: BudgetPeriod, date: Date) -> Date {
         BudgetPeriod::Week => Span::new().weeks(1),
         BudgetPeriod::Month => Span::new().months(1),
         BudgetPeriod::Year => Span::new().years(1),
-        BudgetPeriod::Total => return Date::MAX,
+        BudgetPeriod::Total | BudgetPeriod::Wallet => return Date::MAX,
     };
     date.checked_add(span).unwrap_or(Date::MAX)
 }

@@ -3,6 +3,7 @@
 use base::{AccountIndex, AttemptId, Money, PATH_LEVELS_MAX, Timestamp};
 
 use crate::amounts::Amounts;
+use crate::lease::{Lease, Lost};
 
 /// The accounts that pay for one attempt, tenant first, key last; held inline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,5 +58,29 @@ pub enum Entry {
         charged: Amounts,
         /// What the provider billed beyond the hold, at the operator's cost.
         variance: Money,
+    },
+    /// An account may use a resource up to there.
+    Leased(Lease),
+    /// So much of a lease is lost now, or nothing any more when the amount is zero.
+    Lost(Lost),
+    /// A wallet got more.
+    Credited {
+        /// Whose.
+        account: AccountIndex,
+        /// How much more.
+        amount: Money,
+        /// What was credited in all.
+        in_all: Money,
+    },
+    /// A part of a charge was taken back: spent → available.
+    Refunded {
+        /// The attempt, which has ended.
+        attempt: AttemptId,
+        /// Who paid.
+        path: AccountPath,
+        /// How much, to each account.
+        amounts: Amounts,
+        /// The time of the grant, which says in which periods.
+        granted_at: Timestamp,
     },
 }

@@ -14,6 +14,7 @@ use crate::entry::{AccountPath, Entry};
 pub struct Hold {
     pub(crate) attempt: AttemptId,
     pub(crate) worst: Amounts,
+    pub(crate) is_refill_due: bool,
 }
 
 impl Hold {
@@ -27,6 +28,13 @@ impl Hold {
     #[must_use]
     pub const fn worst(&self) -> Amounts {
         self.worst
+    }
+
+    /// Whether half of the last extension of a lease on the path was used when this was granted: see
+    /// [`crate::Ledger::refills_due`].
+    #[must_use]
+    pub const fn refill_due(&self) -> bool {
+        self.is_refill_due
     }
 }
 

@@ -2,11 +2,15 @@
 
 use std::collections::HashMap;
 
-use crate::account::Slot;
+use crate::account::Account;
+use crate::counter::Counter;
 use crate::ledger::Ledger;
+use crate::slot::{Slot, place};
 
 impl Ledger {
-    /// Checks I1 (authority), I4 and I7 (what is held is the sum of the open holds) on everything that is here.
+    /// Checks on everything that is here: posted, held, lost and unused leases are within the limit (I1); held is the
+    /// sum of the open holds, the unknown ones included, so that nothing is freed twice or forgotten (I4, I5, I7); and
+    /// periods follow each other (I8).
     ///
     /// # Panics
     /// When one of them does not hold.
@@ -28,9 +32,30 @@ impl Ledger {
                 assert_eq!(on_slot, held, "held is the sum of the open holds (I7): {account:?}");
             }
             for slot in &account.slots {
-                let fits = slot.counters.iter().all(|counter| counter.posted + counter.held <= counter.limit);
-                assert!(fits || slot.is_over_limit, "posted + held is within the limit (I1): {account:?}");
+                let fits = |counter: &Counter| {
+                    let used = counter.posted + counter.held + counter.lost;
+                    // An unused lease is within the limit as far as it can be used.
+                    let unused = counter.leased.min(counter.limit).saturating_sub(used);
+                    let is_leased = counter.lease().is_none_or(|leased| used <= leased);
+                    is_leased && used + unused <= counter.limit
+                };
+                let fits = slot.counters.iter().all(fits);
+                assert!(fits || slot.is_over_limit, "what is used is within limit and lease (I1): {account:?}");
+                slot.counters.iter().for_each(Counter::assert_sound);
             }
+            account.assert_periods();
+        }
+    }
+}
+
+impl Account {
+    /// I8: of each kind every kept period is older than the next, and no hold is younger than the account.
+    fn assert_periods(&self) {
+        let mut last: [Option<&Slot>; 5] = [None; 5];
+        for slot in self.earlier.iter().chain(&self.slots) {
+            let before = last[place(slot.period)].replace(slot);
+            let follows = before.is_none_or(|old| old.date < slot.date && old.first_generation < slot.first_generation);
+            assert!(follows && slot.first_generation <= self.generation, "periods never go back (I8): {self:?}");
         }
     }
 }

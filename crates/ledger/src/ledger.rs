@@ -5,11 +5,13 @@ use std::collections::HashMap;
 use base::{AccountIndex, AccountMap, AttemptId, NumberHashing, PATH_LEVELS_MAX, Timestamp};
 
 use crate::account::{Account, AccountConfig};
+use crate::alerts::Crossed;
 use crate::amounts::{AMOUNT_MAX, Amounts, Available, money};
 use crate::balances::{AccountBalances, PostedBalance};
 use crate::entry::{AccountPath, Entry};
 use crate::hold::{Ending, Hold, Settlement, Unresolved};
-use crate::shortage::Shortage;
+use crate::lease::LeasePolicy;
+use crate::shortage::{NoHold, Shortage};
 
 /// The accounts of one shard of tenants and their open holds. Not to be shared: its owner locks it.
 ///
@@ -21,6 +23,10 @@ pub struct Ledger {
     places: AccountMap<u32>,
     pub(crate) accounts: Vec<Account>,
     pub(crate) open: HashMap<AttemptId, Open, NumberHashing>,
+    /// `None` when limits bind alone.
+    pub(crate) lease_policy: Option<LeasePolicy>,
+    /// What nobody was told of yet.
+    pub(crate) crossed: Vec<Crossed>,
 }
 
 /// A hold as the ledger knows it.
@@ -48,10 +54,16 @@ impl Places {
 }
 
 impl Ledger {
-    /// A ledger without accounts.
+    /// A ledger without accounts and without leases.
     #[must_use]
     pub fn new() -> Ledger {
         Ledger::default()
+    }
+
+    /// A ledger without accounts in which what has a limit is granted only as far as it is leased.
+    #[must_use]
+    pub fn with_leases(policy: LeasePolicy) -> Ledger {
+        Ledger { lease_policy: Some(policy), ..Ledger::default() }
     }
 
     /// Creates an account or changes its limits and time zone. Applied twice it does what it does once.
@@ -62,7 +74,7 @@ impl Ledger {
             self.accounts[place as usize].configure(config);
         } else {
             let place = u32::try_from(self.accounts.len()).expect("accounts are fewer than 2^32");
-            self.accounts.push(Account::new(account, config));
+            self.accounts.push(Account::new(account, config, self.lease_policy.is_some()));
             self.places.insert(account, place);
         }
     }
@@ -86,7 +98,7 @@ impl Ledger {
     /// Takes `worst` from every account of the path, in every period and of each resource, or takes nothing.
     ///
     /// # Errors
-    /// [`Shortage`] with the gravest limit in the way.
+    /// [`NoHold::Short`] with the gravest limit in the way; [`NoHold::Unleased`] when none is, but a lease.
     ///
     /// # Panics
     /// When `attempt` has an open hold, or the path is empty, too long, or names an account twice.
@@ -96,7 +108,7 @@ impl Ledger {
         attempt: AttemptId,
         worst: Amounts,
         now: Timestamp,
-    ) -> Result<Hold, Shortage> {
+    ) -> Result<Hold, NoHold> {
         let places = self.places_of(path);
         let at = self.time_on(&places, now);
         let needed = worst.numbers();
@@ -104,17 +116,16 @@ impl Ledger {
             self.accounts[place].roll(at);
         }
         if !places.iter().all(|place| self.accounts[place].fits(needed)) {
-            let shortage = self.shortage_on(&places, needed, at);
-            return Err(shortage.expect("what does not fit has a reason"));
+            return Err(self.shortage_on(&places, needed, at).map_or(NoHold::Unleased, NoHold::Short));
         }
-        self.take(places, attempt, worst, at, false);
-        Ok(Hold { attempt, worst })
+        let is_refill_due = self.take(places, attempt, worst, at, false);
+        Ok(Hold { attempt, worst, is_refill_due })
     }
 
-    /// What [`Ledger::reserve`] would answer, without taking anything.
+    /// What [`Ledger::reserve`] would answer, without taking anything, once every lease is long enough.
     ///
     /// # Errors
-    /// As for [`Ledger::reserve`].
+    /// The gravest limit in the way.
     pub fn check(&self, path: &[AccountIndex], worst: Amounts, now: Timestamp) -> Result<(), Shortage> {
         let places = self.places_of(path);
         self.shortage_on(&places, worst.numbers(), self.time_on(&places, now)).map_or(Ok(()), Err)
@@ -131,6 +142,19 @@ impl Ledger {
             .iter()
             .map(|place| self.accounts[place].available(at))
             .fold(start, |least, (now, alone)| Available { now: least.now.min(now), alone: least.alone.min(alone) })
+    }
+
+    /// What [`Ledger::settle`] would answer, so that it can be written down before the money is free.
+    #[must_use]
+    pub fn settlement(&self, hold: &Hold, ending: Ending) -> Settlement {
+        Settlement::of(hold.attempt, hold.worst, ending)
+    }
+
+    /// What [`Ledger::resolve`] would answer.
+    #[must_use]
+    pub fn resolution(&self, attempt: AttemptId, ending: Ending) -> Option<Settlement> {
+        let open = self.open.get(&attempt).filter(|open| open.is_unresolved)?;
+        Some(Settlement::of(attempt, open.worst, ending))
     }
 
     /// Ends a hold, in the periods of its grant. Cannot fail; [`Ending::Unknown`] keeps it as an unresolved hold.
@@ -179,7 +203,8 @@ impl Ledger {
     }
 
     /// Replays one line of a log: what was granted is held again, whatever the limits are now, and is unresolved until
-    /// its end comes. The hold of an open attempt, and the end of one that is not open, change nothing.
+    /// its end comes. The hold of an open attempt, and the end of one that is not open, change nothing; leases, losses
+    /// and credits may come twice. A refund may not: who keeps the log counts it once. No threshold is told again.
     pub fn apply(&mut self, entry: &Entry) {
         match *entry {
             Entry::Held { attempt, path, worst, granted_at } => {
@@ -195,22 +220,38 @@ impl Ledger {
             }
             Entry::Settled { attempt, charged, variance: _ } => {
                 // The variance is on nobody's account here: the operator's books have it.
+                let told = self.crossed.len();
                 let _ = self.end(attempt, Ending::Complete(charged));
+                self.crossed.truncate(told);
+            }
+            Entry::Leased(ref lease) => self.extend(lease),
+            Entry::Lost(ref lost) => {
+                let place = self.place(lost.account);
+                self.accounts[place].set_lost(lost);
+            }
+            Entry::Credited { account, amount: _, in_all } => {
+                let place = self.place(account);
+                self.accounts[place].set_credited(in_all);
+            }
+            Entry::Refunded { attempt: _, ref path, amounts, granted_at } => {
+                self.take_back(path, amounts, granted_at);
             }
         }
     }
 
-    /// Takes the amounts that the caller has found to fit.
-    fn take(&mut self, places: Places, attempt: AttemptId, worst: Amounts, at: Timestamp, is_replay: bool) {
+    /// Takes the amounts that the caller has found to fit; says whether a lease is to be extended.
+    fn take(&mut self, places: Places, attempt: AttemptId, worst: Amounts, at: Timestamp, is_replay: bool) -> bool {
+        let mut is_refill_due = false;
         let mut generations = [0; PATH_LEVELS_MAX];
         for (level, place) in places.iter().enumerate() {
             let account = &mut self.accounts[place];
-            account.hold(worst.numbers(), is_replay);
+            is_refill_due |= account.hold(worst.numbers(), is_replay);
             generations[level] = account.generation;
         }
         let open = Open { places, generations, worst, granted_at: at, is_unresolved: is_replay };
         let before = self.open.insert(attempt, open);
         assert!(before.is_none(), "an attempt has one hold (I4)");
+        is_refill_due
     }
 
     /// Ends an open attempt, or marks it as unresolved.
@@ -224,7 +265,9 @@ impl Ledger {
         let settlement = Settlement::of(attempt, open.worst, ending);
         let (worst, charged) = (open.worst.numbers(), settlement.charged.numbers());
         for (place, generation) in open.places.iter().zip(open.generations) {
-            self.accounts[place].settle(generation, worst, charged);
+            if self.accounts[place].settle(generation, worst, charged) {
+                self.note_crossed(place);
+            }
         }
         Some(settlement)
     }
@@ -236,15 +279,15 @@ impl Ledger {
     }
 
     /// The time that counts for the whole path, so that one grant has one time on all levels.
-    fn time_on(&self, places: &Places, now: Timestamp) -> Timestamp {
+    pub(crate) fn time_on(&self, places: &Places, now: Timestamp) -> Timestamp {
         places.iter().fold(now, |latest, place| self.accounts[place].latest(latest))
     }
 
-    fn place(&self, account: AccountIndex) -> usize {
+    pub(crate) fn place(&self, account: AccountIndex) -> usize {
         *self.places.get(&account).expect("an account is configured before it is used") as usize
     }
 
-    fn places_of(&self, path: &[AccountIndex]) -> Places {
+    pub(crate) fn places_of(&self, path: &[AccountIndex]) -> Places {
         assert!((1..=PATH_LEVELS_MAX).contains(&path.len()), "a path has 1 to {PATH_LEVELS_MAX} accounts");
         let mut places = [u32::MAX; PATH_LEVELS_MAX];
         for (level, &account) in path.iter().enumerate() {

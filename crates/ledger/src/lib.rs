@@ -11,22 +11,30 @@
 //! held (I5); the held sum of an account is the sum of its open holds (I7); periods never go back (I8).
 
 mod account;
+mod adjust;
+mod alerts;
 mod amounts;
 mod balances;
 mod calendar;
+mod counter;
 mod entry;
 mod hold;
 mod invariants;
+mod lease;
 mod ledger;
 mod shortage;
+mod slot;
 #[cfg(test)]
 mod tests;
+pub mod waiting;
 
 pub use account::AccountConfig;
+pub use alerts::{ALERTS_MAX, Alerts, Crossed};
 pub use amounts::{Amounts, Available, Resource};
 pub use balances::{AccountBalances, PeriodBalance, PostedBalance};
 pub use calendar::{Bounds, bounds};
 pub use entry::{AccountPath, Entry};
 pub use hold::{Ending, Hold, Settlement, Unresolved};
+pub use lease::{Lease, LeasePolicy, Leases, Lost};
 pub use ledger::Ledger;
-pub use shortage::Shortage;
+pub use shortage::{NoHold, Shortage};

@@ -193,7 +193,7 @@ pub fn figures(
     }
     for (balance, status) in budgets.iter().zip(&out.budgets) {
         if status.remaining_usd == Some(Money::ZERO) {
-            block.add(format!("budget per {}", period_name(balance.period)), balance.resets_at);
+            block.add(budget_name(balance.period), balance.resets_at);
         }
     }
     if let Some(main) = main_budget(&out.budgets) {
@@ -249,6 +249,14 @@ fn main_budget(budgets: &[BudgetStatus]) -> Option<&BudgetStatus> {
     capped_month.or_else(|| capped.min_by_key(|budget| budget.remaining_usd)).or(month)
 }
 
+/// What blocks, as people say it.
+fn budget_name(period: BudgetPeriod) -> String {
+    match period {
+        BudgetPeriod::Wallet => "wallet".into(),
+        _ => format!("budget per {}", period_name(period)),
+    }
+}
+
 const fn period_name(period: BudgetPeriod) -> &'static str {
     match period {
         BudgetPeriod::Day => "day",
@@ -256,6 +264,7 @@ const fn period_name(period: BudgetPeriod) -> &'static str {
         BudgetPeriod::Month => "month",
         BudgetPeriod::Year => "year",
         BudgetPeriod::Total => "lifetime",
+        BudgetPeriod::Wallet => "wallet",
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use base::{AccountIndex, AttemptId, Budgets, Money, Timestamp};
 use jiff::tz::TimeZone;
 
-use crate::{AccountConfig, Amounts, Ending, Ledger};
+use crate::{AccountConfig, Amounts, Ending, Ledger, NoHold};
 
 const CALLS: u64 = 2_000;
 const BUDGET: Money = Money::from_usd(10);
@@ -17,7 +17,7 @@ fn ledger() -> Ledger {
     let limited = Budgets { per_month: Some(BUDGET), ..Budgets::default() };
     for (place, account) in PATH.into_iter().enumerate() {
         let budgets = if place == 0 { limited } else { Budgets::default() };
-        ledger.configure(account, &AccountConfig { budgets, tokens_per_month: None, zone: TimeZone::UTC });
+        ledger.configure(account, &AccountConfig { budgets, ..AccountConfig::unlimited(TimeZone::UTC) });
     }
     ledger
 }
@@ -51,7 +51,7 @@ fn two_thousand_interleaved_calls_never_exceed_the_budget_and_can_use_all_of_it(
                     waiting.pop();
                 }
                 // Waiting can help exactly as long as others hold something.
-                Err(shortage) if shortage.fits_alone => assert!(!open.is_empty(), "seed {seed}"),
+                Err(NoHold::Short(shortage)) if shortage.fits_alone => assert!(!open.is_empty(), "seed {seed}"),
                 Err(_) => {
                     waiting.pop();
                     continue;

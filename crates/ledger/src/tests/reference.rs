@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use proptest::prelude::*;
 
 use super::table::{sum, zone};
-use crate::{AccountConfig, Amounts, Ending, Entry, Hold, Ledger, bounds};
+use crate::{AccountConfig, Amounts, Ending, Entry, Hold, Ledger, NoHold, bounds};
 
 /// Tenant, two projects, three keys.
 const ACCOUNTS: usize = 6;
@@ -45,7 +45,7 @@ fn name(period: BudgetPeriod, zone: &TimeZone, at: Timestamp) -> (i16, i16) {
         BudgetPeriod::Week => (date.iso_week_date().year(), i16::from(date.iso_week_date().week())),
         BudgetPeriod::Month => (date.year(), i16::from(date.month())),
         BudgetPeriod::Year => (date.year(), 0),
-        BudgetPeriod::Total => (0, 0),
+        BudgetPeriod::Total | BudgetPeriod::Wallet => (0, 0),
     }
 }
 
@@ -139,7 +139,7 @@ impl Pair {
             .map(|account| {
                 let cap = |place: usize| caps[account * 2 + place].map(Money::from_nanos);
                 let budgets = Budgets { per_month: cap(0), per_day: cap(1), ..Budgets::default() };
-                AccountConfig { budgets, tokens_per_month: None, zone: zone.clone() }
+                AccountConfig { budgets, ..AccountConfig::unlimited(zone.clone()) }
             })
             .collect();
         for (account, config) in configs.iter().enumerate() {
@@ -183,7 +183,8 @@ impl Pair {
         let at = self.reference.time(path, self.now);
         let checked = self.ledger.check(&accounts, worst, self.now);
         let reserved = self.ledger.reserve(&accounts, id, worst, self.now);
-        assert_eq!(checked.err(), reserved.as_ref().err().copied(), "check and reserve agree");
+        let short = reserved.as_ref().err().and_then(|no_hold| no_hold.shortage());
+        assert_eq!(checked.err(), short, "check and reserve agree");
         for &account in path {
             self.reference.seen[account] = self.reference.seen[account].max(at);
         }
@@ -195,7 +196,8 @@ impl Pair {
                 let names = self.reference.names(at);
                 self.reference.attempts.push(Attempt { id, path, worst, names, state: State::UnderWay });
             }
-            Err(shortage) => {
+            Err(NoHold::Unleased) => panic!("no lease is needed"),
+            Err(NoHold::Short(shortage)) => {
                 assert!(!fits, "refused what fits: {shortage:?}");
                 assert_eq!(shortage.fits_alone, fits_alone, "{shortage:?}");
             }

@@ -1,6 +1,6 @@
 //! What reserving, settling and resolving do, as tables.
 
-use base::{AccountIndex, AttemptId, Budgets, Money, Timestamp};
+use base::{AccountIndex, AttemptId, Money, Timestamp};
 use jiff::tz::TimeZone;
 
 use super::table::{amounts, check, time};
@@ -79,7 +79,7 @@ fn an_unknown_attempt_stays_held_until_evidence_comes() {
 fn unresolved_attempts_are_listed_with_what_they_hold() {
     let mut ledger = Ledger::new();
     let (tenant, key) = (AccountIndex(4), AccountIndex(9));
-    let config = AccountConfig { budgets: Budgets::default(), tokens_per_month: None, zone: TimeZone::UTC };
+    let config = AccountConfig::unlimited(TimeZone::UTC);
     ledger.configure(tenant, &config);
     ledger.configure(key, &config);
     let attempt = AttemptId { epoch: 3, sequence: 1 };
@@ -218,13 +218,12 @@ fn restored_sums_count_in_their_own_period_only() {
 fn what_has_no_limit_is_counted_and_cannot_overflow() {
     let mut ledger = Ledger::new();
     let tenant = AccountIndex(1);
-    let zone = TimeZone::UTC;
-    ledger.configure(tenant, &AccountConfig { budgets: Budgets::default(), tokens_per_month: None, zone });
+    ledger.configure(tenant, &AccountConfig::unlimited(TimeZone::UTC));
     let most = Amounts { usd: Money::MAX, tokens: i64::MAX as u64 };
     let hold = ledger.reserve(&[tenant], AttemptId { epoch: 1, sequence: 1 }, most, Timestamp::EPOCH).unwrap();
     let one = Amounts { usd: Money::from_nanos(1), tokens: 1 };
     let refused = ledger.reserve(&[tenant], AttemptId { epoch: 1, sequence: 2 }, one, Timestamp::EPOCH);
-    assert!(refused.unwrap_err().fits_alone);
+    assert!(refused.unwrap_err().shortage().unwrap().fits_alone);
     let too_many = Amounts { usd: Money::ZERO, tokens: u64::MAX };
     assert!(ledger.check(&[tenant], too_many, Timestamp::EPOCH).is_err());
     let settlement = ledger.settle(hold, Ending::Complete(Amounts { usd: Money::MAX, tokens: u64::MAX }));

@@ -20,7 +20,8 @@ fn reserve_and_settle_of_a_hot_tenant_cost_less_than_500_ns() {
     for (name, tenants) in [("one hot tenant", 1), ("10,000 tenants", u64::from(ACCOUNTS / 3))] {
         let mut ledger = Ledger::new();
         let budgets = Budgets { per_month: Some(Money::from_usd(1_000_000)), ..Budgets::default() };
-        let config = AccountConfig { budgets, tokens_per_month: Some(1 << 60), zone: TimeZone::UTC };
+        let config =
+            AccountConfig { budgets, tokens_per_month: Some(1 << 60), ..AccountConfig::unlimited(TimeZone::UTC) };
         for account in 0..ACCOUNTS {
             ledger.configure(AccountIndex(account * 16), &config);
         }

@@ -17,11 +17,13 @@
 
 use std::collections::HashMap;
 
-use base::{AccountIndex, AttemptId, BudgetPeriod, Budgets, Money, Timestamp};
+use base::{AccountIndex, AttemptId, BudgetPeriod, Money, Timestamp};
 use jiff::Span;
 use jiff::tz::TimeZone;
 
-use crate::{AccountConfig, Amounts, Ending, Entry, Hold, Ledger, PeriodBalance, PostedBalance, Resource, Shortage};
+use crate::{
+    AccountConfig, Amounts, Ending, Entry, Hold, Ledger, NoHold, PeriodBalance, PostedBalance, Resource, Shortage,
+};
 
 /// Runs a table; a line that does not answer as it says fails with its number and text.
 pub(super) fn check(table: &str) {
@@ -121,14 +123,16 @@ impl World {
         let id = *self.attempts.entry(attempt.to_owned()).or_insert(AttemptId { epoch: 1, sequence });
         let checked = self.ledger.check(&path, amounts(amount), self.now);
         let reserved = self.ledger.reserve(&path, id, amounts(amount), self.now);
-        assert_eq!(checked.err(), reserved.as_ref().err().copied(), "check and reserve agree: {said}");
+        let shortage = reserved.as_ref().err().and_then(|no_hold| no_hold.shortage());
+        assert_eq!(checked.err(), shortage, "check and reserve agree: {said}");
         match reserved {
             Ok(hold) => {
                 assert_eq!(answer, ["ok"], "granted: {said}");
                 self.log.push(self.ledger.entry(&hold));
                 self.holds.insert(id, hold);
             }
-            Err(shortage) => assert_eq!(answer.join(" "), self.describe(&shortage), "refused: {said}"),
+            Err(NoHold::Short(shortage)) => assert_eq!(answer.join(" "), self.describe(&shortage), "refused: {said}"),
+            Err(NoHold::Unleased) => assert_eq!(answer, ["unleased"], "refused: {said}"),
         }
     }
 
@@ -233,7 +237,7 @@ impl World {
 
     fn config(&mut self, name: &str) -> &mut AccountConfig {
         let index = AccountIndex(self.accounts.len() as u32 * 1000 + 7);
-        let config = AccountConfig { budgets: Budgets::default(), tokens_per_month: None, zone: self.zone.clone() };
+        let config = AccountConfig::unlimited(self.zone.clone());
         &mut self.accounts.entry(name.to_owned()).or_insert((index, config)).1
     }
 

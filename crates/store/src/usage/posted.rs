@@ -57,7 +57,7 @@ impl Store {
             let starts = bounds(period, zone, now).starts;
             let mut places: BTreeMap<Place, Amounts> = BTreeMap::new();
             let bucket = match period {
-                BudgetPeriod::Total => i64::MIN,
+                BudgetPeriod::Total | BudgetPeriod::Wallet => i64::MIN,
                 _ => starts.micros().div_euclid(BUCKET_MICROS),
             };
             let mut rows = statement.query(params![tenant.as_str(), bucket])?;
