@@ -2,19 +2,26 @@
 //!
 //! A shard is a plain mutex, never held across an await: what happens under it is a handful of integer operations.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use admit::{Admission, Breach, Pass, Tightest};
 use base::{AccountIndex, AccountMap, AttemptId, Budgets, Moment, Money, Timestamp};
-use ledger::{AccountConfig, Amounts, Ending, Hold, Ledger, PostedBalance, Settlement, Shortage};
+use ledger::waiting::{Full, Ticket, Waiting};
+use ledger::{AccountConfig, Ending, Entry, Hold, LeasePolicy, Ledger, PostedBalance, Settlement};
 use smallvec::SmallVec;
 use store::Account;
+use tokio::sync::Notify;
 
+use crate::alerts;
 use crate::authenticate::Path;
 
 /// Shards; a power of two, so that a tenant's shard is a mask away.
 const SHARDS: usize = 64;
+
+/// A lease goes this part of its limit ahead: that much may count as lost after a power failure.
+const LEASES: LeasePolicy = LeasePolicy { parts: 64 };
 
 /// The account indexes of a path, tenant first.
 pub(crate) type Indexes = SmallVec<[AccountIndex; 4]>;
@@ -24,12 +31,16 @@ pub(crate) struct Books {
     shards: Box<[Mutex<Shard>]>,
     epoch: u64,
     attempts: AtomicU64,
+    tickets: AtomicU64,
 }
 
-#[derive(Default)]
 pub(crate) struct Shard {
     pub(crate) ledger: Ledger,
     pub(crate) admission: Admission,
+    /// Calls that wait for the holds of others.
+    pub(crate) waiting: Waiting,
+    /// How each of them is told that it is its turn.
+    turns: HashMap<Ticket, Arc<Notify>>,
     /// The version of the settings that each account was last configured with.
     versions: AccountMap<u64>,
     /// What accounts were charged before this process started, until they are first used.
@@ -37,9 +48,9 @@ pub(crate) struct Shard {
 }
 
 impl Books {
-    pub(crate) fn new(epoch: u64) -> Books {
-        let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
-        Books { shards, epoch, attempts: AtomicU64::new(0) }
+    pub(crate) fn new(epoch: u64, waiting_max: usize) -> Books {
+        let shards = (0..SHARDS).map(|_| Mutex::new(Shard::new(waiting_max))).collect();
+        Books { shards, epoch, attempts: AtomicU64::new(0), tickets: AtomicU64::new(0) }
     }
 
     /// Holds that have not ended.
@@ -50,6 +61,25 @@ impl Books {
     /// Notes what an account was charged before this process started.
     pub(crate) fn restore(&self, tenant: AccountIndex, account: AccountIndex, posted: Vec<PostedBalance>) {
         self.shard(tenant).restored.insert(account, posted);
+    }
+
+    /// Applies what stands in the journal; the accounts of `path` are brought to their settings first.
+    pub(crate) fn replay(&self, path: &Path, entry: &Entry) {
+        let mut shard = self.shard(path[0].index);
+        shard.refresh(path);
+        shard.ledger.apply(entry);
+    }
+
+    /// Applies the end of an attempt of which the tenant is not known: it changes only the shard where it is open.
+    pub(crate) fn replay_everywhere(&self, entry: &Entry) {
+        for shard in 0..SHARDS {
+            self.shard(AccountIndex(shard as u32)).ledger.apply(entry);
+        }
+    }
+
+    /// After a loss of power: what is leased and unused may have been spent. Says how many leases are concerned.
+    pub(crate) fn lose_unused_leases(&self) -> usize {
+        (0..SHARDS).map(|shard| self.shard(AccountIndex(shard as u32)).ledger.lose_unused_leases().len()).sum()
     }
 
     /// A fresh attempt id, made before anything is written.
@@ -81,19 +111,22 @@ impl Books {
         Ok((pass, tightest))
     }
 
-    /// Holds `worst` on every level of `path`, or nowhere.
-    pub(crate) fn reserve(&self, path: &Path, worst: Amounts, now: Timestamp) -> Result<Hold, Shortage> {
-        let indexes = indexes(path);
-        let attempt = self.next_attempt();
-        let mut shard = self.shard(indexes[0]);
-        shard.refresh(path);
-        shard
-            .ledger
-            .reserve(&indexes, attempt, worst, now)
-            .map_err(|no_hold| no_hold.shortage().expect("a ledger without leases knows only shortages"))
+    /// A place in the order of those who wait for money.
+    pub(crate) fn next_ticket(&self) -> Ticket {
+        Ticket(self.tickets.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Ends a hold and the place in the windows that went with it, in one step; also says what is left of the budgets.
+    /// Gives back a hold whose intent was never written.
+    pub(crate) fn release(&self, path: &Path, hold: Hold) -> Settlement {
+        let indexes = indexes(path);
+        let mut shard = self.shard(indexes[0]);
+        let settlement = shard.ledger.settle(hold, Ending::Refused);
+        shard.call_next(&indexes);
+        settlement
+    }
+
+    /// Ends a hold and the place in the windows that went with it, in one step; says what is left of the budgets. Its
+    /// end stands in the journal already.
     pub(crate) fn settle(
         &self,
         path: &Path,
@@ -101,21 +134,60 @@ impl Books {
         pass: Pass,
         ending: Ending,
         now: (Timestamp, Moment),
-    ) -> (Settlement, Option<Money>) {
+    ) -> Option<Money> {
         let indexes = indexes(path);
         let has_budget = path.iter().any(|account| account.settings().budgets != Budgets::default());
         let mut shard = self.shard(indexes[0]);
         let settlement = shard.ledger.settle(hold, ending);
         let tokens_used = settlement.charged.tokens + settlement.still_held.tokens;
         shard.admission.settle(pass, tokens_used, now.1);
+        shard.call_next(&indexes);
+        let crossed = shard.ledger.take_crossed();
         let remaining = has_budget.then(|| shard.ledger.available(&indexes, now.0).now.usd);
-        (settlement, remaining)
+        drop(shard);
+        alerts::tell(path, &crossed);
+        remaining
     }
 }
 
 impl Shard {
+    fn new(waiting_max: usize) -> Shard {
+        Shard {
+            ledger: Ledger::with_leases(LEASES),
+            admission: Admission::default(),
+            waiting: Waiting::new(waiting_max),
+            turns: HashMap::new(),
+            versions: AccountMap::default(),
+            restored: AccountMap::default(),
+        }
+    }
+
+    /// Puts a call that lacks money into the queue of an account.
+    pub(crate) fn wait(&mut self, account: AccountIndex, ticket: Ticket, turn: &Arc<Notify>) -> Result<(), Full> {
+        self.waiting.join(account, ticket)?;
+        self.turns.insert(ticket, turn.clone());
+        Ok(())
+    }
+
+    /// Takes a call out of its queue; the next one there gets its turn.
+    pub(crate) fn stop_waiting(&mut self, ticket: Ticket) {
+        let freed = self.waiting.leave(ticket);
+        self.turns.remove(&ticket);
+        self.call_next(freed.as_slice());
+    }
+
+    /// Gives a turn to the oldest that waits at each of these accounts: money may be free there.
+    fn call_next(&self, accounts: &[AccountIndex]) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        for ticket in accounts.iter().filter_map(|&account| self.waiting.head(account)) {
+            self.turns[&ticket].notify_one();
+        }
+    }
+
     /// Brings the accounts of `path` to their current settings; costs a comparison each when nothing changed.
-    pub(crate) fn refresh(&mut self, path: &[std::sync::Arc<Account>]) {
+    pub(crate) fn refresh(&mut self, path: &[Arc<Account>]) {
         for account in path {
             let settings = account.settings();
             if self.versions.get(&account.index) == Some(&settings.version) {
@@ -137,6 +209,6 @@ impl Shard {
 }
 
 /// The indexes of a path, tenant first.
-pub(crate) fn indexes(path: &[std::sync::Arc<Account>]) -> Indexes {
+pub(crate) fn indexes(path: &[Arc<Account>]) -> Indexes {
     path.iter().map(|account| account.index).collect()
 }

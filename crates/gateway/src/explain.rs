@@ -3,16 +3,14 @@
 use base::{Money, Refusal, Timestamp};
 use bytes::Bytes;
 use catalog::Plan;
-use ledger::Amounts;
 use serde::Serialize;
 use store::status::TenantStatus;
 use wire::Endpoint;
 
 use crate::authenticate::Caller;
 use crate::books::indexes;
-use crate::hold;
 use crate::relay::Relay;
-use crate::{intake, status};
+use crate::{admit, intake, reserve, status};
 
 /// What a call would meet.
 #[derive(Debug, Clone, Serialize)]
@@ -91,15 +89,14 @@ fn obstacle(relay: &Relay, caller: &Caller, plan: &mut Plan, call: &wire::Call, 
     shard.refresh(path);
     let moment = relay.clock.moment();
     if let Err(breach) = shard.admission.check(&indexes, plan.quote().tokens(), moment) {
-        return Some(hold::rate_limited(path, &breach));
+        return Some(admit::rate_limited(path, &breach));
     }
-    let amounts = |plan: &Plan| Amounts { usd: plan.quote().usd, tokens: plan.quote().tokens() };
-    if shard.ledger.check(&indexes, amounts(plan), now).is_err() {
+    if shard.ledger.check(&indexes, reserve::amounts(plan), now).is_err() {
         if let Err(refusal) = plan.tighten(call) {
             return Some(refusal);
         }
-        if let Err(shortage) = shard.ledger.check(&indexes, amounts(plan), now) {
-            return Some(hold::short_of(path, plan, call, &shortage, now));
+        if let Err(shortage) = shard.ledger.check(&indexes, reserve::amounts(plan), now) {
+            return Some(reserve::short_of(path, plan, call, &shortage, now));
         }
     }
     None

@@ -24,6 +24,7 @@ pub(crate) const COST: HeaderName = HeaderName::from_static("mandant-cost-usd");
 const HOLD: HeaderName = HeaderName::from_static("mandant-hold-usd");
 pub(crate) const BUDGET_REMAINING: HeaderName = HeaderName::from_static("mandant-budget-remaining-usd");
 const PRICE_VERSION: HeaderName = HeaderName::from_static("mandant-price-version");
+const OUTPUT_LIMIT: HeaderName = HeaderName::from_static("mandant-output-limit");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// Room for all of them and what the upstream adds.
@@ -65,6 +66,13 @@ fn duration(window: &WindowStatus) -> HeaderValue {
 /// What an unfinished call may cost at most.
 pub(crate) fn hold(headers: &mut HeaderMap, worst: Money) {
     headers.insert(HOLD, money(worst));
+}
+
+/// The output limit in tokens that the relay set, because the money buys no more.
+pub(crate) fn output_limit(headers: &mut HeaderMap, limit: Option<u64>) {
+    if let Some(limit) = limit {
+        headers.insert(OUTPUT_LIMIT, HeaderValue::from(limit));
+    }
 }
 
 /// What a finished call cost.

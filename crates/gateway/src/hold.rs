@@ -1,62 +1,29 @@
-//! The two proofs that stand between a client and an upstream: [`Admitted`] (within all windows) and [`Hold`] (paid for).
+//! The proof that a call is paid for: [`Hold`], from the intent in the journal to its end there.
 //!
-//! Each has one owner at every moment and gives back what it took when that owner drops it. A hold has four endings; the
-//! one that nobody chose is decided by whether the request may have left.
+//! A hold has one owner at every moment and four endings; the one that nobody chose is decided by whether the request
+//! may have left.
+//!
+//! The journal is always the more careful of the two: an intent is written after the money is held in memory, and an
+//! end before the money is free there. So the journal alone, cut off anywhere, never has more posted and held than the
+//! limits allow (I1).
 
 use core::time::Duration;
 use std::sync::Arc;
 
-use base::{BudgetPeriod, Moment, Money, Refusal, RequestId, Scope, Shortfall, Timestamp, Window};
+use base::{Money, Refusal, RequestId, Timestamp};
 use catalog::{Candidate, Plan};
-use ledger::{Amounts, Ending, Resource, Shortage};
-use store::UsageRecord;
+use journal::{NoRoom, Position, Room};
+use ledger::{Amounts, Ending};
+use store::{IntentRecord, Record, UsageRecord};
 use tokio::time::Instant;
 use wire::{Call, Usage};
 
-use crate::authenticate::{Caller, Path};
-use crate::recorder::Slot;
+use crate::admit::Admitted;
+use crate::authenticate::Caller;
 use crate::relay::Relay;
 
-/// A call that is within every window of its account path, and has its place among the calls under way.
-pub(crate) struct Admitted {
-    relay: Arc<Relay>,
-    caller: Caller,
-    /// Taken out when the hold takes over.
-    pass: Option<admit::Pass>,
-    pub(crate) tightest: admit::Tightest,
-}
-
-/// Checks all windows of all levels, and takes them all or none.
-///
-/// # Errors
-/// 429 that names the window; 503 never, until there is a queue.
-pub(crate) fn admit(relay: &Arc<Relay>, caller: Caller, plan: &Plan, now: Moment) -> Result<Admitted, Refusal> {
-    let tokens = plan.quote().tokens();
-    match relay.books.admit(caller.path(), tokens, now) {
-        Ok((pass, tightest)) => Ok(Admitted { relay: relay.clone(), caller, pass: Some(pass), tightest }),
-        Err(breach) => Err(rate_limited(caller.path(), &breach)),
-    }
-}
-
-/// What a client is told when a window is full.
-pub(crate) fn rate_limited(path: &Path, breach: &admit::Breach) -> Refusal {
-    Refusal::RateLimited {
-        scope: scope(path, breach.account),
-        window: breach.window,
-        limit: breach.limit,
-        retry_after: breach.retry_after,
-    }
-}
-
-impl Drop for Admitted {
-    fn drop(&mut self) {
-        if let Some(pass) = self.pass.take() {
-            let now = self.relay.clock.moment();
-            let mut shard = self.relay.books.shard(self.caller.path()[0].index);
-            shard.admission.cancel(pass, now);
-        }
-    }
-}
+/// Room for most records, so that writing one allocates once.
+const RECORD_BYTES: usize = 512;
 
 /// What a record says of a call beside its money.
 pub(crate) struct Label {
@@ -74,6 +41,8 @@ pub struct Hold {
     worst: Amounts,
     label: Label,
     call: CallFacts,
+    /// The output limit in tokens that the relay set, because the money buys no more.
+    output_limit: Option<u64>,
     /// Whom the request went to, once it may have left.
     sent: Option<Candidate>,
 }
@@ -81,7 +50,8 @@ pub struct Hold {
 struct Open {
     hold: ledger::Hold,
     pass: admit::Pass,
-    slot: Slot,
+    /// The intent's place in the journal, and the space for its end.
+    room: Room,
 }
 
 /// What settling needs to know of the call; the body itself may be gone by then.
@@ -122,84 +92,47 @@ pub(crate) struct Receipt {
     pub(crate) budget_remaining: Option<Money>,
 }
 
-/// Holds the worst case of the plan on every level, or nowhere: first the bound that costs nothing to know, then, if
-/// that does not fit, the one that needs the tokenizer.
-///
-/// # Errors
-/// 402 for money, 429 for tokens per month, 503 when usage cannot be recorded.
-pub(crate) fn reserve(mut admitted: Admitted, plan: &mut Plan, call: &Call, label: Label) -> Result<Hold, Refusal> {
-    let relay = admitted.relay.clone();
-    let slot = relay.recorder.slot().ok_or(Refusal::Overloaded { retry_after: Duration::from_secs(1) })?;
-    let path = admitted.caller.path();
-    let mut worst = amounts(plan);
-    let mut held = relay.books.reserve(path, worst, label.at);
-    if held.is_err() {
-        plan.tighten(call)?;
-        worst = amounts(plan);
-        held = relay.books.reserve(path, worst, label.at);
-    }
-    let hold = held.map_err(|shortage| short_of(path, plan, call, &shortage, label.at))?;
-    let pass = admitted.pass.take().expect("an admitted call has its pass until the hold takes it");
-    let end_user = call.end_user().map(str::to_owned);
-    Ok(Hold {
-        caller: admitted.caller.clone(),
-        open: Some(Open { hold, pass, slot }),
-        worst,
-        label,
-        call: CallFacts { endpoint: call.endpoint(), stream: call.stream(), end_user },
-        sent: None,
-        relay,
-    })
-}
-
-fn amounts(plan: &Plan) -> Amounts {
-    Amounts { usd: plan.quote().usd, tokens: plan.quote().tokens() }
-}
-
-/// What a client is told when a resource does not cover its call.
-pub(crate) fn short_of(path: &Path, plan: &Plan, call: &Call, shortage: &Shortage, now: Timestamp) -> Refusal {
-    let scope = scope(path, shortage.account);
-    if shortage.resource == Resource::Tokens {
-        let retry_after = shortage.resets_at.map_or(Duration::MAX, |at| at.saturating_since(now));
-        return Refusal::RateLimited { scope, window: Window::TokensPerMonth, limit: shortage.limit, retry_after };
-    }
-    let free = shortage.limit.saturating_sub(shortage.posted).saturating_sub(shortage.held_in_all());
-    let shortfall = Box::new(Shortfall {
-        scope,
-        period: period_name(shortage.period),
-        limit: Shortage::as_usd(shortage.limit),
-        spent: Shortage::as_usd(shortage.posted),
-        held: Shortage::as_usd(shortage.held_in_all()),
-        needed: Shortage::as_usd(shortage.needed),
-        affordable_max_tokens: plan.affordable_output(call.billable(), Shortage::as_usd(free), u64::MAX),
-        resets_at: shortage.resets_at,
-    });
-    if shortage.period == BudgetPeriod::Wallet {
-        Refusal::WalletEmpty(shortfall)
-    } else {
-        Refusal::BudgetExhausted(shortfall)
-    }
-}
-
-const fn period_name(period: BudgetPeriod) -> &'static str {
-    match period {
-        BudgetPeriod::Day => "day",
-        BudgetPeriod::Week => "week",
-        BudgetPeriod::Month => "month",
-        BudgetPeriod::Year => "year",
-        BudgetPeriod::Total => "total",
-        // A wallet has none.
-        BudgetPeriod::Wallet => "",
-    }
-}
-
-/// The account of `path` at `index`, as a refusal names it.
-fn scope(path: &Path, index: base::AccountIndex) -> Scope {
-    let account = path.iter().find(|account| account.index == index).unwrap_or(&path[0]);
-    Scope { level: account.level, name: account.name.clone() }
-}
-
 impl Hold {
+    /// Writes the intent of a call whose worst case is held.
+    ///
+    /// # Errors
+    /// 503 when the journal has no room; the money is free again.
+    pub(crate) fn open(
+        admitted: Admitted,
+        hold: ledger::Hold,
+        plan: &Plan,
+        call: &Call,
+        label: Label,
+        output_limit: Option<u64>,
+    ) -> Result<Hold, Refusal> {
+        let relay = admitted.relay().clone();
+        let worst = hold.worst();
+        let facts =
+            CallFacts { endpoint: call.endpoint(), stream: call.stream(), end_user: call.end_user().map(str::to_owned) };
+        let intent = intent(admitted.caller(), &hold, &plan.candidates()[0], &facts, &label);
+        let room = match relay.begin(&intent) {
+            Ok(room) => room,
+            Err(error) => {
+                let released = relay.books.release(admitted.caller().path(), hold);
+                tracing::error!(%error, attempt = %released.attempt, "a call is refused: its intent cannot be written");
+                return Err(Refusal::Overloaded { retry_after: Duration::from_secs(1) });
+            }
+        };
+        let (relay, caller, pass) = admitted.into_pass();
+        let open = Some(Open { hold, pass, room });
+        Ok(Hold { relay, caller, open, worst, label, call: facts, output_limit, sent: None })
+    }
+
+    /// Where the intent stands in the journal.
+    pub(crate) fn intent(&self) -> Position {
+        self.open.as_ref().expect("a hold is open until it is settled").room.position()
+    }
+
+    /// The output limit in tokens that the relay set.
+    pub(crate) fn output_limit(&self) -> Option<u64> {
+        self.output_limit
+    }
+
     /// The most that this call can cost.
     pub(crate) fn worst(&self) -> Money {
         self.worst.usd
@@ -225,7 +158,7 @@ impl Hold {
     }
 
     fn close(&mut self, outcome: Outcome, observed: Observed) -> Option<Receipt> {
-        let Open { hold, pass, slot } = self.open.take()?;
+        let Open { hold, pass, room } = self.open.take()?;
         let charge = |usage: &Usage| Amounts {
             usd: self.sent.as_ref().map_or(Money::ZERO, |sent| sent.price().rates.charge(usage)),
             tokens: usage.input.saturating_add(usage.output),
@@ -236,15 +169,20 @@ impl Hold {
             Outcome::Refused => (Ending::Refused, Usage::default()),
             Outcome::Unknown => (Ending::Unknown, Usage::default()),
         };
+        let settlement = hold.settlement(ending);
+        let record = match &self.sent {
+            Some(sent) => Record::Settled(self.record(&settlement, &outcome, usage, sent, observed)),
+            None => Record::Void(settlement.attempt),
+        };
+        let mut payload = Vec::with_capacity(RECORD_BYTES);
+        let kind = record.encode(&mut payload);
+        room.finish(kind, &payload);
         let now = (self.relay.clock.now(), self.relay.clock.moment());
-        let (settlement, budget_remaining) = self.relay.books.settle(self.caller.path(), hold, pass, ending, now);
+        let budget_remaining = self.relay.books.settle(self.caller.path(), hold, pass, ending, now);
         if settlement.variance > Money::ZERO {
             tracing::error!(attempt = %settlement.attempt, variance_usd = %settlement.variance, "a provider billed more than the worst case; the operator pays");
         }
         let price_version = self.sent.as_ref().map_or(0, |sent| sent.price().id);
-        if let Some(sent) = &self.sent {
-            slot.record(self.record(&settlement, &outcome, usage, sent, observed));
-        }
         Some(Receipt { charged: settlement.charged.usd, held: self.worst.usd, price_version, budget_remaining })
     }
 
@@ -296,5 +234,42 @@ impl Drop for Hold {
     fn drop(&mut self) {
         let outcome = if self.sent.is_some() { Outcome::Unknown } else { Outcome::Refused };
         self.close(outcome, Observed::default());
+    }
+}
+
+fn intent(
+    caller: &Caller,
+    hold: &ledger::Hold,
+    candidate: &Candidate,
+    call: &CallFacts,
+    label: &Label,
+) -> IntentRecord {
+    IntentRecord {
+        attempt: hold.attempt(),
+        request_id: label.request_id,
+        at: label.at,
+        tenant: caller.tenant().id.clone(),
+        project: caller.key().project().clone(),
+        key: caller.key().id().clone(),
+        end_user: call.end_user.clone(),
+        model: candidate.model().id.clone(),
+        upstream: candidate.upstream().id.clone(),
+        endpoint: call.endpoint,
+        stream: call.stream,
+        worst: hold.worst(),
+        price_version: candidate.price().id,
+    }
+}
+
+impl Relay {
+    /// Writes an intent, with the room for its end.
+    fn begin(&self, intent: &IntentRecord) -> Result<Room, NoRoom> {
+        let waiting = self.journal.head().get().saturating_sub(self.applier.applied().get());
+        if waiting > self.settings.journal_bytes_max {
+            return Err(NoRoom::Full);
+        }
+        let mut payload = Vec::with_capacity(RECORD_BYTES);
+        let kind = store::encode_intent(intent, &mut payload);
+        self.journal.begin(kind, &payload)
     }
 }

@@ -10,7 +10,10 @@
 //! the settle path can fail or wait, since its room was taken with the hold; a client that hangs up changes who reads the
 //! answer, not whether it is settled.
 
+mod admit;
+mod alerts;
 mod answer;
+mod applier;
 mod attempt;
 mod authenticate;
 mod body;
@@ -22,11 +25,13 @@ mod headers;
 mod hold;
 mod inquiry;
 mod intake;
+mod leases;
 mod meter;
 mod pipeline;
-mod recorder;
+mod recover;
 mod refuse;
 mod relay;
+mod reserve;
 mod running;
 mod server;
 mod settings;

@@ -5,7 +5,7 @@
 //! read         -> Call      400 413       bytes kept verbatim
 //! plan         -> Plan      403 404       candidates, and the worst case over all of them
 //! admit        -> Admitted  429           every window of every level
-//! reserve      -> Hold      402           every budget of every level
+//! reserve      -> Hold      402           every budget of every level; the intent is in the journal
 //! forward      -> Answer    502 504       retries and fail-over inside the hold
 //! deliver      -> Response                owns the hold until the last byte, and settles it
 //! ```
@@ -23,8 +23,10 @@ use wire::Route;
 use crate::answer::{self, AnswerBody, MeteredStream};
 use crate::authenticate::{Caller, authenticate};
 use crate::forward::forward;
-use crate::hold::{Label, admit, reserve};
+use crate::admit::admit;
+use crate::hold::Label;
 use crate::relay::Relay;
+use crate::reserve::reserve;
 use crate::trace::Trace;
 use crate::{headers, inquiry, intake, refuse};
 
@@ -83,18 +85,23 @@ async fn call(
     let request_id = label.request_id;
     let body = intake::body(head, body, &relay.settings).await?;
     trace.body_read(relay.clock.moment());
-    let call = intake::call(caller, route.endpoint, head, body)?;
+    let mut call = intake::call(caller, route.endpoint, head, body)?;
     let mut plan = intake::plan(relay, caller, &call, label.at)?;
     let admitted = admit(relay, caller.clone(), &plan, relay.clock.moment())?;
     let tightest = admitted.tightest;
     trace.admitted(relay.clock.moment());
-    let hold = reserve(admitted, &mut plan, &call, label)?;
+    let hold = reserve(admitted, &mut plan, &mut call, label).await?;
     trace.reserved(relay.clock.moment());
-    let worst = hold.worst();
-    let mut answer = forward(&plan, hold, &call, head).await?;
+    let (worst, limit, intent) = (hold.worst(), hold.output_limit(), hold.intent());
+    relay.before_forwarding(intent).await?;
+    let answered = forward(&plan, hold, &call, head).await;
+    // Whatever the client learns, it learns after the intent is durable.
+    relay.before_answering(intent).await?;
+    let mut answer = answered?;
 
     let mut response = answer::response_head(&answer.head).map(|()| AnswerBody::Whole(None));
     headers::limits(response.headers_mut(), &tightest, relay.clock.now());
+    headers::output_limit(response.headers_mut(), limit);
     if answer.attempt.meter().is_stream() {
         trace.answered(relay.clock.moment());
         let wishes = intake::receipt_wishes(head);

@@ -1,12 +1,14 @@
-//! What all calls share: the directory, the books, the upstreams, the recorder, the clock.
+//! What all calls share: the directory, the books, the upstreams, the journal, the clock.
 
 use std::sync::Arc;
 
+use base::Refusal;
+use journal::{Durability, Journal, Position};
 use store::{Directory, Store};
 
+use crate::applier::Applier;
 use crate::books::Books;
 use crate::clock::Clock;
-use crate::recorder::Recorder;
 use crate::settings::Settings;
 use crate::tasks::Tasks;
 use crate::upstream::Upstreams;
@@ -18,7 +20,36 @@ pub(crate) struct Relay {
     pub(crate) directory: Arc<Directory>,
     pub(crate) books: Books,
     pub(crate) upstreams: Upstreams,
-    pub(crate) recorder: Recorder,
+    pub(crate) journal: Journal,
+    pub(crate) applier: Applier,
     pub(crate) clock: Clock,
     pub(crate) tasks: Tasks,
+}
+
+impl Relay {
+    /// Waits until an intent is on the disk, where nothing may leave before that.
+    ///
+    /// # Errors
+    /// When the disk failed: the process is about to end.
+    pub(crate) async fn before_forwarding(&self, intent: Position) -> Result<(), Refusal> {
+        match self.settings.durability {
+            Durability::Strict => self.durable(intent).await,
+            Durability::Power | Durability::Process => Ok(()),
+        }
+    }
+
+    /// Waits until an intent is as durable as was promised: no byte of the answer goes out before.
+    ///
+    /// # Errors
+    /// As for [`Relay::before_forwarding`].
+    pub(crate) async fn before_answering(&self, intent: Position) -> Result<(), Refusal> {
+        match self.settings.durability {
+            Durability::Strict | Durability::Power => self.durable(intent).await,
+            Durability::Process => Ok(()),
+        }
+    }
+
+    async fn durable(&self, position: Position) -> Result<(), Refusal> {
+        self.journal.wait_durable(position).await.map_err(|_| Refusal::Internal)
+    }
 }

@@ -178,7 +178,10 @@ impl<'a> Asking<'a> {
 
     /// Waits at `account` until it is this call's turn, or the deadline has come.
     async fn wait(&mut self, account: AccountIndex, deadline: Instant) -> Result<(), Refusal> {
-        self.place.join(account)?;
+        if self.place.join(account)? {
+            // Money that became free before it stood in the queue called nobody: look again.
+            return Ok(());
+        }
         if timeout_at(deadline, self.place.turn.notified()).await.is_err() {
             self.place.leave();
         }
@@ -200,16 +203,16 @@ impl<'a> Place<'a> {
         Place { books, tenant, ticket: books.next_ticket(), turn: Arc::default(), at: None }
     }
 
-    /// Joins the queue at `account`, or stays where it is.
-    fn join(&mut self, account: AccountIndex) -> Result<(), Refusal> {
+    /// Joins the queue at `account`, or stays where it is; says whether it joined.
+    fn join(&mut self, account: AccountIndex) -> Result<bool, Refusal> {
         if self.at == Some(account) {
-            return Ok(());
+            return Ok(false);
         }
         self.leave();
         let mut shard = self.books.shard(self.tenant);
         shard.wait(account, self.ticket, &self.turn).map_err(|_| OVERLOADED)?;
         self.at = Some(account);
-        Ok(())
+        Ok(true)
     }
 
     fn leave(&mut self) {
@@ -265,18 +268,22 @@ pub(crate) fn short_of(path: &Path, plan: &Plan, call: &Call, shortage: &Shortag
         let retry_after = shortage.resets_at.map_or(Duration::MAX, |at| at.saturating_since(now));
         return Refusal::RateLimited { scope, window: Window::TokensPerMonth, limit: shortage.limit, retry_after };
     }
-    let free = shortage.limit.saturating_sub(shortage.posted).saturating_sub(shortage.held);
+    let free = shortage.limit.saturating_sub(shortage.posted).saturating_sub(shortage.held_in_all());
     let shortfall = Box::new(Shortfall {
         scope,
         period: period_name(shortage.period),
         limit: Shortage::as_usd(shortage.limit),
         spent: Shortage::as_usd(shortage.posted),
-        held: Shortage::as_usd(shortage.held),
+        held: Shortage::as_usd(shortage.held_in_all()),
         needed: Shortage::as_usd(shortage.needed),
         affordable_max_tokens: plan.affordable_output(call.billable(), Shortage::as_usd(free), u64::MAX),
         resets_at: shortage.resets_at,
     });
-    Refusal::BudgetExhausted(shortfall)
+    if shortage.period == BudgetPeriod::Wallet {
+        Refusal::WalletEmpty(shortfall)
+    } else {
+        Refusal::BudgetExhausted(shortfall)
+    }
 }
 
 const fn period_name(period: BudgetPeriod) -> &'static str {
@@ -286,5 +293,7 @@ const fn period_name(period: BudgetPeriod) -> &'static str {
         BudgetPeriod::Month => "month",
         BudgetPeriod::Year => "year",
         BudgetPeriod::Total => "total",
+        // A wallet has none.
+        BudgetPeriod::Wallet => "",
     }
 }

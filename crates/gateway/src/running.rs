@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use base::TenantId;
 use bytes::Bytes;
+use journal::{Journal, Position, RealDisk};
 use store::status::TenantStatus;
 use store::{Directory, Store, StoreError};
 use thiserror::Error;
@@ -12,16 +13,16 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use wire::Endpoint;
 
+use crate::applier::Applier;
 use crate::authenticate::Caller;
 use crate::books::Books;
 use crate::clock::Clock;
 use crate::explain::{self, Explanation};
-use crate::recorder::Recorder;
 use crate::relay::Relay;
 use crate::settings::Settings;
 use crate::tasks::Tasks;
 use crate::upstream::{PoolLimits, Tls, Upstreams};
-use crate::{server, status};
+use crate::{recover, server, status};
 
 /// Why the relay does not start.
 #[derive(Debug, Error)]
@@ -40,6 +41,12 @@ pub enum StartError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The journal cannot be opened, and nothing may be spent without it.
+    #[error(transparent)]
+    Journal(#[from] journal::OpenError),
+    /// The journal cannot be read.
+    #[error("the journal cannot be read: {0}")]
+    Recovery(#[from] journal::ReadError),
 }
 
 /// A relay that takes calls.
@@ -48,6 +55,7 @@ pub struct Running {
     address: SocketAddr,
     stop: watch::Sender<bool>,
     accepting: JoinHandle<()>,
+    poisoned: watch::Receiver<bool>,
 }
 
 /// Starts the relay. `seeds` are two random words: request ids and the spreading of load come from them.
@@ -69,10 +77,28 @@ pub async fn start(
         idle_timeout: settings.upstream_idle_timeout,
         http2_connections_max: settings.upstream_http2_connections_max,
     };
-    let books = Books::new(store.next_epoch()?);
-    restore(&books, &store, &directory)?;
+    let epoch = store.next_epoch()?;
+    let applied = Position::new(store.applied()?);
+    let (broken, poisoned) = watch::channel(false);
+    let options = journal::Options {
+        segment_bytes: settings.journal_segment_bytes,
+        durability: settings.durability,
+        on_poison: Some(Arc::new(move |error| {
+            tracing::error!(%error, "the disk failed; no call can be paid for any more");
+            broken.send_replace(true);
+        })),
+        ..journal::Options::new(epoch, boot_id())
+    };
+    let disk = RealDisk::new(&store.data_dir().join("journal"));
+    let (journal, recovered) = Journal::open(disk, options, applied)?;
+    let books = Books::new(epoch, settings.reserve_waiting_max);
+    let restored = recover::restore(&books, &store, &directory, &recovered)?;
+    if restored.records > 0 || restored.unresolved > 0 || restored.lost > 0 {
+        tracing::info!(?restored, "the last process did not end in peace; its journal was read");
+    }
     let relay = Arc::new(Relay {
-        recorder: Recorder::start(store.clone(), settings.records_waiting_max),
+        applier: Applier::start(journal.clone(), store.clone(), applied),
+        journal,
         upstreams: Upstreams::new(Arc::new(tls), limits),
         clock: Clock::new(seeds),
         tasks: Tasks::default(),
@@ -83,7 +109,7 @@ pub async fn start(
     });
     let (stop, stopped) = watch::channel(false);
     let accepting = tokio::spawn(server::accept(relay.clone(), listener, stopped));
-    Ok(Running { relay, address, stop, accepting })
+    Ok(Running { relay, address, stop, accepting, poisoned })
 }
 
 impl Running {
@@ -106,15 +132,29 @@ impl Running {
             tracing::warn!("some calls did not end within the grace period and are cut");
         }
         let relay = self.relay.clone();
-        let written = tokio::task::spawn_blocking(move || relay.recorder.stop()).await;
-        if written.is_err() {
-            tracing::error!("the last usage records may not be written");
+        let stopped = tokio::task::spawn_blocking(move || {
+            relay.applier.stop();
+            relay.journal.close();
+        });
+        if stopped.await.is_err() {
+            tracing::error!("the journal was not closed in peace; the next start reads it");
         }
     }
 
-    /// Blocks until every usage record handed over so far is durable.
+    /// Returns when the disk under the journal has failed: nothing can be paid for any more, and the process is to end.
+    pub fn poisoned(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut poisoned = self.poisoned.clone();
+        async move {
+            // The sender lives as long as the journal; when it is gone there is nothing left to wait for.
+            if poisoned.wait_for(|poisoned| *poisoned).await.is_err() {
+                core::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// Blocks until everything that was journalled so far is in the store.
     pub fn flush(&self) {
-        self.relay.recorder.flush();
+        self.relay.applier.flush();
     }
 
     /// A tenant and all accounts below it; `None` when there is no such tenant.
@@ -145,12 +185,9 @@ impl Running {
     }
 }
 
-/// Gives the books what was charged before this start.
-fn restore(books: &Books, store: &Store, directory: &Directory) -> Result<(), StartError> {
-    for tenant in directory.tenants() {
-        for (account, posted) in store.posted_balances(&tenant)? {
-            books.restore(tenant.account.index, account, posted);
-        }
-    }
-    Ok(())
+/// This run of the machine: memory that was not written to the disk outlives a process, but not this.
+fn boot_id() -> journal::BootId {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
+    u128::from_str_radix(&digits, 16).map_or(journal::BootId::UNKNOWN, |id| journal::BootId(id.to_be_bytes()))
 }

@@ -3,6 +3,8 @@
 use core::time::Duration;
 use std::net::{Ipv4Addr, SocketAddr};
 
+use journal::Durability;
+
 /// What the process allows. Everything has a limit; the defaults suit one machine with a few thousand clients.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -34,8 +36,19 @@ pub struct Settings {
     pub answer_drain: Duration,
     /// How long calls under way may take to end when the process stops.
     pub shutdown_grace: Duration,
-    /// Usage records that may wait for the disk; when they are exhausted, new calls are refused with 503.
-    pub records_waiting_max: usize,
+    /// When records are on the disk: what survives a loss of power.
+    pub durability: Durability,
+    /// Size of a file of the journal, in bytes.
+    pub journal_segment_bytes: u64,
+    /// Bytes of the journal that may wait to be applied to the store; beyond it new calls are refused with 503.
+    pub journal_bytes_max: u64,
+    /// How long a call waits for money that other calls hold.
+    pub reserve_wait: Duration,
+    /// Calls that may wait for the money of one account.
+    pub reserve_waiting_max: usize,
+    /// Where the money does not buy the model's largest output, a call that named no limit waits for at least this many
+    /// tokens, as long as waiting can buy them.
+    pub output_floor_tokens: u64,
     /// Idle connections kept to one upstream.
     pub upstream_idle_max: usize,
     /// An idle upstream connection is closed after this time.
@@ -63,7 +76,12 @@ impl Default for Settings {
             stream_drain: Duration::from_secs(2),
             answer_drain: Duration::from_secs(30),
             shutdown_grace: Duration::from_secs(30),
-            records_waiting_max: 100_000,
+            durability: Durability::Power,
+            journal_segment_bytes: journal::SEGMENT_BYTES,
+            journal_bytes_max: 1 << 30,
+            reserve_wait: Duration::from_secs(10),
+            reserve_waiting_max: 10_000,
+            output_floor_tokens: 1_024,
             upstream_idle_max: 256,
             upstream_idle_timeout: Duration::from_secs(55),
             upstream_http2_connections_max: 4,

@@ -39,7 +39,7 @@ pub(crate) fn month_start(relay: &Relay, caller: &Caller, now: Timestamp) -> Tim
 }
 
 /// The path from the tenant down to `account`.
-fn path_to(account: &std::sync::Arc<Account>) -> Path {
+pub(crate) fn path_to(account: &std::sync::Arc<Account>) -> Path {
     let mut path = Path::new();
     let mut next = Some(account);
     while let Some(account) = next {

@@ -1,0 +1,175 @@
+//! Gives the books back what they knew before this start: what was charged, what is held, and what is leased.
+//!
+//! Most of it comes from the store, the rest from the end of the journal that was not applied to it. What was held and
+//! has no end stays held: somebody may have been billed for it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use base::{AttemptId, KeyId, Money, TenantId};
+use journal::Recovered;
+use ledger::{Amounts, Entry, Lease};
+use store::{Account, Directory, Ending, IntentRecord, LeaseRecord, LiveTenant, ProjectPath, Record, Store, UsageRecord};
+
+use crate::authenticate::Path;
+use crate::books::{Books, indexes};
+use crate::running::StartError;
+
+/// What was found.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Restored {
+    /// Records at the end of the journal that the store does not have yet.
+    pub(crate) records: usize,
+    /// Attempts without an end.
+    pub(crate) unresolved: usize,
+    /// Leases of which the unused part counts as lost, because the machine lost its memory.
+    pub(crate) lost: usize,
+}
+
+/// Restores the books. The journal is not changed.
+///
+/// # Errors
+/// When the store or the journal cannot be read.
+pub(crate) fn restore(
+    books: &Books,
+    store: &Store,
+    directory: &Directory,
+    recovered: &Recovered,
+) -> Result<Restored, StartError> {
+    for (tenant, account, posted) in store.posted_balances(directory)? {
+        books.restore(tenant, account, posted);
+    }
+    let mut replay = Replay { books, names: Names::new(directory), restored: Restored::default() };
+    for lease in store.leases()? {
+        replay.leased(&lease);
+    }
+    for held in store.open_holds()? {
+        replay.held(&held.intent);
+    }
+    let mut unreadable = None;
+    recovered.visit(&mut |_, kind, payload| match Record::decode(kind, payload) {
+        Ok(record) => replay.record(&record),
+        Err(error) => unreadable = unreadable.take().or(Some(error)),
+    })?;
+    if let Some(error) = unreadable {
+        return Err(error.into());
+    }
+    let mut restored = replay.restored;
+    restored.unresolved = books.open_holds();
+    if recovered.power_lost() {
+        restored.lost = books.lose_unused_leases();
+    }
+    Ok(restored)
+}
+
+struct Replay<'a> {
+    books: &'a Books,
+    names: Names<'a>,
+    restored: Restored,
+}
+
+impl Replay<'_> {
+    fn record(&mut self, record: &Record) {
+        self.restored.records += 1;
+        match record {
+            Record::Intent(intent) => self.held(intent),
+            Record::Settled(usage) if usage.ending == Ending::Unknown => {}
+            Record::Settled(usage) => self.ended(&usage.tenant, usage.attempt, charged(usage), usage.variance),
+            Record::Void(attempt) => self.ended_anywhere(*attempt, Amounts::ZERO),
+            Record::Resolved(resolved) => self.ended_anywhere(resolved.attempt, resolved.charged),
+            Record::Leased(lease) => self.leased(lease),
+        }
+    }
+
+    /// An account that is gone has no budget left to protect; those around it have.
+    fn held(&mut self, intent: &IntentRecord) {
+        let Some(path) = self.names.path(&intent.tenant, Some(&intent.project), Some(&intent.key)) else { return };
+        let entry = Entry::Held {
+            attempt: intent.attempt,
+            path: ledger::AccountPath::new(&indexes(&path)),
+            worst: intent.worst,
+            granted_at: intent.at,
+        };
+        self.books.replay(&path, &entry);
+    }
+
+    fn ended(&mut self, tenant: &TenantId, attempt: AttemptId, charged: Amounts, variance: Money) {
+        let Some(path) = self.names.path(tenant, None, None) else { return };
+        self.books.replay(&path, &Entry::Settled { attempt, charged, variance });
+    }
+
+    /// For ends that do not name their tenant: an attempt is open in one shard at most.
+    fn ended_anywhere(&mut self, attempt: AttemptId, charged: Amounts) {
+        self.books.replay_everywhere(&Entry::Settled { attempt, charged, variance: Money::ZERO });
+    }
+
+    fn leased(&mut self, record: &LeaseRecord) {
+        let found = self.names.path(&record.tenant, record.project.as_ref(), record.key.as_ref());
+        let Some(path) = found else { return };
+        // A lease of an account that is gone must not become one of the account around it.
+        let level = if record.key.is_some() {
+            base::ScopeLevel::Key
+        } else if record.project.is_some() {
+            base::ScopeLevel::Project
+        } else {
+            base::ScopeLevel::Tenant
+        };
+        let Some(account) = path.last().filter(|account| account.level == level) else { return };
+        let LeaseRecord { period, starts, resource, up_to, .. } = *record;
+        let lease = Lease { account: account.index, period, starts, resource, up_to };
+        self.books.replay(&path, &Entry::Leased(lease));
+    }
+}
+
+/// What every account of the path was charged.
+fn charged(usage: &UsageRecord) -> Amounts {
+    let tokens = usage.usage.input.saturating_add(usage.usage.output);
+    Amounts { usd: usage.charged, tokens: tokens.min(usage.held_tokens) }
+}
+
+/// Finds accounts by their names; every tenant's are looked up once.
+struct Names<'a> {
+    directory: &'a Directory,
+    tenants: HashMap<TenantId, Option<TenantNames>>,
+}
+
+struct TenantNames {
+    tenant: Arc<LiveTenant>,
+    keys: HashMap<(ProjectPath, KeyId), Path>,
+}
+
+impl<'a> Names<'a> {
+    fn new(directory: &'a Directory) -> Names<'a> {
+        Names { directory, tenants: HashMap::new() }
+    }
+
+    /// The path to a key, a project or a tenant; as far as it exists. `None` without the tenant.
+    fn path(&mut self, tenant: &TenantId, project: Option<&ProjectPath>, key: Option<&KeyId>) -> Option<Path> {
+        if !self.tenants.contains_key(tenant) {
+            let names = self.directory.tenant(tenant.as_str()).map(TenantNames::new);
+            self.tenants.insert(tenant.clone(), names);
+        }
+        let names = self.tenants.get(tenant)?.as_ref()?;
+        let by_key = project.zip(key).and_then(|(project, key)| names.keys.get(&(project.clone(), key.clone())));
+        if let Some(path) = by_key {
+            return Some(path.clone());
+        }
+        let mut around = project.cloned();
+        while let Some(project) = around {
+            if let Some(account) = names.tenant.project(&project) {
+                return Some(crate::status::path_to(&account));
+            }
+            around = project.parent();
+        }
+        Some(Path::from_iter([names.tenant.account.clone()]))
+    }
+}
+
+impl TenantNames {
+    fn new(tenant: Arc<LiveTenant>) -> TenantNames {
+        let path = |accounts: &[Arc<Account>]| accounts.iter().cloned().collect();
+        let keys = tenant.keys().into_iter();
+        let keys = keys.map(|key| ((key.project().clone(), key.id().clone()), path(key.path()))).collect();
+        TenantNames { tenant, keys }
+    }
+}
