@@ -5,7 +5,9 @@ mod posted;
 mod record;
 mod report;
 mod sums;
-mod write;
+
+pub(crate) use record::{attempt_number, from_attempt_number, from_shape, request_bits, shape};
+pub(crate) use sums::{BUCKET_MICROS, COLUMNS, Delta, SUMS};
 
 pub use posted::PostedSum;
 pub use record::{Ending, UsageRecord};
