@@ -113,7 +113,7 @@ fn read(state: i64, intent: &[u8]) -> Result<OpenHold, StoreError> {
 
 impl Store {
     /// Everything that is held as far as the journal is applied, oldest first. The sums of
-    /// [`crate::Directory::posted_balances`] do not include it.
+    /// [`Store::restored_accounts`] do not include it.
     ///
     /// # Errors
     /// When the database cannot be read.

@@ -1,7 +1,6 @@
 //! The rows of usage and resolutions: how they are written, and their canonical bytes.
 
 use base::{AttemptId, Money};
-use ledger::Amounts;
 use rusqlite::params;
 
 use super::Entries;
@@ -150,9 +149,4 @@ pub(super) fn unknown(intent: &IntentRecord) -> UsageRecord {
         first_byte_ms: 0,
         total_ms: 0,
     }
-}
-
-/// What a row of resolution charged.
-pub(super) fn resolved_amounts(usd: i64, tokens: i64) -> Amounts {
-    Amounts { usd: Money::from_nanos(usd.max(0)), tokens: tokens.max(0).unsigned_abs() }
 }

@@ -4,6 +4,7 @@ mod calls;
 mod posted;
 mod record;
 mod report;
+mod restored;
 mod sums;
 
 pub(crate) use record::{attempt_number, from_attempt_number, from_shape, request_bits, shape};
@@ -11,5 +12,6 @@ pub(crate) use sums::{BUCKET_MICROS, COLUMNS, Delta, SUMS};
 
 pub use posted::PostedSum;
 pub use record::{Ending, UsageRecord};
+pub use restored::RestoredAccount;
 pub use report::{UsageBy, UsageGroup, UsageQuery, UsageReport};
 pub use sums::UsageSums;
