@@ -7,6 +7,7 @@ mod holds;
 mod leases;
 mod rollups;
 mod rows;
+pub(crate) mod wallet;
 
 use std::collections::HashMap;
 
@@ -19,6 +20,7 @@ use rollups::Rollups;
 pub use apply::AppliedRecords;
 pub use holds::{HoldState, OpenHold};
 pub(crate) use rows::unsealed;
+pub use wallet::{Credit, CreditEntry, CreditKind, Wallet};
 
 /// Numbers of names in the dictionary.
 pub(crate) type Names = HashMap<String, i64>;
