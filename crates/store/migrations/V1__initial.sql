@@ -71,51 +71,85 @@ CREATE TABLE change (
     UNIQUE (kind, number)
 ) STRICT;
 
--- Usage. Names that repeat are numbers into this dictionary.
+-- Entries: what attempts used and cost, and what tenants paid. Amounts are nano-USD, times microseconds since the
+-- epoch. Rows of `usage`, `resolution` and `credit` never change; each belongs to a block.
 
+-- Names that repeat are numbers into this dictionary, counted from one without gaps.
 CREATE TABLE name (
     number INTEGER PRIMARY KEY,
     text TEXT NOT NULL UNIQUE
 ) STRICT;
 
--- One row an attempt, newest last, so that writing is appending. `attempt` is epoch * 2^40 + sequence. Amounts are
--- nano-USD, times microseconds since the epoch.
+-- One row an attempt, newest last, so that writing is appending. `attempt` is epoch * 2^40 + sequence; `record` is the
+-- journal's record of its end as it was, with a CRC-32 behind it.
 CREATE TABLE usage (
     attempt INTEGER PRIMARY KEY,
+    block INTEGER NOT NULL,
     tenant INTEGER NOT NULL,
-    at INTEGER NOT NULL,
-    project INTEGER NOT NULL,
-    key INTEGER NOT NULL,
-    model INTEGER NOT NULL,
-    upstream INTEGER NOT NULL,
-    -- endpoint * 8 + ending * 2 + stream
-    shape INTEGER NOT NULL,
-    status INTEGER NOT NULL,
-    price_version INTEGER NOT NULL,
-    input INTEGER NOT NULL,
-    cached_input INTEGER NOT NULL,
-    cache_write INTEGER NOT NULL,
-    audio_input INTEGER NOT NULL,
-    output INTEGER NOT NULL,
-    reasoning INTEGER NOT NULL,
-    audio_output INTEGER NOT NULL,
-    accepted_prediction INTEGER NOT NULL,
-    rejected_prediction INTEGER NOT NULL,
-    web_searches INTEGER NOT NULL,
-    reported_cost INTEGER,
-    held INTEGER NOT NULL,
-    held_tokens INTEGER NOT NULL,
-    charged INTEGER NOT NULL,
-    variance INTEGER NOT NULL,
-    first_byte_ms INTEGER NOT NULL,
-    total_ms INTEGER NOT NULL,
-    request_id TEXT NOT NULL,
-    upstream_response_id TEXT,
-    end_user TEXT
+    record BLOB NOT NULL
 ) STRICT;
 
 -- Each entry is a tenant and an attempt, in that order.
 CREATE INDEX usage_by_tenant ON usage (tenant);
+
+-- How an attempt of which nobody knew the cost was ended. It adds to the sums of its usage row.
+CREATE TABLE resolution (
+    attempt INTEGER PRIMARY KEY,
+    block INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    charged INTEGER NOT NULL,
+    charged_tokens INTEGER NOT NULL,
+    variance INTEGER NOT NULL,
+    reason TEXT NOT NULL
+) STRICT;
+
+-- What a tenant paid in advance, signed. A reference is given by whoever pays, so that paying twice counts once.
+CREATE TABLE credit (
+    number INTEGER PRIMARY KEY,
+    block INTEGER NOT NULL,
+    tenant INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    nanos INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    note TEXT NOT NULL,
+    reference TEXT,
+    UNIQUE (tenant, reference)
+) STRICT;
+
+-- Attempts that have not ended (state 0), or of which nobody knows how they did (1). `intent` is the journal's record.
+CREATE TABLE hold (
+    attempt INTEGER PRIMARY KEY,
+    state INTEGER NOT NULL CHECK (state IN (0, 1)),
+    intent BLOB NOT NULL
+) STRICT;
+
+-- The latest durable permission of each account; project and key are zero where it has none.
+CREATE TABLE lease (
+    tenant INTEGER NOT NULL,
+    project INTEGER NOT NULL,
+    key INTEGER NOT NULL,
+    period INTEGER NOT NULL,
+    resource INTEGER NOT NULL,
+    starts INTEGER NOT NULL,
+    up_to INTEGER NOT NULL,
+    PRIMARY KEY (tenant, project, key, period, resource)
+) STRICT, WITHOUT ROWID;
+
+-- One row a transaction that changed any of the above. `hash` covers the row and the hash before it, so that the last
+-- one stands for everything. `names` is the highest number of the dictionary then, `content` the hash of the rows that
+-- belong to the block, `holds` and `leases` those of the whole tables after it.
+CREATE TABLE block (
+    number INTEGER PRIMARY KEY,
+    applied INTEGER NOT NULL,
+    usages INTEGER NOT NULL,
+    resolutions INTEGER NOT NULL,
+    credits INTEGER NOT NULL,
+    names INTEGER NOT NULL,
+    content BLOB NOT NULL CHECK (length(content) = 32),
+    holds BLOB NOT NULL CHECK (length(holds) = 32),
+    leases BLOB NOT NULL CHECK (length(leases) = 32),
+    hash BLOB NOT NULL CHECK (length(hash) = 32)
+) STRICT;
 
 -- Sums per quarter of an hour (every offset of a time zone is a multiple of that), so that calendar periods of any zone
 -- are exact sums of rows. `bucket` is microseconds since the epoch divided by 900,000,000.
@@ -125,6 +159,8 @@ CREATE TABLE rollup (
     project INTEGER NOT NULL,
     key INTEGER NOT NULL,
     model INTEGER NOT NULL,
+    charged INTEGER NOT NULL,
+    charged_tokens INTEGER NOT NULL,
     calls INTEGER NOT NULL,
     input INTEGER NOT NULL,
     cached_input INTEGER NOT NULL,
@@ -134,7 +170,6 @@ CREATE TABLE rollup (
     reasoning INTEGER NOT NULL,
     audio_output INTEGER NOT NULL,
     web_searches INTEGER NOT NULL,
-    charged INTEGER NOT NULL,
     variance INTEGER NOT NULL,
     unresolved INTEGER NOT NULL,
     unresolved_tokens INTEGER NOT NULL,
@@ -145,6 +180,8 @@ CREATE TABLE rollup_end_user (
     tenant INTEGER NOT NULL,
     bucket INTEGER NOT NULL,
     end_user TEXT NOT NULL,
+    charged INTEGER NOT NULL,
+    charged_tokens INTEGER NOT NULL,
     calls INTEGER NOT NULL,
     input INTEGER NOT NULL,
     cached_input INTEGER NOT NULL,
@@ -154,7 +191,6 @@ CREATE TABLE rollup_end_user (
     reasoning INTEGER NOT NULL,
     audio_output INTEGER NOT NULL,
     web_searches INTEGER NOT NULL,
-    charged INTEGER NOT NULL,
     variance INTEGER NOT NULL,
     unresolved INTEGER NOT NULL,
     unresolved_tokens INTEGER NOT NULL,

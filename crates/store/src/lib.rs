@@ -12,9 +12,11 @@ mod apply;
 mod data_dir;
 mod database;
 mod directory;
+mod entries;
 mod error;
 mod export;
 mod feed;
+mod journaled;
 pub mod resource;
 mod rows;
 mod secret;
@@ -28,12 +30,14 @@ mod verbs;
 pub use apply::{Action, Applied, ApplyOptions, Change};
 pub use data_dir::{AlreadyServing, ServingGuard};
 pub use directory::{Account, AccountSettings, Directory, LiveKey, LiveTenant, WatchGuard};
+pub use entries::{AppliedRecords, Credit, CreditEntry, CreditKind, HoldState, OpenHold, Wallet};
 pub use error::{ApplyError, Problem, StoreError};
 pub use feed::{ChangeNote, Kind};
+pub use journaled::{IntentRecord, LeaseRecord, PAYLOAD_BYTES_MAX, Record, ResolvedRecord};
 pub use resource::{Defaults, Network, ProjectPath, Resources, Temperature};
 pub use secret::{MasterKeySource, NewSecret};
 pub use store::Store;
-pub use usage::{Ending, PostedSum, UsageBy, UsageGroup, UsageQuery, UsageRecord, UsageReport, UsageSums};
+pub use usage::{Ending, PostedSum, RestoredAccount, UsageBy, UsageGroup, UsageQuery, UsageRecord, UsageReport, UsageSums};
 
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::{Action, Before, Table, Work, compare, to_json};
 use crate::resource::{KeyResource, ProjectPath, ProjectResource, TenantResource};
+use crate::entries::wallet;
 use crate::secret::{NewSecret, SecretHash, generate};
 use crate::{Kind, StoreError};
 
@@ -21,11 +22,17 @@ impl Work<'_> {
         let id = tenant.id.as_str();
         let before = self.find(Table::Tenant, id)?;
         let mut form = TenantResource { project: Vec::new(), ..tenant.clone() };
-        if let (None, Some(stored)) = (form.status, Before::live(before.as_ref())) {
-            // A file that does not speak of the status must not end a suspension.
-            form.status = read::<TenantResource>(stored)?.status;
+        if let Some(stored) = Before::live(before.as_ref()) {
+            // A file that does not speak of it must not end a suspension, nor let a tenant that pays in advance go on
+            // without paying.
+            let stored = read::<TenantResource>(stored)?;
+            form.status = form.status.or(stored.status);
+            form.wallet = form.wallet.or(stored.wallet);
         }
         let number = self.put(Table::Tenant, id, &form, Vec::new())?;
+        if form.wallet == Some(true) {
+            wallet::open(self.transaction, &tenant.id, self.now)?;
+        }
         for project in &tenant.project {
             let path = ProjectPath::root(&project.id);
             self.project(project, &Place { tenant_number: number, tenant: id, parent: None, path })?;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
-use base::{AccountIndex, Budgets, Limits, ModelId, Priority, ScopeLevel};
+use base::{AccountIndex, Budgets, Limits, ModelId, Money, Priority, ScopeLevel};
 use jiff::tz::TimeZone;
 
 use crate::resource::Defaults;
@@ -33,6 +33,8 @@ pub struct AccountSettings {
     pub limits: Limits,
     /// Caps in USD per calendar period.
     pub budgets: Budgets,
+    /// What the tenant may use in total, ever, because it was paid in advance; `None` without a wallet.
+    pub wallet: Option<Money>,
     /// The only models allowed here; all of the parent's when `None`.
     pub models: Option<HashSet<ModelId>>,
     /// What fills the gaps of a call; the innermost account that sets a default wins.

@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 
 use super::state::{KeyEntry, ProjectEntry, State};
 use super::{Account, AccountSettings, Directory, LiveKey, LiveTenant};
+use crate::entries::wallet;
 use crate::resource::{KeyResource, KeyStatus, ProjectPath, ProjectResource, TenantResource, TenantStatus};
 use crate::rows::{self, KeyRow, ProjectRow, Row};
 use crate::{ChangeNote, Kind, StoreError, feed, supply};
@@ -31,7 +32,7 @@ pub(super) fn everything(directory: &Directory, state: &mut State) -> Result<(),
         Ok(())
     })?;
     directory.catalog.store(Arc::new(Catalog::new(models, upstreams)));
-    rows::each_tenant(&view, |row| put_tenant(directory, state, version, row))?;
+    rows::each_tenant(&view, |row| put_tenant(directory, state, &view, version, row))?;
     rows::each_project(&view, |row| put_project(state, version, row))?;
     rows::each_key(&view, |row| put_key(directory, state, version, row))?;
     state.sequence = sequence;
@@ -105,7 +106,7 @@ fn change_tenant(
     note: &ChangeNote,
 ) -> Result<(), StoreError> {
     match rows::tenant(view, note.number)? {
-        Some(row) if !row.deleted => put_tenant(directory, state, note.sequence, row),
+        Some(row) if !row.deleted => put_tenant(directory, state, view, note.sequence, row),
         _ => {
             if let Some(tenant) = state.tenants.get(&note.number) {
                 directory.tenants.pin().remove(&tenant.id);
@@ -165,10 +166,15 @@ fn remove_key(directory: &Directory, state: &mut State, number: i64) {
 fn put_tenant(
     directory: &Directory,
     state: &mut State,
+    view: &Connection,
     version: u64,
     row: Row<TenantResource>,
 ) -> Result<(), StoreError> {
-    let settings = Arc::new(tenant_settings(&row.form, version)?);
+    let mut settings = tenant_settings(&row.form, version)?;
+    if row.form.wallet == Some(true) {
+        settings.wallet = Some(wallet::cap(view, &row.form.id)?);
+    }
+    let settings = Arc::new(settings);
     state.plain.remove(&row.number);
     if let Some(tenant) = state.tenants.get(&row.number).cloned() {
         let before = tenant.account.settings().clone();
@@ -289,6 +295,7 @@ fn tenant_settings(form: &TenantResource, version: u64) -> Result<AccountSetting
         version,
         limits,
         budgets,
+        wallet: None,
         models: form.models.as_ref().map(|models| models.iter().cloned().collect()),
         defaults: form.defaults.clone().unwrap_or_default(),
         suspended: form.status == Some(TenantStatus::Suspended),
@@ -304,6 +311,7 @@ fn inherited(tenant: &AccountSettings, version: u64) -> AccountSettings {
         version,
         limits: Limits::default(),
         budgets: base::Budgets::default(),
+        wallet: None,
         models: None,
         defaults: crate::resource::Defaults::default(),
         suspended: false,

@@ -38,6 +38,11 @@ pub struct TenantResource {
     /// Caps in USD per calendar period.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<Budgets>,
+    /// Whether it pays in advance: then it may use, in total, what was credited to it, and nothing before the first
+    /// credit. Budgets, and those of its plan, hold as well. Left out: stays as it is, without one when new. What is
+    /// charged while a wallet is off is taken from it when it is on again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wallet: Option<bool>,
     /// What fills the gaps of a call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub defaults: Option<Defaults>,
@@ -155,6 +160,7 @@ impl TenantResource {
             models: None,
             limits: None,
             budget: None,
+            wallet: None,
             defaults: None,
             project: Vec::new(),
         }

@@ -8,12 +8,12 @@ use core::time::Duration;
 use std::fmt::Write;
 use std::time::Instant;
 
-use base::{AttemptId, KeyId, TenantId};
+use base::{AttemptId, KeyId, TenantId, Timestamp};
 
 use super::usage::{START, record};
 use super::{Bench, parse};
 use crate::resource::TenantStatus;
-use crate::{ApplyOptions, Directory, ProjectPath, UsageRecord};
+use crate::{ApplyOptions, Directory, IntentRecord, ProjectPath, Record, UsageRecord};
 
 /// Processor time that this thread used.
 fn processor_time() -> Duration {
@@ -36,23 +36,67 @@ fn batch(first: u64, count: u64, tenants: u64, keys: u64) -> Vec<UsageRecord> {
     (first..first + count).map(one).collect()
 }
 
+/// What the journal has of whole attempts: their intents, then their ends.
+fn attempts(records: &[UsageRecord]) -> Vec<Record> {
+    let intents = records.iter().map(|record| Record::Intent(IntentRecord::of(record)));
+    intents.chain(records.iter().cloned().map(Record::Settled)).collect()
+}
+
 #[test]
 #[ignore = "a measurement"]
 fn measures_the_cost_of_a_usage_record() {
-    for (tenants, keys) in [(1, 1), (4, 20), (20, 100), (1_000, 10_000)] {
+    for size in [500, 1_000, 4_000] {
+        for (tenants, keys) in [(1, 1), (4, 20), (20, 100), (1_000, 10_000)] {
+            let bench = Bench::new();
+            let (mut used, mut wall, mut count) = (Duration::ZERO, Duration::ZERO, 0_u32);
+            let rounds = 200_000 / size;
+            for round in 0..rounds {
+                let records = attempts(&batch(round * size + 1, size, tenants, keys));
+                let (cpu_before, before) = (processor_time(), Instant::now());
+                bench.store.apply_records(records, round + 1).unwrap();
+                if round >= rounds / 10 {
+                    used += processor_time() - cpu_before;
+                    wall += before.elapsed();
+                    count += u32::try_from(size).unwrap();
+                }
+            }
+            let (used, wall) = (used / count, wall / count);
+            println!("{size} a batch, {tenants} tenants, {keys} keys: {used:?} CPU, {wall:?} elapsed a record");
+        }
+    }
+}
+
+#[test]
+#[ignore = "a measurement"]
+fn measures_a_start_with_a_million_records() {
+    for (tenants, keys, seconds) in [(20, 100, 86_400), (1_000, 10_000, 3_600), (1_000, 10_000, 7 * 86_400)] {
         let bench = Bench::new();
-        let (mut used, mut wall, mut count) = (Duration::ZERO, Duration::ZERO, 0_u32);
-        for round in 0..200 {
-            let records = batch(round * 500 + 1, 500, tenants, keys);
-            let (cpu_before, before) = (processor_time(), Instant::now());
-            bench.store.record_usage(&records).unwrap();
-            if round >= 20 {
-                used += processor_time() - cpu_before;
-                wall += before.elapsed();
-                count += 500;
+        let mut text = String::new();
+        for tenant in 0..tenants {
+            write!(text, "[[tenant]]\nid = \"tenant-{tenant}\"\n[[tenant.project]]\nid = \"main\"\n").unwrap();
+            for key in (0..keys).filter(|key| key % tenants == tenant) {
+                write!(text, "[[tenant.project.key]]\nname = \"key-{key}\"\n").unwrap();
             }
         }
-        println!("usage, {tenants} tenants, {keys} keys: {:?} CPU, {:?} elapsed a record", used / count, wall / count);
+        bench.apply(&text);
+        for round in 0..250 {
+            let mut records = batch(round * 4_000 + 1, 4_000, tenants, keys);
+            for record in &mut records {
+                let spread = i64::try_from(record.attempt.sequence * seconds / 1_000_000).unwrap();
+                record.at = Timestamp::from_seconds(START + spread);
+            }
+            bench.store.record_usage(&records).unwrap();
+        }
+        let store = bench.reopen();
+        let directory = Directory::load(store.clone()).unwrap();
+        let start = Instant::now();
+        let accounts = store.restored_accounts(&directory, Timestamp::from_seconds(START + 3_600)).unwrap();
+        let (accounts, elapsed) = (accounts.len(), start.elapsed());
+        println!("{tenants} tenants, {keys} keys, {seconds} s: {accounts} accounts in {elapsed:?}");
+        let start = Instant::now();
+        // VERIFY
+        let size = std::fs::metadata(bench.dir.path().join("mandant.db")).unwrap().len();
+        println!("{} bytes a record", size / 1_000_000);
     }
 }
 

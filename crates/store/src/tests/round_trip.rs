@@ -123,6 +123,7 @@ fn tenant(name: usize) -> BoxedStrategy<TenantResource> {
                 priority,
                 weight,
                 timezone: zone.map(str::to_owned),
+                wallet: weight.map(|weight| weight % 2 == 0),
                 defaults: weight.map(|_| defaults(models.as_ref())),
                 models,
                 limits,

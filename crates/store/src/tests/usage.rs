@@ -39,7 +39,7 @@ pub(super) fn record(sequence: u64, seconds: i64) -> UsageRecord {
 }
 
 /// Records of three tenants over four days, of every ending.
-fn many(count: u64) -> Vec<UsageRecord> {
+pub(super) fn many(count: u64) -> Vec<UsageRecord> {
     let mut random = fastrand::Rng::with_seed(3);
     (1..=count)
         .map(|sequence| {
@@ -52,7 +52,7 @@ fn many(count: u64) -> Vec<UsageRecord> {
             record.ending = [Ending::Complete, Ending::Cut, Ending::Refused, Ending::Unknown][random.usize(..4)];
             record.charged = match record.ending {
                 Ending::Complete | Ending::Cut => Money::from_nanos(random.i64(0..1_000_000)),
-                Ending::Refused | Ending::Unknown => Money::ZERO,
+                Ending::Refused | Ending::Unknown | Ending::Resolved => Money::ZERO,
             };
             record.held = Money::from_nanos(random.i64(1_000_000..2_000_000));
             record.usage.input = random.u64(..10_000);

@@ -4,10 +4,14 @@ mod calls;
 mod posted;
 mod record;
 mod report;
+mod restored;
 mod sums;
-mod write;
+
+pub(crate) use record::{attempt_number, from_attempt_number, from_shape, request_bits, shape};
+pub(crate) use sums::{BUCKET_MICROS, COLUMNS, Delta, SUMS};
 
 pub use posted::PostedSum;
 pub use record::{Ending, UsageRecord};
+pub use restored::RestoredAccount;
 pub use report::{UsageBy, UsageGroup, UsageQuery, UsageReport};
 pub use sums::UsageSums;

@@ -1,4 +1,5 @@
-//! What was charged per account and calendar period, to give a ledger back what it knew before a restart.
+//! What one tenant's accounts were charged or still hold for unknown attempts, by calendar period: what can be said
+//! without a serving process.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -29,7 +30,7 @@ const SELECT: &str = "
     SELECT project.text, key.text, sums.usd, sums.tokens
     FROM (
         SELECT project, key, sum(charged) + sum(unresolved) AS usd,
-            sum(input) + sum(output) + sum(unresolved_tokens) AS tokens
+            sum(charged_tokens) + sum(unresolved_tokens) AS tokens
         FROM rollup WHERE tenant = (SELECT number FROM name WHERE text = ?1) AND bucket >= ?2
         GROUP BY project, key
     ) sums

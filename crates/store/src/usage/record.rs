@@ -65,10 +65,12 @@ pub enum Ending {
     Refused,
     /// Nobody knows; the hold stays.
     Unknown,
+    /// Nobody knew, and later it was ended by evidence or by decision. Only answers have it; records are settled once.
+    Resolved,
 }
 
 impl Ending {
-    const ALL: [Ending; 4] = [Ending::Complete, Ending::Cut, Ending::Refused, Ending::Unknown];
+    const ALL: [Ending; 5] = [Ending::Complete, Ending::Cut, Ending::Refused, Ending::Unknown, Ending::Resolved];
 
     /// The name in reports.
     #[must_use]
@@ -78,20 +80,22 @@ impl Ending {
             Ending::Cut => "cut",
             Ending::Refused => "refused",
             Ending::Unknown => "unknown",
+            Ending::Resolved => "resolved",
         }
     }
 
-    const fn code(self) -> i64 {
+    const fn code(self) -> u8 {
         match self {
             Ending::Complete => 0,
             Ending::Cut => 1,
             Ending::Refused => 2,
             Ending::Unknown => 3,
+            Ending::Resolved => 4,
         }
     }
 }
 
-const fn endpoint_code(endpoint: Endpoint) -> i64 {
+const fn endpoint_code(endpoint: Endpoint) -> u8 {
     match endpoint {
         Endpoint::ChatCompletions => 0,
         Endpoint::Completions => 1,
@@ -108,28 +112,46 @@ const fn endpoint_code(endpoint: Endpoint) -> i64 {
 const SEQUENCE_BITS: u32 = 40;
 
 /// The number of an attempt's row, in the order of attempts; `None` beyond 2^23 starts or 2^40 attempts of one start.
-pub(super) fn attempt_number(attempt: AttemptId) -> Option<i64> {
+pub(crate) fn attempt_number(attempt: AttemptId) -> Option<i64> {
     let fits = attempt.epoch < 1 << (63 - SEQUENCE_BITS) && attempt.sequence < 1 << SEQUENCE_BITS;
     let number = (attempt.epoch << SEQUENCE_BITS) | attempt.sequence;
     if fits { i64::try_from(number).ok() } else { None }
 }
 
 /// The attempt of a row's number.
-pub(super) fn from_attempt_number(number: i64) -> AttemptId {
+pub(crate) fn from_attempt_number(number: i64) -> AttemptId {
     let number = number.unsigned_abs();
     AttemptId { epoch: number >> SEQUENCE_BITS, sequence: number & ((1 << SEQUENCE_BITS) - 1) }
 }
 
-/// Endpoint, ending and stream in the one number that a row has for them.
-pub(super) const fn shape(endpoint: Endpoint, ending: Ending, stream: bool) -> i64 {
-    endpoint_code(endpoint) * 8 + ending.code() * 2 + stream as i64
+/// Endpoint, ending and stream in the one byte that a record has for them.
+pub(crate) const fn shape(endpoint: Endpoint, ending: Ending, stream: bool) -> u8 {
+    endpoint_code(endpoint) << 4 | ending.code() << 1 | stream as u8
 }
 
 /// The parts of [`shape`]; `None` when no version of this program wrote it.
-pub(super) fn from_shape(shape: i64) -> Option<(Endpoint, Ending, bool)> {
-    let endpoint = Endpoint::ALL.into_iter().find(|endpoint| endpoint_code(*endpoint) == shape >> 3)?;
-    let ending = Ending::ALL.into_iter().find(|ending| ending.code() == shape >> 1 & 3)?;
+pub(crate) fn from_shape(shape: u8) -> Option<(Endpoint, Ending, bool)> {
+    let endpoint = Endpoint::ALL.into_iter().find(|endpoint| endpoint_code(*endpoint) == shape >> 4)?;
+    let ending = Ending::ALL.into_iter().find(|ending| ending.code() == shape >> 1 & 7)?;
     Some((endpoint, ending, shape & 1 == 1))
+}
+
+/// Where each character of a printed request id stands in its alphabet.
+const DIGITS: [u8; 256] = {
+    let alphabet = b"0123456789abcdefghjkmnpqrstvwxyz";
+    let mut digits = [0; 256];
+    let mut place = 0;
+    while place < alphabet.len() {
+        digits[alphabet[place] as usize] = place as u8;
+        place += 1;
+    }
+    digits
+};
+
+/// The 128 bits that a request id prints.
+pub(crate) fn request_bits(id: RequestId) -> u128 {
+    let digits = id.as_str().as_bytes().iter().skip("req_".len());
+    digits.fold(0, |bits, digit| bits << 5 | u128::from(DIGITS[usize::from(*digit)]))
 }
 
 #[cfg(test)]
@@ -148,6 +170,13 @@ mod tests {
     }
 
     #[test]
+    fn a_request_id_is_read_back() {
+        for bits in [0, 1, u128::MAX, 0x0123_4567_89ab_cdef_0123_4567_89ab_cdef] {
+            assert_eq!(request_bits(RequestId::from_bits(bits)), bits);
+        }
+    }
+
+    #[test]
     fn a_shape_is_read_back() {
         for endpoint in Endpoint::ALL {
             for ending in Ending::ALL {
@@ -156,6 +185,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(from_shape(64), None);
+        assert_eq!(from_shape(128), None);
+        assert_eq!(from_shape(5 << 1), None);
     }
 }

@@ -1,0 +1,192 @@
+//! Applying the journal: many records in one transaction, each of them once however often it is given.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use base::AttemptId;
+use rusqlite::{Transaction, TransactionBehavior};
+
+use super::holds::HoldState;
+use super::rows::{row_number, unknown};
+use super::{Entries, Names};
+use crate::journaled::{IntentRecord, LeaseRecord, Record, ResolvedRecord, period_code, resource_code};
+use crate::store::Writer;
+use crate::usage::{Ending, UsageRecord};
+use crate::{Store, StoreError};
+
+/// Names remembered with the writing connection; beyond that they are looked up anew.
+const NAMES_MAX: usize = 200_000;
+
+/// What a batch changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AppliedRecords {
+    /// Attempts whose end was not known before.
+    pub settled: usize,
+    /// Attempts that began in the batch and did not end in it.
+    pub opened: usize,
+    /// Unknown attempts that were ended.
+    pub resolved: usize,
+}
+
+/// The records of a batch by what is done with them.
+#[derive(Default)]
+struct Batch {
+    intents: HashMap<AttemptId, IntentRecord>,
+    /// In the order of attempts, each once.
+    settled: Vec<UsageRecord>,
+    voids: HashSet<AttemptId>,
+    resolved: Vec<ResolvedRecord>,
+    /// The last of each account, period and resource.
+    leases: BTreeMap<(String, String, String, u8, u8), LeaseRecord>,
+}
+
+impl Batch {
+    fn of(records: impl IntoIterator<Item = Record>) -> Batch {
+        let mut batch = Batch::default();
+        for record in records {
+            match record {
+                Record::Intent(intent) => drop(batch.intents.insert(intent.attempt, intent)),
+                Record::Settled(usage) => batch.settled.push(usage),
+                Record::Void(attempt) => drop(batch.voids.insert(attempt)),
+                Record::Resolved(resolved) => batch.resolved.push(resolved),
+                Record::Leased(lease) => {
+                    let text = |name: Option<String>| name.unwrap_or_default();
+                    let key = (
+                        lease.tenant.to_string(),
+                        text(lease.project.as_ref().map(ToString::to_string)),
+                        text(lease.key.as_ref().map(ToString::to_string)),
+                        period_code(lease.period),
+                        resource_code(lease.resource),
+                    );
+                    batch.leases.insert(key, lease);
+                }
+            }
+        }
+        // Stable, so that of two ends of one attempt the first counts.
+        batch.settled.sort_by_key(|usage| usage.attempt);
+        batch.settled.dedup_by_key(|usage| usage.attempt);
+        batch
+    }
+
+    fn ends(&self, attempt: AttemptId) -> bool {
+        self.voids.contains(&attempt) || self.settled.binary_search_by_key(&attempt, |usage| usage.attempt).is_ok()
+    }
+
+    fn write(&self, entries: &mut Entries<'_>) -> Result<AppliedRecords, StoreError> {
+        let newest = entries.newest_hold()?;
+        let mut done = AppliedRecords::default();
+        let fresh = entries.usages(&self.settled)?;
+        for (usage, _) in self.settled.iter().zip(fresh).filter(|(_, is_new)| *is_new) {
+            done.settled += 1;
+            let attempt = row_number(usage.attempt)?;
+            let held = if attempt <= newest { entries.take_hold(attempt)? } else { None };
+            if usage.ending == Ending::Unknown {
+                let intent = held.map(|hold| hold.intent).or_else(|| self.intents.get(&usage.attempt).cloned());
+                entries.put_hold(&intent.unwrap_or_else(|| IntentRecord::of(usage)), HoldState::Unknown)?;
+            }
+        }
+        for attempt in &self.voids {
+            entries.take_open_hold(row_number(*attempt)?)?;
+        }
+        let mut open: Vec<&IntentRecord> =
+            self.intents.values().filter(|intent| !self.ends(intent.attempt)).collect();
+        open.sort_unstable_by_key(|intent| intent.attempt);
+        for intent in open {
+            // Given again after it ended: a hold must not come back.
+            if !entries.has_ended(row_number(intent.attempt)?)? {
+                done.opened += usize::from(entries.put_hold(intent, HoldState::Open)?);
+            }
+        }
+        for resolved in &self.resolved {
+            done.resolved += usize::from(resolve(entries, resolved)?);
+        }
+        for lease in self.leases.values() {
+            entries.lease(lease)?;
+        }
+        Ok(done)
+    }
+}
+
+/// Ends an attempt that is held; one that is not was ended before.
+fn resolve(entries: &mut Entries<'_>, resolved: &ResolvedRecord) -> Result<bool, StoreError> {
+    let Some(hold) = entries.take_hold(row_number(resolved.attempt)?)? else { return Ok(false) };
+    if hold.state == HoldState::Open {
+        entries.usages(&[unknown(&hold.intent)])?;
+    }
+    entries.resolution(resolved, &hold.intent)
+}
+
+impl Store {
+    /// Applies records of the journal in their order, all or none, and notes that it is applied up to `applied`; durable
+    /// when it returns. What was applied before changes nothing: an attempt ends once, the first end counts, and a batch
+    /// that lies before [`Store::applied`] is left out as a whole.
+    ///
+    /// An intent without an end is held from then on. `Settled` with an unknown ending stays held until `Resolved`;
+    /// `Resolved` also ends an attempt that never reported an end, which then counts as unknown first.
+    ///
+    /// # Errors
+    /// When the database refuses, or an attempt has a number that no row can have; nothing was written then.
+    pub fn apply_records(
+        &self,
+        records: impl IntoIterator<Item = Record>,
+        applied: u64,
+    ) -> Result<AppliedRecords, StoreError> {
+        let applied = i64::try_from(applied).map_err(|error| StoreError::corrupt("applied", error))?;
+        let batch = Batch::of(records);
+        self.write_entries(|entries| {
+            if applied < entries.applied() {
+                return Ok((AppliedRecords::default(), entries.applied()));
+            }
+            Ok((batch.write(entries)?, applied))
+        })
+    }
+
+    /// Writes ends of attempts that no journal has.
+    ///
+    /// # Errors
+    /// When the database refuses; nothing was written then.
+    pub fn record_usage(&self, records: &[UsageRecord]) -> Result<(), StoreError> {
+        let batch = Batch::of(records.iter().cloned().map(Record::Settled));
+        self.write_entries(|entries| Ok((batch.write(entries)?, entries.applied()))).map(drop)
+    }
+
+    /// How far the journal is applied.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn applied(&self) -> Result<u64, StoreError> {
+        Ok(super::chain::Head::read(&self.reader())?.applied.unsigned_abs())
+    }
+
+    /// Runs `work` in a transaction and seals what it wrote; it returns how far the journal is applied then.
+    fn write_entries<T>(
+        &self,
+        work: impl FnOnce(&mut Entries<'_>) -> Result<(T, i64), StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut writer = self.lock_writer();
+        let Writer { connection, names } = &mut *writer;
+        if names.len() > NAMES_MAX {
+            names.clear();
+        }
+        let written = connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(StoreError::from)
+            .and_then(|transaction| write(transaction, names, work));
+        if written.is_err() {
+            // Numbers made in the transaction went with it.
+            names.clear();
+        }
+        written
+    }
+}
+
+fn write<T>(
+    transaction: Transaction<'_>,
+    names: &mut Names,
+    work: impl FnOnce(&mut Entries<'_>) -> Result<(T, i64), StoreError>,
+) -> Result<T, StoreError> {
+    let mut entries = Entries::begin(&transaction, names)?;
+    let (result, applied) = work(&mut entries)?;
+    entries.seal(applied)?;
+    transaction.commit()?;
+    Ok(result)
+}

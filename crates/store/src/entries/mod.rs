@@ -1,0 +1,99 @@
+//! Entries: what attempts used and cost, what stays held, what tenants paid. Everything that changes them goes through
+//! [`Entries`], one block of the hash chain a transaction.
+
+mod apply;
+mod chain;
+mod holds;
+mod leases;
+mod rollups;
+mod rows;
+pub(crate) mod wallet;
+
+use std::collections::HashMap;
+
+use rusqlite::{OptionalExtension, Transaction, params};
+
+use crate::StoreError;
+use chain::{Block, Canonical, Head};
+use rollups::Rollups;
+
+pub use apply::AppliedRecords;
+pub use holds::{HoldState, OpenHold};
+pub(crate) use rows::unsealed;
+pub use wallet::{Credit, CreditEntry, CreditKind, Wallet};
+
+/// Numbers of names in the dictionary.
+pub(crate) type Names = HashMap<String, i64>;
+
+/// Changes of entries under way in one transaction. [`Entries::seal`] makes them a block; without it the transaction
+/// must not be kept.
+#[must_use = "entries that are not sealed are not part of the chain"]
+pub(crate) struct Entries<'a> {
+    transaction: &'a Transaction<'a>,
+    names: &'a mut Names,
+    head: Head,
+    block: Block,
+    /// The canonical bytes of the rows of this block, table by table.
+    usages: Canonical,
+    resolutions: Canonical,
+    credits: Canonical,
+    new_names: Canonical,
+    rollups: Rollups,
+}
+
+impl<'a> Entries<'a> {
+    pub(crate) fn begin(transaction: &'a Transaction<'a>, names: &'a mut Names) -> Result<Entries<'a>, StoreError> {
+        let head = Head::read(transaction)?;
+        Ok(Entries {
+            transaction,
+            names,
+            block: Block::after(&head),
+            head,
+            usages: Canonical::default(),
+            resolutions: Canonical::default(),
+            credits: Canonical::default(),
+            new_names: Canonical::default(),
+            rollups: Rollups::default(),
+        })
+    }
+
+    /// How far the journal was applied before.
+    pub(crate) const fn applied(&self) -> i64 {
+        self.head.applied
+    }
+
+    /// The number of a name in the dictionary, made when it is new.
+    pub(crate) fn name(&mut self, text: &str) -> Result<i64, StoreError> {
+        if let Some(number) = self.names.get(text) {
+            return Ok(*number);
+        }
+        let mut find = self.transaction.prepare_cached("SELECT number FROM name WHERE text = ?1")?;
+        let number = match find.query_row([text], |row| row.get(0)).optional()? {
+            Some(number) => number,
+            None => {
+                self.block.names += 1;
+                let sql = "INSERT INTO name (number, text) VALUES (?1, ?2)";
+                self.transaction.prepare_cached(sql)?.execute(params![self.block.names, text])?;
+                rows::canonical_name(&mut self.new_names, self.block.names, text);
+                self.block.names
+            }
+        };
+        self.names.insert(text.to_owned(), number);
+        Ok(number)
+    }
+
+    /// Writes the roll-ups and the block, if anything changed; the journal is applied up to `applied` then.
+    pub(crate) fn seal(mut self, applied: i64) -> Result<(), StoreError> {
+        self.block.applied = applied;
+        if !self.block.differs(&self.head) {
+            return Ok(());
+        }
+        self.rollups.write(self.transaction)?;
+        self.block.content = chain::content(&[&self.usages, &self.resolutions, &self.credits, &self.new_names]);
+        self.block.write(self.transaction, &self.head.hash)?;
+        let sql = "INSERT INTO counter (name, value) VALUES ('applied', ?1)
+            ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+        self.transaction.prepare_cached(sql)?.execute([applied])?;
+        Ok(())
+    }
+}
