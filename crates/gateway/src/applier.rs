@@ -143,7 +143,7 @@ impl Shared {
     /// Applies one batch, however often it takes.
     fn apply(&self, records: &[Record], reached: Position) {
         let mut failures = 0_u32;
-        while let Err(error) = self.store.apply_records(records, reached.get()) {
+        while let Err(error) = self.store.apply_records(records.iter().cloned(), reached.get()) {
             failures += 1;
             tracing::error!(%error, failures, records = records.len(), "records cannot be applied; trying again");
             std::thread::park_timeout(RETRY_INTERVAL);

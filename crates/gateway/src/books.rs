@@ -196,6 +196,7 @@ impl Shard {
             let config = AccountConfig {
                 budgets: settings.budgets,
                 tokens_per_month: settings.limits.tokens_per_month,
+                wallet: settings.wallet,
                 ..AccountConfig::unlimited(settings.zone.clone())
             };
             self.ledger.configure(account.index, &config);

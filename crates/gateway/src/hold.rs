@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use base::{Money, Refusal, RequestId, Timestamp};
 use catalog::{Candidate, Plan};
-use journal::{NoRoom, Position, Room};
+use journal::{NoRoom, Position, RealDisk, Room};
 use ledger::{Amounts, Ending};
 use store::{IntentRecord, Record, UsageRecord};
 use tokio::time::Instant;
@@ -51,7 +51,7 @@ struct Open {
     hold: ledger::Hold,
     pass: admit::Pass,
     /// The intent's place in the journal, and the space for its end.
-    room: Room,
+    room: Room<RealDisk>,
 }
 
 /// What settling needs to know of the call; the body itself may be gone by then.
@@ -110,7 +110,7 @@ impl Hold {
         let facts =
             CallFacts { endpoint: call.endpoint(), stream: call.stream(), end_user: call.end_user().map(str::to_owned) };
         let intent = intent(admitted.caller(), &hold, &plan.candidates()[0], &facts, &label);
-        let room = match relay.begin(&intent) {
+        let room = match relay.begin(intent) {
             Ok(room) => room,
             Err(error) => {
                 let released = relay.books.release(admitted.caller().path(), hold);
@@ -237,6 +237,7 @@ impl Drop for Hold {
     }
 }
 
+/// What the journal says before the call leaves.
 fn intent(
     caller: &Caller,
     hold: &ledger::Hold,
@@ -263,13 +264,13 @@ fn intent(
 
 impl Relay {
     /// Writes an intent, with the room for its end.
-    fn begin(&self, intent: &IntentRecord) -> Result<Room, NoRoom> {
-        let waiting = self.journal.head().get().saturating_sub(self.applier.applied().get());
+    fn begin(&self, intent: IntentRecord) -> Result<Room<RealDisk>, NoRoom> {
+        let waiting = self.journal.end().get().saturating_sub(self.applier.applied().get());
         if waiting > self.settings.journal_bytes_max {
             return Err(NoRoom::Full);
         }
         let mut payload = Vec::with_capacity(RECORD_BYTES);
-        let kind = store::encode_intent(intent, &mut payload);
+        let kind = Record::Intent(intent).encode(&mut payload);
         self.journal.begin(kind, &payload)
     }
 }

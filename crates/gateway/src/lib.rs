@@ -40,6 +40,8 @@ mod tasks;
 mod trace;
 mod upstream;
 
+pub use journal::Durability;
+
 pub use explain::{CandidateSummary, Explanation, RefusalSummary, WorstCase};
 pub use running::{Running, StartError, start};
 pub use settings::Settings;

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use base::{AttemptId, KeyId, Money, TenantId};
+use base::{AttemptId, KeyId, Money, TenantId, Timestamp};
 use journal::Recovered;
 use ledger::{Amounts, Entry, Lease};
 use store::{Account, Directory, Ending, IntentRecord, LeaseRecord, LiveTenant, ProjectPath, Record, Store, UsageRecord};
@@ -34,10 +34,11 @@ pub(crate) fn restore(
     books: &Books,
     store: &Store,
     directory: &Directory,
-    recovered: &Recovered,
+    recovered: &Recovered<std::fs::File>,
+    now: Timestamp,
 ) -> Result<Restored, StartError> {
-    for (tenant, account, posted) in store.posted_balances(directory)? {
-        books.restore(tenant, account, posted);
+    for restored in store.restored_accounts(directory, now)? {
+        books.restore(restored.tenant, restored.account, restored.posted);
     }
     let mut replay = Replay { books, names: Names::new(directory), restored: Restored::default() };
     for lease in store.leases()? {

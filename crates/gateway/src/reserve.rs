@@ -37,9 +37,7 @@ pub(crate) async fn reserve(
 ) -> Result<Hold, Refusal> {
     let relay = admitted.relay().clone();
     let path = admitted.caller().path().clone();
-    let mut asking = Asking::new(&relay, &path, plan, call, label.at);
-    let held = asking.hold().await?;
-    let limit = asking.limit;
+    let (held, limit) = Asking::new(&relay, &path, plan, call, label.at).hold().await?;
     if let Some(limit) = limit {
         call.lower_output_limit(limit);
     }
@@ -91,13 +89,14 @@ impl<'a> Asking<'a> {
         Asking { relay, path, indexes: indexes(path), plan, call, asked, limit: None, is_tight: false, at, place }
     }
 
-    async fn hold(&mut self) -> Result<ledger::Hold, Refusal> {
+    /// The hold, and the output limit that it is for where the relay chose one.
+    async fn hold(mut self) -> Result<(ledger::Hold, Option<u64>), Refusal> {
         let deadline = Instant::now() + self.relay.settings.reserve_wait;
         loop {
             let in_time = Instant::now() < deadline;
             // At its deadline a call tries once more for itself, whatever the order.
             match self.look(in_time) {
-                Look::Held(hold) => return Ok(hold),
+                Look::Held(hold) => return Ok((hold, self.limit)),
                 Look::Unleased => extend(self.relay, self.path, amounts(self.plan)).await?,
                 Look::Behind(account) => self.wait(account, deadline).await?,
                 Look::Short(..) if !self.is_tight => {

@@ -91,8 +91,9 @@ pub async fn start(
     };
     let disk = RealDisk::new(&store.data_dir().join("journal"));
     let (journal, recovered) = Journal::open(disk, options, applied)?;
+    let clock = Clock::new(seeds);
     let books = Books::new(epoch, settings.reserve_waiting_max);
-    let restored = recover::restore(&books, &store, &directory, &recovered)?;
+    let restored = recover::restore(&books, &store, &directory, &recovered, clock.now())?;
     if restored.records > 0 || restored.unresolved > 0 || restored.lost > 0 {
         tracing::info!(?restored, "the last process did not end in peace; its journal was read");
     }
@@ -100,7 +101,7 @@ pub async fn start(
         applier: Applier::start(journal.clone(), store.clone(), applied),
         journal,
         upstreams: Upstreams::new(Arc::new(tls), limits),
-        clock: Clock::new(seeds),
+        clock,
         tasks: Tasks::default(),
         settings,
         store,
@@ -134,9 +135,9 @@ impl Running {
         let relay = self.relay.clone();
         let stopped = tokio::task::spawn_blocking(move || {
             relay.applier.stop();
-            relay.journal.close();
+            relay.journal.clone().close()
         });
-        if stopped.await.is_err() {
+        if !matches!(stopped.await, Ok(Ok(_))) {
             tracing::error!("the journal was not closed in peace; the next start reads it");
         }
     }

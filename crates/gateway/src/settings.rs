@@ -42,6 +42,10 @@ pub struct Settings {
     pub journal_segment_bytes: u64,
     /// Bytes of the journal that may wait to be applied to the store; beyond it new calls are refused with 503.
     pub journal_bytes_max: u64,
+    /// How long the cost of an attempt may stay unknown before its hold is ended without a person.
+    pub hold_deadline: Duration,
+    /// The whole hold is charged then; else it is released.
+    pub charges_at_deadline: bool,
     /// How long a call waits for money that other calls hold.
     pub reserve_wait: Duration,
     /// Calls that may wait for the money of one account.
@@ -79,6 +83,8 @@ impl Default for Settings {
             durability: Durability::Power,
             journal_segment_bytes: journal::SEGMENT_BYTES,
             journal_bytes_max: 1 << 30,
+            hold_deadline: Duration::from_secs(24 * 3_600),
+            charges_at_deadline: true,
             reserve_wait: Duration::from_secs(10),
             reserve_waiting_max: 10_000,
             output_floor_tokens: 1_024,

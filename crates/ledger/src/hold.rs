@@ -24,6 +24,12 @@ impl Hold {
         self.attempt
     }
 
+    /// What [`crate::Ledger::settle`] will answer, so that it can be written down before the money is free.
+    #[must_use]
+    pub fn settlement(&self, ending: Ending) -> Settlement {
+        Settlement::of(self.attempt, self.worst, ending)
+    }
+
     /// What is held on every account of the path.
     #[must_use]
     pub const fn worst(&self) -> Amounts {

@@ -3,6 +3,8 @@
 use core::fmt::Write as _;
 use core::time::Duration;
 
+use gateway::Durability;
+
 use super::checks::write_duration;
 use super::settings::{LogFormat, Settings};
 
@@ -30,6 +32,7 @@ pub(crate) fn document() -> String {
     );
     out.section("storage", "Where tenants, keys and usage live.");
     out.key("url", text("sqlite"), "A file mandant.db in data_dir; nothing else may write to it.");
+    storage(&mut out, &settings.relay);
     out.section("secrets", "What seals upstream credentials.");
     out.key(
         "master_key",
@@ -48,6 +51,38 @@ pub(crate) fn document() -> String {
         "error, warn, info, debug or trace; also per part, such as \"info,mandant_gateway=debug\".",
     );
     out.0
+}
+
+fn storage(out: &mut Page, relay: &gateway::Settings) {
+    out.key(
+        "durability",
+        text(match relay.durability {
+            Durability::Process => "process",
+            Durability::Power => "power",
+            Durability::Strict => "strict",
+        }),
+        "What survives what: process (kill -9), power (also a loss of power), strict (the disk first, then the upstream).",
+    );
+    out.key(
+        "journal_segment_bytes",
+        bytes(relay.journal_segment_bytes),
+        "Size of one file of the journal; two are always there.",
+    );
+    out.key(
+        "journal_bytes_max",
+        bytes(relay.journal_bytes_max),
+        "How much of the journal may wait for the database; beyond it new calls are refused with 503.",
+    );
+    out.key(
+        "hold_deadline",
+        span(relay.hold_deadline),
+        "How long the cost of an attempt may stay unknown before its hold is ended without a person.",
+    );
+    out.key(
+        "hold_at_deadline",
+        text(if relay.charges_at_deadline { "charge" } else { "release" }),
+        "charge the whole hold then, for the provider may have billed it; or release it at the operator's risk.",
+    );
 }
 
 fn relay(out: &mut Page, relay: &gateway::Settings) {
@@ -86,10 +121,16 @@ fn relay(out: &mut Page, relay: &gateway::Settings) {
         "How long an answer is waited for after its client hung up: the provider bills it in any case.",
     );
     out.key("shutdown_grace", span(relay.shutdown_grace), "How long calls under way may take to end at a stop.");
+    out.key("reserve_wait", span(relay.reserve_wait), "How long a call waits for money that other calls hold.");
     out.key(
-        "records_waiting_max",
-        relay.records_waiting_max.to_string(),
-        "Usage records that may wait for the disk; beyond it new calls are refused with 503.",
+        "reserve_waiting_max",
+        relay.reserve_waiting_max.to_string(),
+        "Calls that may wait for the money of one account.",
+    );
+    out.key(
+        "output_floor_tokens",
+        relay.output_floor_tokens.to_string(),
+        "A call without max_tokens that its budget does not cover in full is sent with what the money buys, but waits for this much.",
     );
     out.key("upstream_idle_max", relay.upstream_idle_max.to_string(), "Idle connections kept to one upstream.");
     out.key(

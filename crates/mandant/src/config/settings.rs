@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use base::Secret;
+use gateway::Durability;
 use serde_json::Value;
 use store::MasterKeySource;
 
@@ -93,7 +94,9 @@ static RELAY: Form = Form {
         Field::optional("stream_drain", DURATION),
         Field::optional("answer_drain", DURATION),
         Field::optional("shutdown_grace", DURATION),
-        Field::optional("records_waiting_max", COUNT),
+        Field::optional("reserve_wait", DURATION),
+        Field::optional("reserve_waiting_max", COUNT),
+        Field::optional("output_floor_tokens", COUNT),
         Field::optional("upstream_idle_max", COUNT),
         Field::optional("upstream_idle_timeout", DURATION),
         Field::optional("upstream_http2_connections_max", Kind::Integer(1, 1_000)),
@@ -101,7 +104,17 @@ static RELAY: Form = Form {
     ],
 };
 static CONTROL: Form = Form { label: None, fields: &[Field::optional("listen", ADDRESS)] };
-static STORAGE: Form = Form { label: None, fields: &[Field::optional("url", Kind::Word(&["sqlite"]))] };
+static STORAGE: Form = Form {
+    label: None,
+    fields: &[
+        Field::optional("url", Kind::Word(&["sqlite"])),
+        Field::optional("durability", Kind::Word(&["process", "power", "strict"])),
+        Field::optional("journal_segment_bytes", Kind::Bytes),
+        Field::optional("journal_bytes_max", Kind::Bytes),
+        Field::optional("hold_deadline", DURATION),
+        Field::optional("hold_at_deadline", Kind::Word(&["charge", "release"])),
+    ],
+};
 static SECRETS: Form = Form {
     label: None,
     fields: &[Field::optional("master_key", Kind::Text("the place of the master key", checks::master_key))],
@@ -161,6 +174,7 @@ pub(crate) fn read(file: &str, text: &str) -> Result<Settings, Findings> {
     });
     good.text("/log/level", |value| value.clone_into(&mut settings.log_level));
     good.relay(&mut settings.relay);
+    good.storage(&mut settings.relay);
     Ok(settings)
 }
 
@@ -180,37 +194,51 @@ impl Reader<'_> {
         self.text(pointer, |text| *into = text.parse().expect("the form checked the address"));
     }
 
-    fn number<N: TryFrom<u64>>(&self, name: &str, into: &mut N) {
-        if let Some(number) = self.document.pointer(&format!("/relay/{name}")).and_then(Value::as_u64) {
+    fn number<N: TryFrom<u64>>(&self, pointer: &str, into: &mut N) {
+        if let Some(number) = self.document.pointer(pointer).and_then(Value::as_u64) {
             *into = N::try_from(number).ok().expect("the form bounds every number below 2^32 or it is 64 bits wide");
         }
     }
 
-    fn duration(&self, name: &str, into: &mut Duration) {
-        self.text(&format!("/relay/{name}"), |text| {
-            *into = checks::parse_duration(text).expect("the form checked the span");
+    fn duration(&self, pointer: &str, into: &mut Duration) {
+        self.text(pointer, |text| *into = checks::parse_duration(text).expect("the form checked the span"));
+    }
+
+    fn storage(&self, relay: &mut gateway::Settings) {
+        self.text("/storage/durability", |value| {
+            relay.durability = match value {
+                "process" => Durability::Process,
+                "strict" => Durability::Strict,
+                _ => Durability::Power,
+            };
         });
+        self.number("/storage/journal_segment_bytes", &mut relay.journal_segment_bytes);
+        self.number("/storage/journal_bytes_max", &mut relay.journal_bytes_max);
+        self.duration("/storage/hold_deadline", &mut relay.hold_deadline);
+        self.text("/storage/hold_at_deadline", |value| relay.charges_at_deadline = value == "charge");
     }
 
     fn relay(&self, relay: &mut gateway::Settings) {
         self.address("/relay/listen", &mut relay.listen);
-        self.number("body_bytes_max", &mut relay.body_bytes_max);
-        self.number("answer_bytes_max", &mut relay.answer_bytes_max);
-        self.number("stream_line_bytes_max", &mut relay.stream_line_bytes_max);
-        self.number("head_bytes_max", &mut relay.head_bytes_max);
-        self.number("headers_max", &mut relay.headers_max);
-        self.number("connections_max", &mut relay.connections_max);
-        self.number("connections_per_address_max", &mut relay.connections_per_address_max);
-        self.number("http2_streams_max", &mut relay.http2_streams_max);
-        self.duration("head_timeout", &mut relay.head_timeout);
-        self.duration("body_timeout", &mut relay.body_timeout);
-        self.duration("stream_drain", &mut relay.stream_drain);
-        self.duration("answer_drain", &mut relay.answer_drain);
-        self.duration("shutdown_grace", &mut relay.shutdown_grace);
-        self.number("records_waiting_max", &mut relay.records_waiting_max);
-        self.number("upstream_idle_max", &mut relay.upstream_idle_max);
-        self.duration("upstream_idle_timeout", &mut relay.upstream_idle_timeout);
-        self.number("upstream_http2_connections_max", &mut relay.upstream_http2_connections_max);
+        self.number("/relay/body_bytes_max", &mut relay.body_bytes_max);
+        self.number("/relay/answer_bytes_max", &mut relay.answer_bytes_max);
+        self.number("/relay/stream_line_bytes_max", &mut relay.stream_line_bytes_max);
+        self.number("/relay/head_bytes_max", &mut relay.head_bytes_max);
+        self.number("/relay/headers_max", &mut relay.headers_max);
+        self.number("/relay/connections_max", &mut relay.connections_max);
+        self.number("/relay/connections_per_address_max", &mut relay.connections_per_address_max);
+        self.number("/relay/http2_streams_max", &mut relay.http2_streams_max);
+        self.duration("/relay/head_timeout", &mut relay.head_timeout);
+        self.duration("/relay/body_timeout", &mut relay.body_timeout);
+        self.duration("/relay/stream_drain", &mut relay.stream_drain);
+        self.duration("/relay/answer_drain", &mut relay.answer_drain);
+        self.duration("/relay/shutdown_grace", &mut relay.shutdown_grace);
+        self.duration("/relay/reserve_wait", &mut relay.reserve_wait);
+        self.number("/relay/reserve_waiting_max", &mut relay.reserve_waiting_max);
+        self.number("/relay/output_floor_tokens", &mut relay.output_floor_tokens);
+        self.number("/relay/upstream_idle_max", &mut relay.upstream_idle_max);
+        self.duration("/relay/upstream_idle_timeout", &mut relay.upstream_idle_timeout);
+        self.number("/relay/upstream_http2_connections_max", &mut relay.upstream_http2_connections_max);
         self.text("/relay/extra_ca_file", |text| relay.extra_ca_file = Some(PathBuf::from(text)));
     }
 }

@@ -295,12 +295,13 @@ pub(crate) const fn period_code(period: BudgetPeriod) -> u8 {
         BudgetPeriod::Month => 2,
         BudgetPeriod::Year => 3,
         BudgetPeriod::Total => 4,
+        BudgetPeriod::Wallet => 5,
     }
 }
 
 /// The reverse of [`period_code`].
 pub(crate) fn from_period_code(code: u8) -> Option<BudgetPeriod> {
-    BudgetPeriod::ALL.into_iter().find(|period| period_code(*period) == code)
+    BudgetPeriod::ALL.into_iter().chain([BudgetPeriod::Wallet]).find(|period| period_code(*period) == code)
 }
 
 /// The number of a resource in records and rows.
