@@ -41,10 +41,11 @@ const RULES: &[Rule] = &[
         ours_in_tests: &[],
         others: Some(&["bpe-openai", "bytes", "serde", "serde_json", "smallvec", "thiserror", "toml"]),
     },
+    Rule { name: "journal", ours: &["base"], ours_in_tests: &[], others: None },
     Rule { name: "store", ours: &["base", "ledger", "admit", "catalog", "wire"], ours_in_tests: &[], others: None },
     Rule {
         name: "gateway",
-        ours: &["base", "ledger", "admit", "catalog", "wire", "store"],
+        ours: &["base", "ledger", "admit", "catalog", "wire", "journal", "store"],
         ours_in_tests: &["testkit"],
         others: None,
     },
@@ -57,7 +58,7 @@ const RULES: &[Rule] = &[
     Rule { name: "testkit", ours: &[], ours_in_tests: &[], others: None },
     Rule {
         name: "mandant",
-        ours: &["base", "ledger", "admit", "catalog", "wire", "store", "gateway", "control", "testkit"],
+        ours: &["base", "ledger", "admit", "catalog", "wire", "journal", "store", "gateway", "control", "testkit"],
         ours_in_tests: &[],
         others: None,
     },
