@@ -2,7 +2,10 @@
 
 mod calendar;
 mod edge;
+mod leases;
+mod money;
 mod reference;
 mod rules;
 mod speed;
 mod table;
+mod waiting;
