@@ -4,6 +4,7 @@ mod calendar;
 mod edge;
 mod leases;
 mod money;
+mod power;
 mod reference;
 mod rules;
 mod speed;

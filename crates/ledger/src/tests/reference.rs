@@ -79,8 +79,6 @@ struct Attempt {
     names: [(i16, i16); 5],
     at: Timestamp,
     state: State,
-    /// What was charged at first, before refunds.
-    charged: Amounts,
 }
 
 /// An account, a period with its name, and money or tokens.
@@ -366,8 +364,7 @@ impl Pair {
                 self.log.push(self.ledger.entry(&hold));
                 self.holds.push(hold);
                 let names = self.reference.names(at);
-                let (state, charged) = (State::UnderWay, Amounts::ZERO);
-                self.reference.attempts.push(Attempt { id, path, worst, names, at, state, charged });
+                self.reference.attempts.push(Attempt { id, path, worst, names, at, state: State::UnderWay });
             }
             Err(NoHold::Unleased) => panic!("every lease was extended"),
             Err(NoHold::Short(shortage)) => {
@@ -399,8 +396,7 @@ impl Pair {
             Ending::Refused => State::Ended(Amounts::ZERO),
             Ending::Unknown => State::Unknown,
         };
-        let attempt = self.reference.attempts.iter_mut().find(|one| one.id == id).unwrap();
-        (attempt.state, attempt.charged) = (state, settlement.charged);
+        self.reference.attempts.iter_mut().find(|one| one.id == id).unwrap().state = state;
     }
 
     fn resolve(&mut self, which: usize, usd: i64) {
@@ -414,8 +410,7 @@ impl Pair {
         assert_eq!(resolved.is_some(), attempt.state == State::Unknown);
         if let Some(settlement) = resolved {
             self.log.extend(settlement.entry());
-            attempt.charged = Amounts { usd: used.usd.min(attempt.worst.usd), tokens: 0 };
-            attempt.state = State::Ended(attempt.charged);
+            attempt.state = State::Ended(Amounts { usd: used.usd.min(attempt.worst.usd), tokens: 0 });
         }
     }
 
