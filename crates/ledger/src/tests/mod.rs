@@ -2,7 +2,11 @@
 
 mod calendar;
 mod edge;
+mod leases;
+mod money;
+mod power;
 mod reference;
 mod rules;
 mod speed;
 mod table;
+mod waiting;

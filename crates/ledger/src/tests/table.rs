@@ -13,7 +13,18 @@
 //! balance T month posted 1.50+70 held 0
 //! earlier T month posted 0 held 2.00          a past period that has open attempts; `earlier T none`
 //! available T/P/K 8.00                        of money, now
+//! wallet T 5.00                               what was credited in all; `credit T 1.00 is 6.00` adds to it
+//! refund A1 0.50                              takes back a part of a charge
+//! alerts T 50 80                              thresholds; `crossed T usd month 50 80` or `crossed none` since last asked
+//! leases 10                                   from here on; before any account is named
+//! reserve A3 T 1.00 unleased
+//! extend T/P 1.00                             every lease that is wanted; `extend T/P 1.00 none` when none is
+//! refill T/P                                  every lease that is due; `refill T/P none`
+//! power loss T month usd 1.50                 what is lost then; `power loss none`
+//! release T month usd 1.50                    or `none`
 //! ```
+//!
+//! A balance may also name what is `lost` and `leased` of money.
 
 use std::collections::HashMap;
 
@@ -22,7 +33,8 @@ use jiff::Span;
 use jiff::tz::TimeZone;
 
 use crate::{
-    AccountConfig, Amounts, Ending, Entry, Hold, Ledger, NoHold, PeriodBalance, PostedBalance, Resource, Shortage,
+    AccountConfig, Alerts, Amounts, Crossed, Ending, Entry, Hold, Lease, LeasePolicy, Ledger, Lost, NoHold,
+    PeriodBalance, PostedBalance, Resource, Shortage,
 };
 
 /// Runs a table; a line that does not answer as it says fails with its number and text.
@@ -51,6 +63,7 @@ struct World {
     log: Vec<Entry>,
     /// Whether the log alone says everything: no balance was restored, no zone changed.
     log_is_whole: bool,
+    policy: Option<LeasePolicy>,
 }
 
 impl World {
@@ -64,6 +77,7 @@ impl World {
             holds: HashMap::new(),
             log: Vec::new(),
             log_is_whole: true,
+            policy: None,
         }
     }
 
@@ -91,7 +105,85 @@ impl World {
                 let path = self.path(path);
                 assert_eq!(self.ledger.available(&path, self.now).now.usd, amounts(amount).usd, "{said}");
             }
+            _ => self.run_more(words, said),
+        }
+    }
+
+    /// Leases and corrections.
+    fn run_more(&mut self, words: &[&str], said: &str) {
+        match words {
+            ["leases", parts] => {
+                assert!(self.accounts.is_empty(), "leases come first");
+                self.policy = Some(LeasePolicy { parts: parts.parse().unwrap() });
+                self.ledger = Ledger::with_leases(self.policy.unwrap());
+            }
+            ["extend", path, amount, answer @ ..] => {
+                let path = self.path(path);
+                let leases = self.ledger.leases_wanted(&path, amounts(amount), self.now);
+                self.extend(&leases, answer, said);
+                assert!(self.ledger.leases_wanted(&path, amounts(amount), self.now).is_empty(), "{said}");
+            }
+            ["refill", path, answer @ ..] => {
+                let path = self.path(path);
+                let leases = self.ledger.refills_due(&path, self.now);
+                self.extend(&leases, answer, said);
+            }
+            ["power", "loss", answer @ ..] => {
+                let lost = self.ledger.lose_unused_leases();
+                assert_eq!(self.ledger.lose_unused_leases(), [], "twice is as once: {said}");
+                self.log.extend(lost.iter().copied().map(Entry::Lost));
+                let told: Vec<String> = lost.iter().map(|lost| self.describe_lost(lost)).collect();
+                assert_eq!(if told.is_empty() { "none".into() } else { told.join(" ") }, answer.join(" "), "{said}");
+            }
+            ["release", account, name, resource, answer] => {
+                let index = self.account(account);
+                let resource = if *resource == "usd" { Resource::Usd } else { Resource::Tokens };
+                let released = self.ledger.release_lost(index, period(name), resource);
+                self.log.extend(released.map(|lost| Entry::Lost(Lost { amount: 0, ..lost })));
+                let told = released.map_or("none".into(), |lost| Shortage::as_usd(lost.amount).to_string());
+                assert_eq!(&told, answer, "{said}");
+            }
+            ["wallet", account, cap] => {
+                self.config(account).wallet = (*cap != "none").then(|| amounts(cap).usd);
+                self.configure(account);
+            }
+            ["credit", account, amount, "is", in_all] => {
+                let index = self.account(account);
+                self.log.push(self.ledger.credit(index, amounts(amount).usd));
+                let expected = amounts(in_all).usd;
+                let Some(Entry::Credited { in_all, .. }) = self.log.last() else { panic!("{said}") };
+                assert_eq!(*in_all, expected, "{said}");
+                self.config(account).wallet = Some(expected);
+            }
+            ["refund", attempt, amount] => {
+                let id = self.attempts[*attempt];
+                let granted = self.log.iter().find_map(|entry| match *entry {
+                    Entry::Held { attempt, path, granted_at, .. } if attempt == id => Some((path, granted_at)),
+                    _ => None,
+                });
+                let (path, granted_at) = granted.expect("a refund is of a granted attempt");
+                self.log.push(self.ledger.refund(path.accounts(), id, amounts(amount), granted_at));
+            }
+            ["alerts", account, percents @ ..] => {
+                let percents: Vec<u8> = percents.iter().map(|percent| percent.parse().unwrap()).collect();
+                self.config(account).alerts = Alerts::new(&percents).unwrap();
+                self.configure(account);
+            }
+            ["crossed", answer @ ..] => {
+                let crossed = self.ledger.take_crossed();
+                let told: Vec<String> = crossed.iter().map(|one| self.describe_crossed(one)).collect();
+                assert_eq!(if told.is_empty() { "none".into() } else { told.join(" ") }, answer.join(" "), "{said}");
+            }
             _ => panic!("not understood: {said}"),
+        }
+    }
+
+    fn extend(&mut self, leases: &[Lease], answer: &[&str], said: &str) {
+        assert_eq!(leases.is_empty(), answer == ["none"], "{leases:?} of {said}");
+        for lease in leases {
+            self.ledger.extend(lease);
+            self.ledger.extend(&Lease { up_to: lease.up_to / 2, ..*lease });
+            self.log.push(Entry::Leased(*lease));
         }
     }
 
@@ -137,12 +229,30 @@ impl World {
     }
 
     fn describe(&self, shortage: &Shortage) -> String {
-        let mut named = self.accounts.iter().filter(|(_, (index, _))| *index == shortage.account);
-        let name = named.next().map(|(name, _)| name.as_str()).unwrap_or_default();
+        let name = self.name(shortage.account);
         let resource = if shortage.resource == Resource::Usd { "usd" } else { "tokens" };
         let period = format!("{:?}", shortage.period).to_lowercase();
         let alone = if shortage.fits_alone { " alone" } else { "" };
         format!("short {name} {resource} {period}{alone}")
+    }
+
+    fn describe_lost(&self, lost: &Lost) -> String {
+        let (name, period) = (self.name(lost.account), format!("{:?}", lost.period).to_lowercase());
+        match lost.resource {
+            Resource::Usd => format!("{name} {period} usd {}", Shortage::as_usd(lost.amount)),
+            Resource::Tokens => format!("{name} {period} tokens {}", lost.amount),
+        }
+    }
+
+    fn describe_crossed(&self, crossed: &Crossed) -> String {
+        let (name, period) = (self.name(crossed.account), format!("{:?}", crossed.period).to_lowercase());
+        let resource = if crossed.resource == Resource::Usd { "usd" } else { "tokens" };
+        format!("{name} {resource} {period} {}", crossed.percent)
+    }
+
+    fn name(&self, account: AccountIndex) -> &str {
+        let mut named = self.accounts.iter().filter(|(_, (index, _))| *index == account);
+        named.next().map(|(name, _)| name.as_str()).unwrap_or_default()
     }
 
     fn end(&mut self, words: &[&str], said: &str) {
@@ -157,11 +267,15 @@ impl World {
         let settlement = if words[0] == "settle" {
             let hold = self.holds.remove(&id).expect("the table settles an open hold");
             let worst = hold.worst();
+            let expected = self.ledger.settlement(&hold, ending);
             let settlement = self.ledger.settle(hold, ending);
+            assert_eq!(settlement, expected, "as it was said before: {said}");
             assert_eq!(sum([settlement.charged, settlement.released, settlement.still_held]), worst, "{said}");
             settlement
         } else {
+            let expected = self.ledger.resolution(id, ending);
             let resolved = self.ledger.resolve(id, ending);
+            assert_eq!(resolved, expected, "as it was said before: {said}");
             assert_eq!(resolved.is_none(), rest == ["none"], "{said}");
             let Some(settlement) = resolved else { return };
             settlement
@@ -196,6 +310,8 @@ impl World {
             match pair {
                 ["posted", amount] => assert_eq!(found.posted, amounts(amount), "{said}"),
                 ["held", amount] => assert_eq!(found.held, amounts(amount), "{said}"),
+                ["lost", amount] => assert_eq!(found.lost, amounts(amount), "{said}"),
+                ["leased", amount] => assert_eq!(found.usd_leased, Some(amounts(amount).usd), "{said}"),
                 ["starts", text] => assert_eq!(found.starts, time(text), "{said}"),
                 ["resets", text] => assert_eq!(found.resets_at, Some(time(text)), "{said}"),
                 _ => panic!("not understood: {said}"),
@@ -208,12 +324,16 @@ impl World {
         if !self.log_is_whole {
             return;
         }
-        let mut again = Ledger::new();
+        let mut again = self.policy.map_or_else(Ledger::new, Ledger::with_leases);
         for (index, config) in self.accounts.values() {
             again.configure(*index, config);
         }
         for entry in &self.log {
             again.apply(entry);
+        }
+        // What was configured since the last credit is no entry.
+        for (index, config) in self.accounts.values() {
+            again.configure(*index, config);
         }
         again.assert_invariants();
         for (index, _) in self.accounts.values() {
@@ -270,6 +390,6 @@ pub(super) fn zone(name: &str) -> TimeZone {
 }
 
 fn period(name: &str) -> BudgetPeriod {
-    let found = BudgetPeriod::ALL.into_iter().find(|one| format!("{one:?}").to_lowercase() == name);
+    let found = BudgetPeriod::ALL.into_iter().chain([BudgetPeriod::Wallet]).find(|one| format!("{one:?}").to_lowercase() == name);
     found.expect("a period's name")
 }
