@@ -30,7 +30,7 @@ mod verbs;
 pub use apply::{Action, Applied, ApplyOptions, Change};
 pub use data_dir::{AlreadyServing, ServingGuard};
 pub use directory::{Account, AccountSettings, Directory, LiveKey, LiveTenant, WatchGuard};
-pub use entries::{AppliedRecords, Credit, CreditEntry, CreditKind, HoldState, OpenHold, Wallet};
+pub use entries::{AppliedRecords, Credit, CreditEntry, CreditKind, Doubt, HoldState, OpenHold, Wallet};
 pub use error::{ApplyError, Problem, StoreError};
 pub use feed::{ChangeNote, Kind};
 pub use journaled::{IntentRecord, LeaseRecord, PAYLOAD_BYTES_MAX, Record, ResolvedRecord};

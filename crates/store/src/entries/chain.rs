@@ -27,9 +27,9 @@ impl Canonical {
         self.bytes.extend_from_slice(blob);
     }
 
-    pub(super) fn optional(&mut self, text: Option<&str>) {
-        self.bytes.push(u8::from(text.is_some()));
-        self.blob(text.unwrap_or_default().as_bytes());
+    pub(super) fn optional(&mut self, blob: Option<&[u8]>) {
+        self.bytes.push(u8::from(blob.is_some()));
+        self.blob(blob.unwrap_or_default());
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
@@ -45,6 +45,37 @@ impl Canonical {
     }
 }
 
+/// The rows of one table that belong to a block, hashed in the order of their keys.
+#[derive(Default)]
+pub(super) struct Rows {
+    canonical: Canonical,
+    /// Each row's key, and where it begins.
+    starts: Vec<(i64, usize)>,
+}
+
+impl Rows {
+    /// Where the next row is to be written.
+    pub(super) fn add(&mut self, key: i64) -> &mut Canonical {
+        self.starts.push((key, self.canonical.bytes.len()));
+        &mut self.canonical
+    }
+
+    fn digest(&self) -> Digest {
+        if self.starts.is_sorted() {
+            return self.canonical.digest();
+        }
+        let ends = self.starts.iter().skip(1).map(|(_, start)| *start).chain([self.canonical.bytes.len()]);
+        let mut rows: Vec<(i64, &[u8])> =
+            self.starts.iter().zip(ends).map(|((key, start), end)| (*key, &self.canonical.bytes[*start..end])).collect();
+        rows.sort_unstable();
+        let mut hasher = Hasher::new();
+        for (_, row) in rows {
+            hasher.update(row);
+        }
+        *hasher.finalize().as_bytes()
+    }
+}
+
 /// Puts a row into the digest of a table whose rows come and go, or takes it out again.
 pub(super) fn toggle(state: &mut Digest, row: &Canonical) {
     for (byte, other) in state.iter_mut().zip(row.digest()) {
@@ -53,8 +84,8 @@ pub(super) fn toggle(state: &mut Digest, row: &Canonical) {
 }
 
 /// The hash of a block's rows: of the hashes of its tables.
-pub(super) fn content(tables: &[&Canonical; 4]) -> Digest {
-    content_of(&tables.map(Canonical::digest))
+pub(super) fn content(tables: &[&Rows; 4]) -> Digest {
+    content_of(&tables.map(Rows::digest))
 }
 
 /// As [`content`], from the hashes.
@@ -78,11 +109,11 @@ pub(super) struct Block {
 
 /// The last block, or what is before the first.
 pub(super) struct Head {
-    number: i64,
+    pub(super) number: i64,
     pub(super) applied: i64,
-    names: i64,
-    holds: Digest,
-    leases: Digest,
+    pub(super) names: i64,
+    pub(super) holds: Digest,
+    pub(super) leases: Digest,
     pub(super) hash: Digest,
 }
 
@@ -91,19 +122,25 @@ pub(super) const COLUMNS: &str =
     "number, applied, usages, resolutions, credits, names, content, holds, leases, hash";
 
 impl Head {
+    /// Before the first block.
     pub(super) const NONE: Head = Head { number: 0, applied: 0, names: 0, holds: START, leases: START, hash: START };
 
     pub(super) fn read(connection: &Connection) -> Result<Head, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM block ORDER BY number DESC LIMIT 1");
         let found = connection.prepare_cached(&sql)?.query_row([], Block::read).optional()?;
-        Ok(found.map_or(Head::NONE, |(block, hash)| Head {
+        Ok(found.map_or(Head::NONE, |(block, hash)| Head::of(&block, hash)))
+    }
+
+    /// What the block after this one follows.
+    pub(super) const fn of(block: &Block, hash: Digest) -> Head {
+        Head {
             number: block.number,
             applied: block.applied,
             names: block.names,
             holds: block.holds,
             leases: block.leases,
             hash,
-        }))
+        }
     }
 }
 

@@ -7,6 +7,7 @@ mod holds;
 mod leases;
 mod rollups;
 mod rows;
+mod verify;
 pub(crate) mod wallet;
 
 use std::collections::HashMap;
@@ -14,12 +15,13 @@ use std::collections::HashMap;
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use crate::StoreError;
-use chain::{Block, Canonical, Head};
+use chain::{Block, Head, Rows};
 use rollups::Rollups;
 
 pub use apply::AppliedRecords;
 pub use holds::{HoldState, OpenHold};
 pub(crate) use rows::unsealed;
+pub use verify::Doubt;
 pub use wallet::{Credit, CreditEntry, CreditKind, Wallet};
 
 /// Numbers of names in the dictionary.
@@ -34,10 +36,10 @@ pub(crate) struct Entries<'a> {
     head: Head,
     block: Block,
     /// The canonical bytes of the rows of this block, table by table.
-    usages: Canonical,
-    resolutions: Canonical,
-    credits: Canonical,
-    new_names: Canonical,
+    usages: Rows,
+    resolutions: Rows,
+    credits: Rows,
+    new_names: Rows,
     rollups: Rollups,
 }
 
@@ -49,10 +51,10 @@ impl<'a> Entries<'a> {
             names,
             block: Block::after(&head),
             head,
-            usages: Canonical::default(),
-            resolutions: Canonical::default(),
-            credits: Canonical::default(),
-            new_names: Canonical::default(),
+            usages: Rows::default(),
+            resolutions: Rows::default(),
+            credits: Rows::default(),
+            new_names: Rows::default(),
             rollups: Rollups::default(),
         })
     }
@@ -74,7 +76,8 @@ impl<'a> Entries<'a> {
                 self.block.names += 1;
                 let sql = "INSERT INTO name (number, text) VALUES (?1, ?2)";
                 self.transaction.prepare_cached(sql)?.execute(params![self.block.names, text])?;
-                rows::canonical_name(&mut self.new_names, self.block.names, text);
+                let number = self.block.names;
+                rows::canonical_name(self.new_names.add(number), number, text.as_bytes());
                 self.block.names
             }
         };

@@ -34,9 +34,9 @@ pub(crate) fn unsealed(sealed: &[u8]) -> Result<&[u8], StoreError> {
     if u32::from_le_bytes(*check) == crc32fast::hash(record) { Ok(record) } else { Err(damaged()) }
 }
 
-pub(super) fn canonical_name(into: &mut Canonical, number: i64, text: &str) {
+pub(super) fn canonical_name(into: &mut Canonical, number: i64, text: &[u8]) {
     into.number(number);
-    into.blob(text.as_bytes());
+    into.blob(text);
 }
 
 pub(super) fn canonical_usage(into: &mut Canonical, attempt: i64, tenant: i64, record: &[u8]) {
@@ -46,11 +46,11 @@ pub(super) fn canonical_usage(into: &mut Canonical, attempt: i64, tenant: i64, r
 }
 
 /// attempt, at, charged, charged tokens, variance
-pub(super) fn canonical_resolution(into: &mut Canonical, numbers: [i64; 5], reason: &str) {
+pub(super) fn canonical_resolution(into: &mut Canonical, numbers: [i64; 5], reason: &[u8]) {
     for number in numbers {
         into.number(number);
     }
-    into.blob(reason.as_bytes());
+    into.blob(reason);
 }
 
 impl Entries<'_> {
@@ -72,7 +72,7 @@ impl Entries<'_> {
             let is_new = insert.raw_execute()? == 1;
             if is_new {
                 self.block.usages += 1;
-                canonical_usage(&mut self.usages, attempt, place.tenant, &sealed);
+                canonical_usage(self.usages.add(attempt), attempt, place.tenant, &sealed);
                 self.rollups.add(&place, record.at, record.end_user.as_deref(), &Delta::of(record));
             }
             fresh.push(is_new);
@@ -116,7 +116,7 @@ impl Entries<'_> {
             return Ok(false);
         }
         self.block.resolutions += 1;
-        canonical_resolution(&mut self.resolutions, numbers, reason);
+        canonical_resolution(self.resolutions.add(attempt), numbers, reason.as_bytes());
         let place = self.place(&intent.tenant, intent.project.as_str(), &intent.key, &intent.model)?;
         self.rollups.add(&place, intent.at, intent.end_user.as_deref(), &delta);
         Ok(true)

@@ -95,11 +95,11 @@ impl Wallet {
 }
 
 /// number, tenant, at, nanos, kind
-pub(super) fn canonical_credit(into: &mut Canonical, numbers: [i64; 5], note: &str, reference: Option<&str>) {
+pub(super) fn canonical_credit(into: &mut Canonical, numbers: [i64; 5], note: &[u8], reference: Option<&[u8]>) {
     for number in numbers {
         into.number(number);
     }
-    into.blob(note.as_bytes());
+    into.blob(note);
     into.optional(reference);
 }
 
@@ -115,7 +115,8 @@ impl Entries<'_> {
         self.transaction.prepare_cached(sql)?.execute(params)?;
         self.block.credits += 1;
         let numbers = [number, tenant, at, nanos, kind];
-        canonical_credit(&mut self.credits, numbers, &credit.note, credit.reference.as_deref());
+        let reference = credit.reference.as_deref().map(str::as_bytes);
+        canonical_credit(self.credits.add(number), numbers, credit.note.as_bytes(), reference);
         Ok(())
     }
 }

@@ -8,11 +8,15 @@
 
 mod applying;
 mod directory;
+mod entries;
+mod journaled;
 mod measures;
 mod problems;
 mod round_trip;
 mod secrets;
 mod usage;
+mod verifying;
+mod wallets;
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! Single attempts of a tenant, newest first, page by page.
 
 use base::{AttemptId, Money, TenantId, Timestamp};
-use rusqlite::{Row, params};
+use rusqlite::{OptionalExtension, Row};
 
 use super::record::attempt_number;
 use super::{Ending, UsageRecord};
@@ -15,11 +15,17 @@ const CLOCK_STEP_MICROS_MAX: i64 = 3_600_000_000;
 /// Most records of one page.
 const PAGE_MAX: usize = 10_000;
 
-const SELECT: &str = "
+/// As the index has it: attempts of one span differ in these bits only.
+const SPAN_BITS: u32 = 14;
+
+const SELECT_OF_SPAN: &str = "
     SELECT usage.record, resolution.charged, resolution.variance
     FROM usage LEFT JOIN resolution ON resolution.attempt = usage.attempt
-    WHERE usage.tenant = (SELECT number FROM name WHERE text = ?1) AND usage.attempt < ?2
+    WHERE usage.attempt >> 14 = ?1 AND usage.tenant = ?2 AND usage.attempt < ?3
     ORDER BY usage.attempt DESC";
+/// The newest attempt before another, of any tenant.
+const SELECT_BEFORE: &str = "
+    SELECT record, NULL, NULL, attempt FROM usage WHERE attempt < ?1 ORDER BY attempt DESC LIMIT 1";
 
 impl Store {
     /// Attempts granted since `since`, newest first, at most `limit` (and 10,000). The next page is asked for with the
@@ -35,21 +41,33 @@ impl Store {
         before: Option<AttemptId>,
     ) -> Result<Vec<UsageRecord>, StoreError> {
         let limit = limit.min(PAGE_MAX);
-        let before = before.and_then(attempt_number).unwrap_or(i64::MAX);
-        let reader = self.reader();
-        let mut statement = reader.prepare_cached(SELECT)?;
-        let mut rows = statement.query(params![tenant.as_str(), before])?;
+        let mut before = before.and_then(attempt_number).unwrap_or(i64::MAX);
         let mut records = Vec::new();
-        while records.len() < limit
-            && let Some(row) = rows.next()?
-        {
-            let record = read(row)?;
-            if record.at.micros() < since.micros().saturating_sub(CLOCK_STEP_MICROS_MAX) {
+        let reader = self.reader();
+        let find = "SELECT number FROM name WHERE text = ?1";
+        let found = reader.prepare_cached(find)?.query_row([tenant.as_str()], |row| row.get(0)).optional()?;
+        let Some(tenant): Option<i64> = found else { return Ok(records) };
+        let oldest = since.micros().saturating_sub(CLOCK_STEP_MICROS_MAX);
+        let mut newest = reader.prepare_cached(SELECT_BEFORE)?;
+        let mut of_span = reader.prepare_cached(SELECT_OF_SPAN)?;
+        // From span to span, so that what nobody used costs nothing, until all of them are too old.
+        while records.len() < limit {
+            let mut rows = newest.query([before])?;
+            let Some(row) = rows.next()? else { break };
+            if read(row)?.at.micros() < oldest {
                 break;
             }
-            if record.at >= since {
-                records.push(record);
+            let span = row.get::<_, i64>(3)? >> SPAN_BITS;
+            let mut rows = of_span.query([span, tenant, before])?;
+            while records.len() < limit
+                && let Some(row) = rows.next()?
+            {
+                let record = read(row)?;
+                if record.at >= since {
+                    records.push(record);
+                }
             }
+            before = span << SPAN_BITS;
         }
         Ok(records)
     }

@@ -1,0 +1,121 @@
+//! The blocks in their order: each with its rows, and with the block before.
+
+use std::collections::{HashMap, HashSet};
+
+use blake3::Hasher;
+use rusqlite::{CachedStatement, OptionalExtension};
+
+use super::Check;
+use crate::StoreError;
+use crate::entries::chain::{self, Block, Canonical, Digest, Head};
+
+/// Hashes rows into the blocks that they belong to. A block is closed with its last row, so that only few are open.
+pub(super) struct Contents<'a> {
+    expected: CachedStatement<'a>,
+    open: HashMap<i64, (Hasher, i64, i64)>,
+    closed: HashMap<i64, Digest>,
+}
+
+impl<'a> Contents<'a> {
+    /// For the rows of one table, whose number each block has in `column`.
+    pub(super) fn new(view: &'a rusqlite::Connection, column: &str) -> Result<Contents<'a>, StoreError> {
+        let expected = view.prepare_cached(&format!("SELECT {column} FROM block WHERE number = ?1"))?;
+        Ok(Contents { expected, open: HashMap::new(), closed: HashMap::new() })
+    }
+
+    /// Adds the next row, in the order of keys. Says what is wrong with its block, if anything is.
+    pub(super) fn add(&mut self, block: i64, row: &Canonical) -> Result<Option<&'static str>, StoreError> {
+        if !self.open.contains_key(&block) {
+            if self.closed.contains_key(&block) {
+                return Ok(Some("its block has more rows than were written"));
+            }
+            let expected: Option<i64> = self.expected.query_row([block], |row| row.get(0)).optional()?;
+            let Some(expected) = expected else { return Ok(Some("its block is missing")) };
+            self.open.insert(block, (Hasher::new(), 0, expected));
+        }
+        let Some((hasher, rows, expected)) = self.open.get_mut(&block) else { return Ok(None) };
+        hasher.update(row.bytes());
+        *rows += 1;
+        if *rows == *expected {
+            let digest = *hasher.finalize().as_bytes();
+            self.open.remove(&block);
+            self.closed.insert(block, digest);
+        }
+        Ok(None)
+    }
+
+    /// The hashes of the blocks that have all their rows. Others have none, so that they are found.
+    pub(super) fn finish(self) -> HashMap<i64, Digest> {
+        self.closed
+    }
+}
+
+impl Check<'_> {
+    /// Reads the dictionary.
+    pub(super) fn names(&mut self) -> Result<(), StoreError> {
+        let mut statement = self.view.prepare_cached("SELECT number, text FROM name ORDER BY number")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let number: i64 = row.get(0)?;
+            let text = String::from_utf8_lossy(row.get_ref(1)?.as_bytes().unwrap_or_default()).into_owned();
+            self.numbers.insert(text.clone(), number);
+            self.names.insert(number, text);
+        }
+        Ok(())
+    }
+
+    /// Goes through the chain; returns its last block.
+    pub(super) fn blocks(&mut self) -> Result<Head, StoreError> {
+        let sql = format!("SELECT {} FROM block ORDER BY number", chain::COLUMNS);
+        let mut statement = self.view.prepare_cached(&sql)?;
+        let mut rows = statement.query([])?;
+        let mut head = Head::NONE;
+        while let Some(row) = rows.next()? {
+            let number: i64 = row.get(0)?;
+            let Ok((block, hash)) = Block::read(row) else {
+                self.doubt("block", number, "it cannot be read");
+                continue;
+            };
+            if number != head.number + 1 {
+                self.doubt("block", number, format!("the block before it is missing: the last was {}", head.number));
+            }
+            if block.hash(&head.hash) != hash {
+                self.doubt("block", number, "its hash is not that of the row and the block before");
+            }
+            self.content(&block, &head);
+            head = Head::of(&block, hash);
+        }
+        let beyond: Vec<i64> = self.names.keys().copied().filter(|number| *number > head.names || *number < 1).collect();
+        for number in beyond {
+            self.doubt("name", number, "no block has it");
+        }
+        Ok(head)
+    }
+
+    /// Compares the rows of a block with what was written.
+    fn content(&mut self, block: &Block, head: &Head) {
+        let empty = *blake3::hash(&[]).as_bytes();
+        let counts = [block.usages, block.resolutions, block.credits];
+        let mut tables = [empty; 4];
+        let mut missing = HashSet::new();
+        for (place, table) in ["usage", "resolution", "credit"].into_iter().enumerate() {
+            let found = self.contents[place].remove(&block.number);
+            if found.is_none() && counts[place] != 0 {
+                missing.insert(table);
+            }
+            tables[place] = found.unwrap_or(empty);
+        }
+        for table in missing {
+            self.doubt(table, format!("block {}", block.number), "rows of this block are missing");
+        }
+        let mut names = Canonical::default();
+        for number in head.names.saturating_add(1)..=block.names.min(head.names.saturating_add(self.names.len() as i64)) {
+            let text = self.names.get(&number).map(String::as_bytes);
+            crate::entries::rows::canonical_name(&mut names, number, text.unwrap_or_default());
+        }
+        tables[3] = names.digest();
+        if chain::content_of(&tables) != block.content {
+            self.doubt("block", block.number, "its rows are not those that were written");
+        }
+    }
+}
