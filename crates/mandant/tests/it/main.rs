@@ -4,5 +4,6 @@ mod commands;
 mod demo;
 mod doctor;
 mod files;
+mod proof;
 mod running;
 mod sandbox;

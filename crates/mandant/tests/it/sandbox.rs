@@ -31,6 +31,9 @@ id = "search"
 name = "ci"
 "#;
 
+/// Where serving processes write their log.
+const LOG: &str = "serve.log";
+
 /// What a command said and how it ended.
 #[derive(Debug)]
 pub(crate) struct Said {
@@ -100,21 +103,29 @@ impl Sandbox {
         said
     }
 
-    /// Starts a serving process and waits until it serves.
+    /// Starts a serving process and waits until it serves. Its log goes to a file: a pipe that nobody reads would stop it
+    /// once it is full.
     pub(crate) fn serve(&self) -> Serving {
+        let log = std::fs::File::options().create(true).append(true).open(self.path(LOG)).unwrap();
         let mut command = self.command("serve --json");
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap());
         let mut announced = String::new();
         while !announced.ends_with("}\n") {
             if lines.read_line(&mut announced).unwrap() == 0 {
-                let mut told = String::new();
-                child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
+                let told = std::fs::read_to_string(self.path(LOG)).unwrap();
                 panic!("the process ended before it served: {announced}{told}");
             }
         }
         let addresses = serde_json::from_str(&announced).unwrap();
         Serving { child, addresses }
+    }
+
+    /// The last lines of the serving processes' log.
+    pub(crate) fn log_tail(&self) -> String {
+        let log = std::fs::read_to_string(self.path(LOG)).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(20)..].join("\n")
     }
 }
 
@@ -128,6 +139,16 @@ impl Serving {
     /// `host:port` of the `relay` or the `control` listener.
     pub(crate) fn address(&self, listener: &str) -> String {
         self.addresses[listener].as_str().unwrap().trim_start_matches("http://").to_owned()
+    }
+
+    /// The process's number, for `/proc`.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether it has not ended by itself.
+    pub(crate) fn is_alive(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
     }
 
     pub(crate) fn signal(&self, signal: rustix::process::Signal) {
