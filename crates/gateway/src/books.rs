@@ -2,7 +2,7 @@
 //!
 //! A shard is a plain mutex, never held across an await: what happens under it is a handful of integer operations.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -18,7 +18,7 @@ use crate::alerts;
 use crate::authenticate::Path;
 
 /// Shards; a power of two, so that a tenant's shard is a mask away.
-const SHARDS: usize = 64;
+pub(crate) const SHARDS: usize = 64;
 
 /// A lease goes this part of its limit ahead: that much may count as lost after a power failure.
 const LEASES: LeasePolicy = LeasePolicy { parts: 64 };
@@ -61,6 +61,12 @@ impl Books {
     /// Notes what an account was charged before this process started.
     pub(crate) fn restore(&self, tenant: AccountIndex, account: AccountIndex, posted: Vec<PostedBalance>) {
         self.shard(tenant).restored.insert(account, posted);
+    }
+
+    /// The attempts of which nobody knows the cost.
+    pub(crate) fn unresolved(&self) -> HashSet<AttemptId> {
+        let shards = (0..SHARDS).map(|shard| self.shard(AccountIndex(shard as u32)));
+        shards.flat_map(|shard| shard.ledger.unresolved().map(|one| one.attempt).collect::<Vec<_>>()).collect()
     }
 
     /// Applies what stands in the journal; the accounts of `path` are brought to their settings first.
@@ -174,6 +180,16 @@ impl Shard {
         let freed = self.waiting.leave(ticket);
         self.turns.remove(&ticket);
         self.call_next(freed.as_slice());
+    }
+
+    /// Ends an attempt of which nobody knew the cost. Its end stands in the journal already.
+    pub(crate) fn resolve(&mut self, attempt: AttemptId, ending: Ending) -> Settlement {
+        let path = self.ledger.unresolved().find(|one| one.attempt == attempt).map(|one| one.path);
+        let settlement = self.ledger.resolve(attempt, ending).expect("the caller found it unresolved");
+        if let Some(path) = path {
+            self.call_next(path.accounts());
+        }
+        settlement
     }
 
     /// Gives a turn to the oldest that waits at each of these accounts: money may be free there.

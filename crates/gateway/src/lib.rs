@@ -23,6 +23,7 @@ mod explain;
 mod forward;
 mod headers;
 mod hold;
+mod holds;
 mod inquiry;
 mod intake;
 mod leases;
@@ -43,6 +44,7 @@ mod upstream;
 pub use journal::Durability;
 
 pub use explain::{CandidateSummary, Explanation, RefusalSummary, WorstCase};
+pub use holds::{Decision, ResolveError};
 pub use running::{Running, StartError, start};
 pub use settings::Settings;
 pub use upstream::credential::read as read_credential;

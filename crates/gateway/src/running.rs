@@ -3,11 +3,12 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use base::TenantId;
+use base::{AttemptId, TenantId};
 use bytes::Bytes;
 use journal::{Journal, Position, RealDisk};
+use ledger::Settlement;
 use store::status::TenantStatus;
-use store::{Directory, Store, StoreError};
+use store::{Directory, OpenHold, Store, StoreError};
 use thiserror::Error;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -18,11 +19,12 @@ use crate::authenticate::Caller;
 use crate::books::Books;
 use crate::clock::Clock;
 use crate::explain::{self, Explanation};
+use crate::holds::{Decision, ResolveError};
 use crate::relay::Relay;
 use crate::settings::Settings;
 use crate::tasks::Tasks;
 use crate::upstream::{PoolLimits, Tls, Upstreams};
-use crate::{recover, server, status};
+use crate::{holds, recover, server, status};
 
 /// Why the relay does not start.
 #[derive(Debug, Error)]
@@ -108,6 +110,7 @@ pub async fn start(
         directory,
         books,
     });
+    tokio::spawn(holds::watch_deadlines(Arc::downgrade(&relay)));
     let (stop, stopped) = watch::channel(false);
     let accepting = tokio::spawn(server::accept(relay.clone(), listener, stopped));
     Ok(Running { relay, address, stop, accepting, poisoned })
@@ -177,6 +180,22 @@ impl Running {
         };
         let key = named().or_else(|| directory.find_key(key.as_bytes()))?;
         Some(explain::call(&self.relay, &Caller::of_key(key), endpoint, body, self.relay.clock.now()))
+    }
+
+    /// Every hold of now, oldest first, and whether its call is under way or nobody knows its cost. Blocks for the store.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn holds(&self) -> Result<Vec<OpenHold>, StoreError> {
+        self.relay.open_holds()
+    }
+
+    /// Ends a hold of which nobody knows the cost; durable when it returns. `reason` is kept for whoever asks later.
+    ///
+    /// # Errors
+    /// [`ResolveError`]; nothing is changed then.
+    pub async fn resolve(&self, attempt: AttemptId, decision: Decision, reason: &str) -> Result<Settlement, ResolveError> {
+        self.relay.resolve(attempt, decision, reason).await
     }
 
     /// Holds whose attempt has not ended, or of which nobody knows what it cost.

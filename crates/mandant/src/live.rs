@@ -33,6 +33,15 @@ impl LiveRelay {
         }
     }
 
+    /// Returns when nothing can be paid for any more, because the disk failed.
+    pub(crate) async fn poisoned(&self) {
+        let poisoned = self.with(|running| Some(running.poisoned()));
+        match poisoned {
+            Some(poisoned) => poisoned.await,
+            None => core::future::pending().await,
+        }
+    }
+
     fn with<T>(&self, ask: impl FnOnce(&Running) -> Option<T>) -> Option<T> {
         self.running.read().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(ask)
     }

@@ -25,7 +25,13 @@ pub(crate) fn run(settings: &Settings, output: Output) -> Result<(), Failure> {
         let mut signals = StopSignals::listen()?;
         let serving = Serving::start(settings).await?;
         serving.announce(output);
-        signals.next().await;
+        tokio::select! {
+            () = signals.next() => {}
+            () = serving.relay.poisoned() => return Err(Failure::other(
+                "the disk under the journal failed, so that no call can be paid for; the records that were written are \
+                 read at the next start",
+            )),
+        }
         output.note("stopping: calls under way may end");
         serving.stop_unless_told_twice(&mut signals).await
     })

@@ -55,7 +55,9 @@ body_timeout = "10s"
 stream_drain = "11s"
 answer_drain = "12s"
 shutdown_grace = "13s"
-records_waiting_max = 14
+reserve_wait = "19s"
+reserve_waiting_max = 20
+output_floor_tokens = 21
 upstream_idle_max = 15
 upstream_idle_timeout = "16s"
 upstream_http2_connections_max = 17
@@ -64,6 +66,11 @@ extra_ca_file = "ca.pem"
 listen = "127.0.0.2:2"
 [storage]
 url = "sqlite"
+durability = "strict"
+journal_segment_bytes = "4MiB"
+journal_bytes_max = "5MiB"
+hold_deadline = "18s"
+hold_at_deadline = "release"
 [secrets]
 master_key = "env:KEY"
 [log]
@@ -87,7 +94,14 @@ level = "debug,mandant_gateway=trace"
         stream_drain: seconds(11),
         answer_drain: seconds(12),
         shutdown_grace: seconds(13),
-        records_waiting_max: 14,
+        durability: gateway::Durability::Strict,
+        journal_segment_bytes: 4 << 20,
+        journal_bytes_max: 5 << 20,
+        hold_deadline: seconds(18),
+        charges_at_deadline: false,
+        reserve_wait: seconds(19),
+        reserve_waiting_max: 20,
+        output_floor_tokens: 21,
         upstream_idle_max: 15,
         upstream_idle_timeout: seconds(16),
         upstream_http2_connections_max: 17,
@@ -108,7 +122,7 @@ level = "debug,mandant_gateway=trace"
 fn all_problems_of_the_settings_are_told_at_once() {
     let lines = problems(
         "data_dir = 5\n[relay]\nlistn = \"127.0.0.1:1\"\nlisten = \"nowhere\"\nbody_bytes_max = -1\nhead_timeout = 5\n\
-         headers_max = 5000\nconnections_max = 1.5\n[storage]\nurl = \"sqlit\"\ndurability = \"power\"\n[logs]\nlevel = \"x\"\n",
+         headers_max = 5000\nconnections_max = 1.5\n[storage]\nurl = \"sqlit\"\ndurabilty = \"power\"\n[logs]\nlevel = \"x\"\n",
     );
     let starts = [
         "mandant.toml:1: data_dir: must be a path as a text: put it in quotes",
@@ -119,7 +133,7 @@ fn all_problems_of_the_settings_are_told_at_once() {
         "mandant.toml:7: relay.headers_max: must be a whole number from 10 to 1000",
         "mandant.toml:8: relay.connections_max: must be a whole number",
         "mandant.toml:10: storage.url: must be \"sqlite\"; did you mean \"sqlite\"?",
-        "mandant.toml:11: storage.durability: unknown key; remove it",
+        "mandant.toml:11: storage.durabilty: unknown key; did you mean \"durability\"?",
         "mandant.toml:12: logs: unknown key; did you mean \"log\"?",
     ];
     assert_eq!(lines.len(), starts.len(), "{lines:#?}");

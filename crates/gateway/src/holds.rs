@@ -1,0 +1,136 @@
+//! Attempts of which nobody knows the cost: who asks for them, and how they end, by a person or at their deadline.
+
+use core::time::Duration;
+use std::sync::Arc;
+
+use base::{AttemptId, Money, Timestamp};
+use journal::NoRoom;
+use ledger::{Amounts, Ending, Settlement};
+use store::{HoldState, OpenHold, Record, ResolvedRecord, StoreError};
+use thiserror::Error;
+
+use crate::books::SHARDS;
+use crate::relay::Relay;
+
+/// How often the deadline is looked at.
+const LOOK_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Why a hold was not ended.
+#[derive(Debug, Error)]
+pub enum ResolveError {
+    /// There is no such attempt among those of which nobody knows the cost.
+    #[error("there is no attempt {0} of which the cost is unknown; `mandant holds list` shows those that are")]
+    NoSuchAttempt(AttemptId),
+    /// More than was held cannot be charged.
+    #[error("the charge of {charged} USD is more than the {held} USD that are held")]
+    TooMuch {
+        /// What was to be charged.
+        charged: Money,
+        /// What is held.
+        held: Money,
+    },
+    /// The decision cannot be written down.
+    #[error("the decision cannot be written: {0}")]
+    Journal(#[from] NoRoom),
+}
+
+/// What becomes of a hold of which nobody knows the cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// All of it is charged.
+    ChargeWhole,
+    /// So much money is charged, and all tokens that were held.
+    Charge(Money),
+    /// Nothing is charged.
+    Release,
+}
+
+impl Relay {
+    /// Ends a hold of which nobody knew the cost. The decision is durable when this returns.
+    pub(crate) async fn resolve(
+        &self,
+        attempt: AttemptId,
+        decision: Decision,
+        reason: &str,
+    ) -> Result<Settlement, ResolveError> {
+        let (settlement, position) = self.decide(attempt, decision, reason)?;
+        self.journal.wait_durable(position).await.map_err(NoRoom::from)?;
+        Ok(settlement)
+    }
+
+    /// Writes the decision, then frees the money, in one step for everybody else.
+    fn decide(
+        &self,
+        attempt: AttemptId,
+        decision: Decision,
+        reason: &str,
+    ) -> Result<(Settlement, journal::Position), ResolveError> {
+        for index in 0..SHARDS {
+            let mut shard = self.books.shard(base::AccountIndex(index as u32));
+            let Some(found) = shard.ledger.resolution(attempt, Ending::Unknown) else { continue };
+            let held = found.still_held;
+            let charged = match decision {
+                Decision::ChargeWhole => held,
+                Decision::Charge(usd) => Amounts { usd, tokens: held.tokens },
+                Decision::Release => Amounts::ZERO,
+            };
+            if charged.usd > held.usd {
+                return Err(ResolveError::TooMuch { charged: charged.usd, held: held.usd });
+            }
+            let record = ResolvedRecord { attempt, at: self.clock.now(), charged, reason: reason.to_owned() };
+            let mut payload = Vec::new();
+            let kind = Record::Resolved(record).encode(&mut payload);
+            let position = self.journal.append(kind, &payload)?;
+            let settlement = shard.resolve(attempt, Ending::Complete(charged));
+            return Ok((settlement, position));
+        }
+        Err(ResolveError::NoSuchAttempt(attempt))
+    }
+
+    /// What is held now, oldest first: [`HoldState::Open`] is under way, [`HoldState::Unknown`] is for somebody to
+    /// resolve. Blocks for the store.
+    pub(crate) fn open_holds(&self) -> Result<Vec<OpenHold>, StoreError> {
+        self.applier.flush();
+        let mut holds = self.store.open_holds()?;
+        let unresolved = self.books.unresolved();
+        for hold in &mut holds {
+            let is_unknown = unresolved.contains(&hold.intent.attempt);
+            hold.state = if is_unknown { HoldState::Unknown } else { HoldState::Open };
+        }
+        Ok(holds)
+    }
+}
+
+/// Ends holds whose deadline has passed, as the settings say, until the relay is gone.
+pub(crate) async fn watch_deadlines(relay: std::sync::Weak<Relay>) {
+    loop {
+        let Some(relay) = relay.upgrade() else { return };
+        let interval = LOOK_INTERVAL.min(relay.settings.hold_deadline);
+        end_due(&relay).await;
+        drop(relay);
+        tokio::time::sleep(interval).await;
+    }
+}
+
+async fn end_due(relay: &Arc<Relay>) {
+    let deadline = i64::try_from(relay.settings.hold_deadline.as_micros()).unwrap_or(i64::MAX);
+    let before = Timestamp::from_micros(relay.clock.now().micros().saturating_sub(deadline));
+    let for_store = relay.clone();
+    let due = tokio::task::spawn_blocking(move || for_store.store.due_holds(before)).await;
+    let Ok(Ok(due)) = due else {
+        tracing::error!("the holds that are due cannot be read; they stay until the next look");
+        return;
+    };
+    let decision = if relay.settings.charges_at_deadline { Decision::ChargeWhole } else { Decision::Release };
+    for hold in due {
+        let attempt = hold.intent.attempt;
+        match relay.resolve(attempt, decision, "deadline").await {
+            Ok(settlement) => {
+                tracing::warn!(%attempt, tenant = %hold.intent.tenant, charged_usd = %settlement.charged.usd, "nobody said what an attempt cost until its deadline");
+            }
+            // Still under way, or resolved meanwhile.
+            Err(ResolveError::NoSuchAttempt(_)) => {}
+            Err(error) => tracing::error!(%attempt, %error, "a hold stays beyond its deadline"),
+        }
+    }
+}
