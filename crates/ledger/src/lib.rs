@@ -6,9 +6,13 @@
 //! **Architecture invariant:** `ledger` knows no clock, no file, no network, no async runtime, no thread, no model
 //! and no price. The time is an argument, and amounts come in already rated.
 //!
-//! Invariants, asserted in release builds: posted + held never exceeds the limit by a grant (I1); a charge never
-//! exceeds its hold (I2); a hold ends once (I4, by type: [`Hold`] is neither `Clone` nor `Copy`); what is unknown stays
-//! held (I5); the held sum of an account is the sum of its open holds (I7); periods never go back (I8).
+//! With leases ([`Ledger::with_leases`]) nothing that has a limit is granted beyond what was durably permitted ahead, so
+//! that a loss of power loses no money. [`waiting`] keeps the order of calls for which only other calls' holds are in
+//! the way.
+//!
+//! Invariants, asserted in release builds: posted + held + lost never exceeds the limit and the lease by a grant (I1); a
+//! charge never exceeds its hold (I2); a hold ends once (I4, by type: [`Hold`] is neither `Clone` nor `Copy`); what is
+//! unknown stays held (I5); the held sum of an account is the sum of its open holds (I7); periods never go back (I8).
 
 mod account;
 mod adjust;
@@ -21,6 +25,7 @@ mod entry;
 mod hold;
 mod invariants;
 mod lease;
+mod leasing;
 mod ledger;
 mod shortage;
 mod slot;

@@ -1,7 +1,10 @@
 //! Wallets, credits, refunds and thresholds.
 
+use base::{AccountIndex, BudgetPeriod, Money, Timestamp};
+use jiff::tz::TimeZone;
+
 use super::table::check;
-use crate::Alerts;
+use crate::{AccountConfig, Alerts, Ledger};
 
 #[test]
 fn a_wallet_and_budgets_must_both_cover_a_call() {
@@ -152,4 +155,24 @@ fn thresholds_are_percents() {
     for wrong in [&[0][..], &[101], &[1, 2, 3, 4, 5]] {
         assert_eq!(Alerts::new(wrong), None, "{wrong:?}");
     }
+}
+
+#[test]
+fn a_credit_may_be_applied_twice_and_late() {
+    let account = AccountIndex(1);
+    let wallet = |ledger: &Ledger| ledger.balances(account, Timestamp::EPOCH).of(BudgetPeriod::Wallet).usd_limit;
+    let config = AccountConfig::unlimited(TimeZone::UTC);
+    let mut ledger = Ledger::new();
+    ledger.configure(account, &config);
+    let entries = [5, 3].map(|dollars| ledger.credit(account, Money::from_usd(dollars)));
+    let mut again = Ledger::new();
+    again.configure(account, &config);
+    for entry in [entries[1], entries[0], entries[1]] {
+        again.apply(&entry);
+        assert_eq!(wallet(&again), Some(Money::from_usd(8)));
+    }
+    assert_eq!(wallet(&again), wallet(&ledger));
+    // What is configured binds, also when it is less.
+    again.configure(account, &AccountConfig { wallet: Some(Money::from_usd(1)), ..config });
+    assert_eq!(wallet(&again), Some(Money::from_usd(1)));
 }

@@ -8,9 +8,7 @@ use jiff::tz::TimeZone;
 use proptest::prelude::*;
 
 use super::table::{sum, zone};
-use crate::{
-    AccountConfig, Amounts, Ending, Entry, Hold, Lease, LeasePolicy, Ledger, Lost, NoHold, Resource, bounds,
-};
+use crate::{AccountConfig, Amounts, Ending, Entry, Hold, Lease, LeasePolicy, Ledger, Lost, NoHold, Resource, bounds};
 
 /// Tenant, two projects, three keys.
 const ACCOUNTS: usize = 6;

@@ -331,6 +331,7 @@ impl World {
         for entry in &self.log {
             again.apply(entry);
         }
+        assert!(!again.has_crossed(), "nobody is told of what is only replayed");
         // What was configured since the last credit is no entry.
         for (index, config) in self.accounts.values() {
             again.configure(*index, config);
@@ -390,6 +391,9 @@ pub(super) fn zone(name: &str) -> TimeZone {
 }
 
 fn period(name: &str) -> BudgetPeriod {
-    let found = BudgetPeriod::ALL.into_iter().chain([BudgetPeriod::Wallet]).find(|one| format!("{one:?}").to_lowercase() == name);
+    let found = BudgetPeriod::ALL
+        .into_iter()
+        .chain([BudgetPeriod::Wallet])
+        .find(|one| format!("{one:?}").to_lowercase() == name);
     found.expect("a period's name")
 }

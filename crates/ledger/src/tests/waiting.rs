@@ -82,10 +82,18 @@ fn nobody_waits_twice() {
 
 #[derive(Debug, Clone)]
 enum Step {
-    Join { account: usize, ticket: u64 },
-    Leave { ticket: u64 },
+    Join {
+        account: usize,
+        ticket: u64,
+    },
+    Leave {
+        ticket: u64,
+    },
     /// What becomes of each that is tried: an account that is short, or money.
-    Round { accounts: Vec<usize>, outcomes: Vec<Option<usize>> },
+    Round {
+        accounts: Vec<usize>,
+        outcomes: Vec<Option<usize>>,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -163,7 +171,7 @@ proptest! {
                 prop_assert!(list.iter().all(|&ticket| waiting.place_of(Ticket(ticket)) == Some(all[place])));
             }
             prop_assert_eq!(waiting.len(), lists.iter().map(Vec::len).sum::<usize>());
-            prop_assert_eq!(waiting.is_empty(), waiting.len() == 0);
+            prop_assert_eq!(waiting.is_empty(), lists.iter().all(Vec::is_empty));
         }
     }
 }
