@@ -87,8 +87,7 @@ impl Batch {
         for attempt in &self.voids {
             entries.take_open_hold(row_number(*attempt)?)?;
         }
-        let mut open: Vec<&IntentRecord> =
-            self.intents.values().filter(|intent| !self.ends(intent.attempt)).collect();
+        let mut open: Vec<&IntentRecord> = self.intents.values().filter(|intent| !self.ends(intent.attempt)).collect();
         open.sort_unstable_by_key(|intent| intent.attempt);
         for intent in open {
             // Given again after it ended: a hold must not come back.
@@ -147,6 +146,15 @@ impl Store {
     pub fn record_usage(&self, records: &[UsageRecord]) -> Result<(), StoreError> {
         let batch = Batch::of(records.iter().cloned().map(Record::Settled));
         self.write_entries(|entries| Ok((batch.write(entries)?, entries.applied()))).map(drop)
+    }
+
+    /// Ends an unknown attempt where no process serves whose ledger would have to know. Returns whether it was held.
+    ///
+    /// # Errors
+    /// See [`Store::apply_records`].
+    pub fn resolve(&self, resolved: ResolvedRecord) -> Result<bool, StoreError> {
+        let batch = Batch::of([Record::Resolved(resolved)]);
+        self.write_entries(|entries| Ok((batch.write(entries)?.resolved > 0, entries.applied())))
     }
 
     /// How far the journal is applied.

@@ -4,27 +4,41 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use base::Timestamp;
-use rusqlite::Transaction;
+use rusqlite::{Statement, Transaction};
 
 use crate::StoreError;
 use crate::journaled::{END_USER_BYTES_MAX, cut};
-use crate::usage::{BUCKET_MICROS, COLUMNS, Delta};
+use crate::usage::{BUCKET_MICROS, COLUMNS, Delta, SUMS};
 
-static ADD_ROLLUP: LazyLock<String> =
-    LazyLock::new(|| upsert("rollup", &["tenant", "bucket", "project", "key", "model"]));
-static ADD_END_USER: LazyLock<String> = LazyLock::new(|| upsert("rollup_end_user", &["tenant", "bucket", "end_user"]));
+/// The statements that add sums to a row, or make it.
+struct Upsert {
+    /// Fails when a sum goes beyond 64 bits: the column takes no other number.
+    exact: String,
+    /// Stays at the largest number then, which takes twice as long.
+    saturating: String,
+}
 
-/// Adds sums to a roll-up's row, or makes it. A sum beyond 64 bits stays at the largest number.
-fn upsert(table: &str, key: &[&str]) -> String {
-    let places: Vec<String> = (1..=key.len() + COLUMNS.len()).map(|place| format!("?{place}")).collect();
-    let additions = COLUMNS.map(|name| format!("{name} = min({name} + excluded.{name}, 9223372036854775807)"));
-    format!(
-        "INSERT INTO {table} ({key}, {columns}) VALUES ({places}) ON CONFLICT ({key}) DO UPDATE SET {additions}",
-        key = key.join(", "),
-        columns = COLUMNS.join(", "),
-        places = places.join(", "),
-        additions = additions.join(", "),
-    )
+static ROLLUP: LazyLock<Upsert> =
+    LazyLock::new(|| Upsert::new("rollup", &["tenant", "bucket", "project", "key", "model"]));
+static END_USER: LazyLock<Upsert> = LazyLock::new(|| Upsert::new("rollup_end_user", &["tenant", "bucket", "end_user"]));
+
+impl Upsert {
+    fn new(table: &str, key: &[&str]) -> Upsert {
+        let places: Vec<String> = (1..=key.len() + COLUMNS.len()).map(|place| format!("?{place}")).collect();
+        let (key, columns, places) = (key.join(", "), COLUMNS.join(", "), places.join(", "));
+        let statement = |additions: [String; SUMS]| {
+            format!(
+                "INSERT INTO {table} ({key}, {columns}) VALUES ({places}) ON CONFLICT ({key}) DO UPDATE SET {}",
+                additions.join(", ")
+            )
+        };
+        Upsert {
+            exact: statement(COLUMNS.map(|name| format!("{name} = {name} + excluded.{name}"))),
+            saturating: statement(
+                COLUMNS.map(|name| format!("{name} = min({name} + excluded.{name}, 9223372036854775807)")),
+            ),
+        }
+    }
 }
 
 /// Whose sums, as numbers of the dictionary.
@@ -67,26 +81,52 @@ impl Rollups {
     pub(super) fn write(&self, transaction: &Transaction<'_>) -> Result<(), StoreError> {
         let mut rollups: Vec<_> = self.rollups.iter().collect();
         rollups.sort_unstable_by_key(|(key, _)| **key);
-        let mut statement = transaction.prepare_cached(&ADD_ROLLUP)?;
+        let mut exact = transaction.prepare_cached(&ROLLUP.exact)?;
         for (key, Delta(sums)) in rollups {
-            for (place, number) in key.iter().chain(sums).enumerate() {
-                statement.raw_bind_parameter(place + 1, number)?;
-            }
-            statement.raw_execute()?;
+            let bind = |statement: &mut Statement<'_>| {
+                bind_all(statement, 1, key)?;
+                bind_all(statement, 1 + key.len(), sums)
+            };
+            add(transaction, &mut exact, &ROLLUP, bind)?;
         }
-        let mut end_users: Vec<_> =
-            self.end_users.iter().flat_map(|(key, users)| users.iter().map(move |(user, sums)| (key, user, sums))).collect();
+        let mut end_users: Vec<_> = self
+            .end_users
+            .iter()
+            .flat_map(|(key, users)| users.iter().map(move |(user, sums)| (key, user, sums)))
+            .collect();
         end_users.sort_unstable_by_key(|(key, user, _)| (**key, user.as_str()));
-        let mut statement = transaction.prepare_cached(&ADD_END_USER)?;
-        for ([tenant, bucket], user, Delta(sums)) in end_users {
-            statement.raw_bind_parameter(1, tenant)?;
-            statement.raw_bind_parameter(2, bucket)?;
-            statement.raw_bind_parameter(3, user)?;
-            for (place, number) in sums.iter().enumerate() {
-                statement.raw_bind_parameter(place + 4, number)?;
-            }
-            statement.raw_execute()?;
+        let mut exact = transaction.prepare_cached(&END_USER.exact)?;
+        for (key, user, Delta(sums)) in end_users {
+            let bind = |statement: &mut Statement<'_>| {
+                bind_all(statement, 1, key)?;
+                statement.raw_bind_parameter(3, user)?;
+                bind_all(statement, 4, sums)
+            };
+            add(transaction, &mut exact, &END_USER, bind)?;
         }
         Ok(())
     }
+}
+
+fn bind_all(statement: &mut Statement<'_>, first: usize, numbers: &[i64]) -> rusqlite::Result<()> {
+    for (place, number) in numbers.iter().enumerate() {
+        statement.raw_bind_parameter(first + place, number)?;
+    }
+    Ok(())
+}
+
+/// Adds to one row.
+fn add(
+    transaction: &Transaction<'_>,
+    exact: &mut Statement<'_>,
+    upsert: &Upsert,
+    bind: impl Fn(&mut Statement<'_>) -> rusqlite::Result<()>,
+) -> Result<(), StoreError> {
+    bind(exact)?;
+    if exact.raw_execute().is_err() {
+        let mut saturating = transaction.prepare_cached(&upsert.saturating)?;
+        bind(&mut saturating)?;
+        saturating.raw_execute()?;
+    }
+    Ok(())
 }

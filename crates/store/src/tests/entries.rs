@@ -199,6 +199,12 @@ fn all_tenants_at_once_are_what_they_are_one_by_one() {
     let now = Timestamp::from_seconds(START + 200_000);
     let mut accounts = bench.store.restored_accounts(&directory, now).unwrap();
     accounts.sort_by_key(|account| account.account);
+    let mut one_by_one: Vec<_> = ["acme", "beta", "gamma"]
+        .into_iter()
+        .flat_map(|id| bench.store.restored_accounts_of(&TenantId::new(id).unwrap(), &directory, now).unwrap())
+        .collect();
+    one_by_one.sort_by_key(|account| account.account);
+    assert_eq!(one_by_one, accounts);
     for id in ["acme", "beta"] {
         let tenant = directory.tenant(id).unwrap();
         let zone = tenant.account.settings().zone.clone();
@@ -216,9 +222,8 @@ fn only_what_is_old_is_due() {
     let old = UsageRecord { at: Timestamp::from_seconds(START - 86_401), ..unknown(1) };
     let other = UsageRecord { tenant: TenantId::new("beta").unwrap(), ..unknown(2) };
     bench.store.apply_records([Record::Settled(old), Record::Settled(other), intent(3)], 1).unwrap();
-    let sequences = |holds: Vec<crate::OpenHold>| -> Vec<u64> {
-        holds.iter().map(|hold| hold.intent.attempt.sequence).collect()
-    };
+    let sequences =
+        |holds: Vec<crate::OpenHold>| -> Vec<u64> { holds.iter().map(|hold| hold.intent.attempt.sequence).collect() };
     assert_eq!(sequences(bench.store.due_holds(Timestamp::from_seconds(START - 86_400)).unwrap()), [1]);
     assert_eq!(sequences(bench.store.holds(&acme()).unwrap()), [1, 3]);
     let hold = &bench.store.holds(&acme()).unwrap()[0];

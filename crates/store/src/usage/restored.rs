@@ -3,9 +3,9 @@
 
 use std::collections::HashMap;
 
-use base::{AccountIndex, BudgetPeriod, KeyId, Money, Timestamp};
+use base::{AccountIndex, BudgetPeriod, KeyId, Money, TenantId, Timestamp};
 use ledger::{Amounts, PostedBalance, bounds};
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension, Rows};
 
 use super::sums::BUCKET_MICROS;
 use crate::directory::{Directory, LiveTenant};
@@ -38,6 +38,8 @@ struct Passing {
 }
 
 const SELECT: &str = "SELECT tenant, bucket, project, key, charged, charged_tokens FROM rollup ORDER BY tenant";
+const SELECT_OF_TENANT: &str = "
+    SELECT tenant, bucket, project, key, charged, charged_tokens FROM rollup WHERE tenant = ?1";
 
 impl Store {
     /// What every account of the live directory was charged in the day, week, month, year and total that `now` lies in
@@ -48,37 +50,66 @@ impl Store {
     /// When the database cannot be read.
     pub fn restored_accounts(&self, directory: &Directory, now: Timestamp) -> Result<Vec<RestoredAccount>, StoreError> {
         let reader = self.reader();
-        let names = names(&reader)?;
-        let mut accounts = Vec::new();
-        let mut passing: Option<Passing> = None;
         let mut statement = reader.prepare_cached(SELECT)?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let number: i64 = row.get(0)?;
-            if passing.as_ref().is_none_or(|passing| passing.number != number) {
-                if let Some(passed) = passing.take() {
-                    passed.finish(&names, &mut accounts)?;
-                }
-                passing = Some(Passing::new(number, directory, &names, now)?);
-            }
-            let Some(passing) = passing.as_mut().filter(|passing| passing.live.is_some()) else { continue };
-            let bucket: i64 = row.get(1)?;
-            let amounts = Amounts {
-                usd: Money::from_nanos(row.get::<_, i64>(4)?.max(0)),
-                tokens: row.get::<_, i64>(5)?.max(0).unsigned_abs(),
-            };
-            let sums = passing.sums.entry((row.get(2)?, row.get(3)?)).or_default();
-            for (sum, (_, first)) in sums.iter_mut().zip(passing.starts) {
-                if bucket >= first {
-                    add(sum, amounts);
-                }
-            }
-        }
-        if let Some(passed) = passing {
-            passed.finish(&names, &mut accounts)?;
-        }
-        Ok(accounts)
+        let names = names(&reader)?;
+        restore(statement.query([])?, directory, &names, now)
     }
+
+    /// The same of one tenant, for whoever cannot wait for all.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn restored_accounts_of(
+        &self,
+        tenant: &TenantId,
+        directory: &Directory,
+        now: Timestamp,
+    ) -> Result<Vec<RestoredAccount>, StoreError> {
+        let reader = self.reader();
+        let find = "SELECT number FROM name WHERE text = ?1";
+        let number: Option<i64> =
+            reader.prepare_cached(find)?.query_row([tenant.as_str()], |row| row.get(0)).optional()?;
+        let Some(number) = number else { return Ok(Vec::new()) };
+        let names = names_of(&reader, number)?;
+        let mut statement = reader.prepare_cached(SELECT_OF_TENANT)?;
+        restore(statement.query([number])?, directory, &names, now)
+    }
+}
+
+/// Goes through rows that are grouped by tenant.
+fn restore(
+    mut rows: Rows<'_>,
+    directory: &Directory,
+    names: &HashMap<i64, String>,
+    now: Timestamp,
+) -> Result<Vec<RestoredAccount>, StoreError> {
+    let mut accounts = Vec::new();
+    let mut passing: Option<Passing> = None;
+    while let Some(row) = rows.next()? {
+        let number: i64 = row.get(0)?;
+        if passing.as_ref().is_none_or(|passing| passing.number != number) {
+            if let Some(passed) = passing.take() {
+                passed.finish(names, &mut accounts)?;
+            }
+            passing = Some(Passing::new(number, directory, names, now)?);
+        }
+        let Some(passing) = passing.as_mut().filter(|passing| passing.live.is_some()) else { continue };
+        let bucket: i64 = row.get(1)?;
+        let amounts = Amounts {
+            usd: Money::from_nanos(row.get::<_, i64>(4)?.max(0)),
+            tokens: row.get::<_, i64>(5)?.max(0).unsigned_abs(),
+        };
+        let sums = passing.sums.entry((row.get(2)?, row.get(3)?)).or_default();
+        for (sum, (_, first)) in sums.iter_mut().zip(passing.starts) {
+            if bucket >= first {
+                add(sum, amounts);
+            }
+        }
+    }
+    if let Some(passed) = passing {
+        passed.finish(names, &mut accounts)?;
+    }
+    Ok(accounts)
 }
 
 impl Passing {
@@ -142,6 +173,17 @@ impl Passing {
 fn add(sum: &mut Amounts, more: Amounts) {
     sum.usd = sum.usd.checked_add(more.usd).unwrap_or(Money::MAX);
     sum.tokens = sum.tokens.saturating_add(more.tokens);
+}
+
+/// The names in the roll-ups of one tenant.
+fn names_of(connection: &Connection, tenant: i64) -> Result<HashMap<i64, String>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT number, text FROM name WHERE number = ?1
+            OR number IN (SELECT project FROM rollup WHERE tenant = ?1)
+            OR number IN (SELECT key FROM rollup WHERE tenant = ?1)",
+    )?;
+    let names = statement.query_map([tenant], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(names.collect::<Result<_, _>>()?)
 }
 
 /// The whole dictionary.
