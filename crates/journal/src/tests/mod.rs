@@ -5,6 +5,7 @@ mod crash;
 mod damage;
 mod failing;
 mod model;
+mod shape;
 mod speed;
 
 use crate::{BootId, Driver, FaultDisk, Journal, Options, Position, Recovered};
