@@ -47,12 +47,14 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// What the checksum starts from. Another place starts from another number but for one in four billion.
+    const fn seed(self) -> u32 {
+        let mixed = self.start.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ self.epoch.wrapping_mul(0xC2B2_AE3D_27D4_EB4F);
+        ((mixed >> 32) ^ mixed) as u32
+    }
+
     fn checksum(self, rest: &[u8]) -> u32 {
-        let mut known = [0; 16];
-        known[..8].copy_from_slice(&self.start.to_le_bytes());
-        known[8..].copy_from_slice(&self.epoch.to_le_bytes());
-        let mut hasher = crc32fast::Hasher::new();
-        hasher.update(&known);
+        let mut hasher = crc32fast::Hasher::new_with_initial(self.seed());
         hasher.update(rest);
         hasher.finalize()
     }

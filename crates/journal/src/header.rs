@@ -94,7 +94,8 @@ pub(crate) fn encode(header: &Header) -> Vec<u8> {
 
 /// Reads a head. Fewer than [`BYTES`] bytes are a file that was never finished.
 pub(crate) fn parse(bytes: &[u8]) -> Head {
-    if bytes.iter().all(|byte| *byte == 0) {
+    const BLANK: [u8; BYTES as usize] = [0; BYTES as usize];
+    if bytes == &BLANK[..bytes.len().min(BLANK.len())] {
         return Head::Blank;
     }
     let Some((used, rest)) = bytes.split_at_checked(USED_BYTES) else { return Head::Foreign };
@@ -105,7 +106,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Head {
     if version != VERSION {
         return Head::Version(version);
     }
-    let is_whole = bytes.len() as u64 >= BYTES && rest.iter().all(|byte| *byte == 0);
+    let is_whole = bytes.len() as u64 >= BYTES && rest == &BLANK[..rest.len().min(BLANK.len())];
     let checksum = u32::from_le_bytes(array(used, CHECKSUM_AT));
     let after = Stop::from_byte(used[52]);
     match after {

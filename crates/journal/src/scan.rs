@@ -93,10 +93,11 @@ pub(crate) fn remains<F: DiskFile>(file: &F, offset: u64, place: Place) -> io::R
     loop {
         let read = file.read_at(&mut piece, offset + at)?;
         let whole = read.min(PIECE_BYTES);
-        if let Some(last) = piece[..whole].iter().rposition(|byte| *byte != 0) {
-            found.bytes = at + last as u64 + 1;
+        let used = used(&piece[..whole]);
+        if used > 0 {
+            found.bytes = at + used as u64;
             // The twelfth byte of a frame is never zero, so only those are looked at.
-            for start in (0..whole).filter(|start| piece[..read].get(start + 11).is_some_and(|byte| *byte != 0)) {
+            for start in (0..used).filter(|start| piece[..read].get(start + 11).is_some_and(|byte| *byte != 0)) {
                 let begins = place.start + at + start as u64;
                 if let Some(frame) = frame::parse(&piece[start..read], Place { start: begins, ..place }) {
                     found.frame = Some((begins, found.frame.map_or(0, |(_, durable)| durable).max(frame.durable)));
@@ -108,4 +109,19 @@ pub(crate) fn remains<F: DiskFile>(file: &F, offset: u64, place: Place) -> io::R
         }
         at += PIECE_BYTES as u64;
     }
+}
+
+/// The length up to the last byte that is not zero. Blank space is nearly all there is, so it is compared in blocks.
+fn used(bytes: &[u8]) -> usize {
+    const BLANK: [u8; 4096] = [0; 4096];
+    let mut end = bytes.len();
+    while end > 0 {
+        let start = (end - 1) / BLANK.len() * BLANK.len();
+        let block = &bytes[start..end];
+        if block != &BLANK[..block.len()] {
+            return start + block.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        }
+        end = start;
+    }
+    0
 }

@@ -20,6 +20,9 @@ pub(crate) struct Spare<F> {
     pub(crate) file: F,
 }
 
+/// A segment and the one after it.
+pub(crate) type Pair<F> = (Arc<Segment<F>>, Option<Arc<Segment<F>>>);
+
 /// Guarded by the lock of [`crate::core::Core`].
 pub(crate) struct State<F> {
     /// From the oldest that is kept to the one that is written.
@@ -143,7 +146,7 @@ impl<F: DiskFile> State<F> {
     }
 
     /// The segment with this number and the one after it.
-    pub(crate) fn pair(&self, number: u64) -> Option<(Arc<Segment<F>>, Option<Arc<Segment<F>>>)> {
+    pub(crate) fn pair(&self, number: u64) -> Option<Pair<F>> {
         let first = self.segments.front()?.number;
         let index = usize::try_from(number.checked_sub(first)?).ok()?;
         Some((Arc::clone(self.segments.get(index)?), self.segments.get(index + 1).cloned()))

@@ -13,13 +13,13 @@ const SECTOR_BYTES: usize = 512;
 /// What happens at one I/O.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// Everything stops. A write has been done up to some byte, another operation wholly or not at all; whatever is
+    /// Everything stops. A write has been done up to some sector, another operation wholly or not at all; whatever is
     /// asked afterwards fails, until [`FaultDisk::restart`].
     Crash,
     /// The operation fails and does nothing. A sync that fails loses what it was to make durable, and the next one
     /// succeeds, as it is with real systems.
     Error,
-    /// A write does some of its bytes and fails; other operations fail as with [`Fault::Error`].
+    /// A write does some of its sectors and fails; other operations fail as with [`Fault::Error`].
     ShortWrite,
     /// The operation fails for want of space.
     NoSpace,
@@ -300,7 +300,10 @@ impl DiskFile for FaultFile {
                 Ok(())
             }
             Err((error, share)) => {
-                let done = bytes.len() * share as usize / 1_000;
+                let reached = offset + bytes.len() * share as usize / 1_000;
+                // A system copies by pages and a disk writes by sectors: neither stops within one.
+                let reached = if share == 1_000 { reached } else { reached / SECTOR_BYTES * SECTOR_BYTES };
+                let done = reached.saturating_sub(offset);
                 if done > 0 {
                     lock(&self.content).write(&bytes[..done], offset);
                 }

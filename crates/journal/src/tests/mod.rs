@@ -1,6 +1,12 @@
 //! The promises of the journal, one file each.
 
 mod basics;
+mod crash;
+mod damage;
+mod failing;
+mod model;
+mod shape;
+mod speed;
 
 use crate::{BootId, Driver, FaultDisk, Journal, Options, Position, Recovered};
 
