@@ -30,7 +30,9 @@ fn an_intent_costs_little_more_than_its_write() {
             measure(1, &mut || open.push_back(journal.begin(1, black_box(&payload)).unwrap()));
             if open.len() > 1_000 {
                 let mut room = open.pop_front();
-                measure(2, &mut || drop(room.take().map(|room| room.finish(2, &payload))));
+                measure(2, &mut || {
+                    black_box(room.take().map(|room| room.finish(2, &payload)));
+                });
             }
             // Some 100,000 records a second, which is far above what the relay does.
             if number % 100 == 0 {
