@@ -11,7 +11,7 @@ use crate::disk::Disk;
 use crate::frame::{self, Mark};
 use crate::state::State;
 use crate::syncer::Syncer;
-use crate::{Driver, Durability, NoRoom, Options, Poisoned, Position};
+use crate::{Driver, Durability, NoRoom, Options, PAYLOAD_BYTES_MAX, Poisoned, Position};
 
 /// How long a record waits for a spare that is being made. It bounds what a slow disk can do to the hot path.
 const SPARE_WAIT: Duration = Duration::from_millis(20);
@@ -79,6 +79,7 @@ impl<D: Disk> Core<D> {
 
     /// Writes a record that leaves the promised space alone. With `is_intent` it promises space for one more.
     pub(crate) fn append(&self, is_intent: bool, kind: u8, payload: &[u8]) -> Result<Position, NoRoom> {
+        assert!(payload.len() <= PAYLOAD_BYTES_MAX, "a payload of {} bytes is too long", payload.len());
         let bytes = frame::bytes_of(payload);
         let mut state = self.admit(bytes, u64::from(is_intent))?;
         match state.write(self.durable(), Mark::Record, kind, payload) {

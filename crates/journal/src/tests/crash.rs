@@ -2,7 +2,7 @@
 //! is kept, nothing is invented, and a killed process loses nothing.
 
 use super::{BOOT, NEXT_BOOT, Record, driven, records};
-use crate::{BootId, Fault, FaultDisk, Journal, Loss, Position, verify};
+use crate::{BootId, Disk, DiskFile, Fault, FaultDisk, Journal, Loss, Position, header, segment, verify};
 
 /// Written after a recovery.
 const GOES_ON: (u8, &[u8]) = (9, b"goes on");
@@ -146,5 +146,25 @@ fn a_torn_sector_of_every_pattern_is_cut_and_not_refused() {
         disk.fail_at(20 + seed % 120, Fault::Crash);
         let seen = work(&disk, seed);
         judge(&disk.restart(Loss::Torn), &seen, Loss::Torn, 2, NEXT_BOOT, &format!("seed {seed}"));
+    }
+}
+
+#[test]
+fn a_crash_while_files_behind_the_tail_are_removed_leaves_no_gap() {
+    for seed in 0..200 {
+        let disk = FaultDisk::new(seed);
+        let (journal, _) = super::open(&disk, 1);
+        let end = journal.append(1, b"kept").unwrap();
+        journal.sync().unwrap();
+        drop(journal);
+        for number in 2..=5 {
+            let file = disk.create(&segment::name(number), 40_000).unwrap();
+            file.write_at(b"lost", header::BYTES).unwrap();
+        }
+        let disk = disk.restart(Loss::Nothing);
+        disk.fail_at(seed % 16, Fault::Crash);
+        drop(Journal::open(disk.clone(), driven(2, NEXT_BOOT), Position::START));
+        let (_, recovered) = Journal::open(disk.restart(Loss::Torn), driven(3, NEXT_BOOT), Position::START).unwrap();
+        assert_eq!(records(&recovered), [(end, 1, b"kept".to_vec())], "seed {seed}");
     }
 }

@@ -11,54 +11,42 @@ const RECORDS: usize = 1_000_000;
 #[ignore = "measures; only a release build says something"]
 #[expect(clippy::disallowed_methods, reason = "a measurement reads the real clock")]
 fn an_intent_costs_little_more_than_its_write() {
-    let raw = raw_write();
-    println!("a bare write of the same size: p50 {raw} ns");
     for durability in [Durability::Process, Durability::Power] {
         let folder = tempfile::tempdir().unwrap();
+        let bare = RealDisk::new(folder.path()).create("bare", 64 << 20).unwrap();
         let options = Options { durability, ..Options::new(1, BOOT) };
         let (journal, _) = Journal::open_folder(folder.path(), options, Position::START).unwrap();
         let mut open = std::collections::VecDeque::new();
-        let (mut begins, mut ends) = (Vec::new(), Vec::new());
-        for number in 0..200_000_u64 {
+        let mut times = [const { Vec::new() }; 3];
+        let mut measure = |what: usize, work: &mut dyn FnMut()| {
             let start = std::time::Instant::now();
-            let room = journal.begin(1, black_box(&[number as u8; 250])).unwrap();
-            begins.push(start.elapsed().as_nanos());
-            open.push_back(room);
+            work();
+            times[what].push(start.elapsed().as_nanos());
+        };
+        for number in 0..200_000_u64 {
+            let payload = [number as u8; 250];
+            // The same in the same moment, without the journal: what this machine takes for a write.
+            measure(0, &mut || DiskFile::write_at(&bare, &[number as u8; 262], number * 262).unwrap());
+            measure(1, &mut || open.push_back(journal.begin(1, black_box(&payload)).unwrap()));
             if open.len() > 1_000 {
-                let room = open.pop_front().expect("a thousand are open");
-                let start = std::time::Instant::now();
-                black_box(room.finish(2, &[number as u8; 250]));
-                ends.push(start.elapsed().as_nanos());
+                let mut room = open.pop_front();
+                measure(2, &mut || {
+                    black_box(room.take().map(|room| room.finish(2, &payload)));
+                });
             }
-            // About 100,000 records a second, which is far above what the relay does.
+            // Some 100,000 records a second, which is far above what the relay does.
             if number % 100 == 0 {
                 std::thread::park_timeout(std::time::Duration::from_millis(1));
             }
         }
-        for (name, times) in [("begin", &mut begins), ("finish", &mut ends)] {
+        for (name, times) in ["bare write", "begin", "finish"].iter().zip(&mut times) {
             times.sort_unstable();
             let at = |share: usize| times[times.len() * share / 1_000];
             println!("{durability:?}: {name} p50 {} ns, p99 {} ns, p99.9 {} ns", at(500), at(990), at(999));
         }
-        let median = begins[begins.len() / 2];
-        assert!(median <= raw + 500, "begin takes {median} ns, and a bare write {raw} ns");
+        let [bare, begin, _] = times.map(|times| times[times.len() / 2]);
+        assert!(begin <= bare + 500, "begin takes {begin} ns, and a bare write {bare} ns");
     }
-}
-
-/// What the machine takes for one write of a record's size into space that is there.
-#[expect(clippy::disallowed_methods, reason = "a measurement reads the real clock")]
-fn raw_write() -> u128 {
-    let folder = tempfile::tempdir().unwrap();
-    let file = RealDisk::new(folder.path()).create("raw", 32 << 20).unwrap();
-    let mut times: Vec<u128> = (0..100_000)
-        .map(|number| {
-            let start = std::time::Instant::now();
-            DiskFile::write_at(&file, black_box(&[number as u8; 262]), number * 262).unwrap();
-            start.elapsed().as_nanos()
-        })
-        .collect();
-    times.sort_unstable();
-    times[times.len() / 2]
 }
 
 #[test]
