@@ -30,7 +30,6 @@ pub(crate) const REASON_BYTES_MAX: usize = 512;
 
 /// One record of the journal.
 #[derive(Debug, Clone, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "a record is made, written and gone; a box would cost more than a copy")]
 pub enum Record {
     /// An attempt is about to leave, with this much held for it.
     Intent(IntentRecord),
