@@ -164,6 +164,38 @@ fn a_record_is_read_back_as_it_was_written() {
 }
 
 #[test]
+fn pages_go_over_spans_epochs_and_other_tenants() {
+    let bench = Bench::new();
+    let mut records = Vec::new();
+    for epoch in 1..=3 {
+        for place in 0..12_u64 {
+            let mut record = record(place * 5_000 + 1, START + i64::try_from(epoch * 1_000 + place).unwrap());
+            record.attempt.epoch = epoch;
+            record.tenant = TenantId::new(if place.is_multiple_of(5) { "rare" } else { "acme" }).unwrap();
+            records.push(record);
+        }
+    }
+    bench.store.record_usage(&records).unwrap();
+    for tenant in ["acme", "rare"] {
+        let tenant = TenantId::new(tenant).unwrap();
+        for size in [1, 4, 100] {
+            let (mut pages, mut before) = (Vec::new(), None);
+            loop {
+                let page = bench.store.calls(&tenant, Timestamp::EPOCH, size, before).unwrap();
+                before = page.last().map(|record| record.attempt);
+                let is_last = page.len() < size;
+                pages.extend(page);
+                if is_last {
+                    break;
+                }
+            }
+            let own = records.iter().rev().filter(|record| record.tenant == tenant);
+            assert_eq!(pages, own.cloned().collect::<Vec<_>>(), "{tenant} by {size}");
+        }
+    }
+}
+
+#[test]
 fn absurd_amounts_neither_fail_nor_wrap() {
     let bench = Bench::new();
     for sequence in 1..=3 {

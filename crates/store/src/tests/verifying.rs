@@ -90,7 +90,7 @@ impl Intruder {
 
     fn delete(&self, (table, keys): (&str, usize), row: &Row) {
         let columns = self.connection.prepare_cached(&format!("SELECT * FROM {table}")).unwrap();
-        let names: Vec<String> = columns.column_names().into_iter().map(str::to_owned).collect();
+        let names: Vec<String> = columns.column_names().map(str::to_owned).collect();
         drop(columns);
         let key = names[..keys].join(" = ? AND ") + " = ?";
         let sql = format!("DELETE FROM {table} WHERE {key}");
