@@ -31,6 +31,24 @@ async fn attempts_are_counted_by_key_trace_and_model() {
     assert_eq!(truth.by_key["b"].unbilled, 1);
 }
 
+#[tokio::test]
+async fn settling_waits_for_what_runs_and_for_nothing_else() {
+    let slow = Options { first_byte_latency: Duration::from_millis(100), ..Options::default() };
+    let provider = provider(slow).await;
+    let headers = [KEY, ("x-request-id", "r1")];
+    let body = ask("gpt-4.1", false).to_string();
+    let call = send(&provider, "/v1/chat/completions", &headers, &body);
+    let settle = async {
+        while provider.truth().total.open == 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(provider.settled_truth(Duration::from_millis(1)).await.total.open, 1);
+        provider.settled_truth(PATIENCE).await
+    };
+    let (_, truth) = tokio::join!(call, settle);
+    assert_eq!((truth.total.open, truth.by_trace["r1"].completion_tokens), (0, 32));
+}
+
 async fn cut_after_five_events(options: Options) -> mandant_testkit::Truth {
     let provider = provider(Options { chunk_latency: Duration::from_millis(5), output_tokens: 1000, ..options }).await;
     let req = request("/v1/chat/completions", &[KEY], &ask("gpt-4.1", true).to_string());

@@ -301,3 +301,84 @@ pub(super) fn traces_of<'a>(truth: &'a Truth, tenant: &str) -> BTreeMap<&'a str,
 pub(super) fn billed(truth: &Truth, tenant: &str) -> Nanos {
     traces_of(truth, tenant).values().map(|tally| bill(tally)).sum()
 }
+
+/// An audit that cannot fail would prove nothing: each fault, planted in good books, is found.
+mod tests {
+    use super::*;
+
+    fn tally(completion_tokens: u64) -> Tally {
+        Tally { attempts: 1, prompt_tokens: 8, completion_tokens, ..Tally::default() }
+    }
+
+    fn row(number: u64, ending: &str, cost: Nanos) -> Row {
+        Row {
+            attempt: format!("1-{number}"),
+            trace: format!("t.{number}"),
+            ending: ending.into(),
+            cost,
+            hold: 90_000,
+            variance: 0,
+            output_tokens: 0,
+        }
+    }
+
+    fn held(number: u64, trace: &str) -> Held {
+        let (attempt, request_id) = (format!("1-{number}"), format!("req-{number}"));
+        Held { attempt, request_id, tenant: "t".into(), trace: trace.into(), usd: 90_000 }
+    }
+
+    /// Calls 1 and 2 are charged, 3 and 4 held: 3 by a known id, 4 by number only; 5 never arrived.
+    fn check(change: fn(&mut Books<'_>, &mut Truth)) -> Result<Audit, String> {
+        let mut truth = Truth::default();
+        for number in 1..=4_u64 {
+            truth.by_trace.insert(format!("t.{number}"), tally(number * 10));
+        }
+        truth.by_trace.insert("other.1".into(), tally(1));
+        let traces = HashMap::from([("req-3".to_owned(), "t.3".to_owned())]);
+        let (one, two) = (bill(&tally(10)), bill(&tally(20)));
+        let mut books = Books {
+            tenant: "t",
+            budget: 1_000_000,
+            balance: Balance { spent: one + two, held: 270_000 },
+            rows: vec![row(1, "complete", one), row(2, "complete", two)],
+            holds: vec![held(3, ""), held(4, ""), held(5, "")],
+            traces: &traces,
+            whole: &[("t.1".into(), Some(20_299)), ("t.2".into(), None)],
+        };
+        assert_eq!(one, 20_299, "rounded up once");
+        change(&mut books, &mut truth);
+        books.audit(&truth)
+    }
+
+    #[test]
+    fn good_books_are_found_good() {
+        let audit = check(|_, _| {}).unwrap();
+        assert_eq!((audit.arrived, audit.rows, audit.unresolved, audit.never_arrived), (4, 2, 3, 1));
+        assert!(audit.charged + audit.held >= audit.billed);
+    }
+
+    #[test]
+    fn every_planted_fault_is_found() {
+        type Change = fn(&mut Books<'_>, &mut Truth);
+        let faults: [(&str, Change); 14] = [
+            ("a client saw t.1 whole", |books, _| drop(books.rows.remove(0))),
+            ("lost: 1 attempts", |books, _| books.holds.truncate(1)),
+            ("double", |books, _| books.rows.push(row(1, "complete", 20_299))),
+            ("is there 2 times", |books, _| books.holds.push(held(5, ""))),
+            ("double", |books, _| books.holds.push(held(1, "t.1"))),
+            ("two holds", |books, _| books.holds.push(held(6, "t.3"))),
+            ("invented", |books, _| books.rows.push(row(9, "complete", 1))),
+            ("is not the bill", |books, _| books.rows[1].cost -= 1),
+            ("is not the bill", |books, _| books.rows[1].variance = 1),
+            ("does not cover", |books, _| books.holds[0].usd = 10),
+            ("the entries say otherwise", |books, _| books.balance.spent += 1),
+            ("exceed the budget", |books, _| books.budget = 300_000),
+            ("2 times", |_, truth| truth.by_trace.get_mut("t.1").unwrap().attempts = 2),
+            ("overspent", |_, truth| *truth.by_trace.get_mut("t.4").unwrap() = tally(600_000)),
+        ];
+        for (told, change) in faults {
+            let found = check(change).expect_err(told);
+            assert!(found.contains(told), "{told} in {found}");
+        }
+    }
+}

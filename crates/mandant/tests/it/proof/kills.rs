@@ -11,7 +11,8 @@ use tokio::time::Instant;
 use super::books::{Audit, Nanos};
 use super::caller::{Call, Client, Seen};
 use super::stand::{Sightings, Stand, Tenant, traced};
-use super::{is_long, number};
+use super::{is_long, number, tell};
+use crate::sandbox::pause;
 
 /// How often the relay is killed.
 fn kills() -> usize {
@@ -164,30 +165,30 @@ fn kill_9_under_load_loses_nothing_doubles_nothing_and_overspends_nothing() {
     for round in 0..kills() {
         let load = Load::start(&stand, round);
         let span = Duration::from_millis(random.u64(50..700));
-        stand.runtime.block_on(tokio::time::sleep(span));
+        pause(span);
         stand.kill();
         load.end(&stand, &mut seen, &mut tally);
         let started = Instant::now();
         stand.start();
         starts.push(first_call(&stand, round, started, &mut seen));
-        for member in 0..GROUP.len() {
-            let (tenant, budget) = (tenant(round, member), GROUP[member].1);
+        for (member, (_, budget)) in GROUP.iter().enumerate() {
+            let tenant = tenant(round, member);
             let balance = stand.balance(&tenant);
-            assert!(balance.spent + balance.held <= budget, "{tenant} after kill {round}: {balance:?} of {budget}");
+            assert!(balance.spent + balance.held <= *budget, "{tenant} after kill {round}: {balance:?} of {budget}");
         }
     }
     // The last load ends well: what is open after it is what the kills left.
     let load = Load::start(&stand, kills());
-    stand.runtime.block_on(tokio::time::sleep(Duration::from_millis(500)));
+    pause(Duration::from_millis(500));
     load.end(&stand, &mut seen, &mut tally);
 
     starts.sort();
     let middle = starts[starts.len() / 2].as_millis();
-    println!(
+    tell(&format!(
         "kills {}: {tally:?}; first answer after a start: {middle} ms, at most {} ms",
         kills(),
         starts[starts.len() - 1].as_millis()
-    );
+    ));
     assert!(tally.broken > 0, "no kill hit a call under way");
     let mut sum = Audit::default();
     let mut faults = Vec::new();
@@ -198,6 +199,6 @@ fn kill_9_under_load_loses_nothing_doubles_nothing_and_overspends_nothing() {
             Err(told) => faults.push(told),
         }
     }
-    println!("kills {}: {sum:?}", kills());
+    tell(&format!("kills {}: {sum:?}", kills()));
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }

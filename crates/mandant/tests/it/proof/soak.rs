@@ -12,8 +12,9 @@ use testkit::Options;
 use tokio::time::{Instant, sleep_until};
 
 use super::caller::{Call, Client, Seen};
-use super::number;
 use super::stand::{Stand, Tenant};
+use super::{number, tell};
+use crate::sandbox::pause;
 
 const CALLERS: u64 = 64;
 const TENANTS: u64 = 20;
@@ -157,11 +158,11 @@ fn nothing_grows_under_endless_load_but_the_records() {
     let started = Instant::now();
     let every = Duration::from_secs(minutes * 60) / SAMPLES;
     let mut samples = Vec::new();
-    println!("{HEAD}");
+    tell(HEAD);
     for number in 1..=SAMPLES {
-        stand.runtime.block_on(sleep_until(started + every * number));
+        pause((started + every * number).saturating_duration_since(Instant::now()));
         let sample = Sample::take(process, &folder, started, calls.load(Ordering::Relaxed));
-        println!("{}", sample.line());
+        tell(&sample.line());
         samples.push(sample);
     }
     stop.store(true, Ordering::Release);
@@ -174,7 +175,7 @@ fn nothing_grows_under_endless_load_but_the_records() {
     let table: Vec<String> = samples.iter().map(Sample::line).collect();
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("soak.txt");
     std::fs::write(&file, format!("{HEAD}\n{}\n", table.join("\n"))).unwrap();
-    println!("the table is in {}", file.display());
+    tell(&format!("the table is in {}", file.display()));
     let reached = calls.load(Ordering::Relaxed) / (minutes * 60).max(1);
     assert!(reached * 10 >= rate * 9, "only {reached} of {rate} calls a second were made");
     let found = growth(&samples);
