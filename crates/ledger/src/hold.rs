@@ -14,6 +14,7 @@ use crate::entry::{AccountPath, Entry};
 pub struct Hold {
     pub(crate) attempt: AttemptId,
     pub(crate) worst: Amounts,
+    pub(crate) granted_at: Timestamp,
     pub(crate) is_refill_due: bool,
 }
 
@@ -28,6 +29,13 @@ impl Hold {
     #[must_use]
     pub fn settlement(&self, ending: Ending) -> Settlement {
         Settlement::of(self.attempt, self.worst, ending)
+    }
+
+    /// The time of the grant, which decides its periods: that of the clock, or that of the youngest period of the path
+    /// where the clock was set back.
+    #[must_use]
+    pub const fn granted_at(&self) -> Timestamp {
+        self.granted_at
     }
 
     /// What is held on every account of the path.

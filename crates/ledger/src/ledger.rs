@@ -119,7 +119,7 @@ impl Ledger {
             return Err(self.shortage_on(&places, needed, at).map_or(NoHold::Unleased, NoHold::Short));
         }
         let is_refill_due = self.take(places, attempt, worst, at, false);
-        Ok(Hold { attempt, worst, is_refill_due })
+        Ok(Hold { attempt, worst, granted_at: at, is_refill_due })
     }
 
     /// What [`Ledger::reserve`] would answer, without taking anything, once every lease is long enough.
