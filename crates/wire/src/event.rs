@@ -68,6 +68,15 @@ impl Reading {
 
     /// Reads the data of one event. Says whether it is the usage chunk: usage, and `choices` without an item.
     pub(crate) fn event(&mut self, data: &[u8]) -> bool {
+        self.read_event(data, false)
+    }
+
+    /// The same for what stood behind the last whole event when the stream ended: cut off, it says nothing.
+    pub(crate) fn last_event(&mut self, data: &[u8]) -> bool {
+        self.read_event(data, true)
+    }
+
+    fn read_event(&mut self, data: &[u8], may_be_cut_off: bool) -> bool {
         if data.trim_ascii() == b"[DONE]" {
             self.is_terminal = true;
             return false;
@@ -78,8 +87,8 @@ impl Reading {
         let read = scanner.object(|scanner, key| self.member(scanner, key, &mut shape));
         self.chunks += u64::from(self.text.len() as u64 + self.beyond_bytes > before);
         if read.is_err() {
-            // What stands in an event that is cut off or garbled may be cut off itself.
-            if memchr::memmem::find(data, b"\"usage\"").is_some() {
+            // What stands in a garbled event may be garbled itself.
+            if !may_be_cut_off && memchr::memmem::find(data, b"\"usage\"").is_some() {
                 self.fault = Some(UsageFault::Malformed);
             }
             return false;

@@ -149,7 +149,7 @@ impl StreamMeter {
         let mut is_usage = false;
         if let Some(event) = self.framer.finish() {
             self.reading.has_error |= event.is_error;
-            is_usage = event.data.is_some_and(|data| self.reading.event(data));
+            is_usage = event.data.is_some_and(|data| self.reading.last_event(data));
         }
         if is_usage {
             self.held.clear();
