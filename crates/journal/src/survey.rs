@@ -143,9 +143,6 @@ fn candidate<D: Disk>(disk: &D, number: u64) -> Result<Candidate<D::File>, Doubt
 fn check_order<F>(before: Option<&Found<F>>, header: &Header) -> Result<(), Doubt> {
     let Some(before) = before else { return Ok(()) };
     let doubt = |wrong| Err(Doubt::new(segment::name(header.number), 0, wrong));
-    if before.end != header.first {
-        return doubt(Wrong::Gap { expected: Position::new(before.end), found: Position::new(header.first) });
-    }
     // A new opening has a later epoch; a segment that goes on in one has the same.
     let (found, before) = (header.epoch, before.segment.epoch);
     let is_in_order = if header.after.is_some() { found > before } else { found == before };
@@ -162,17 +159,22 @@ impl<F: DiskFile> Candidate<F> {
 /// Reads a segment that ends where the next one begins.
 fn read_whole<F: DiskFile>(candidate: Candidate<F>, header: Header, end: u64, skip: u64) -> Result<Found<F>, Doubt> {
     let mut found = candidate.into_found(Some(header), header.first, header.epoch);
-    let name = found.segment.name();
-    let gap = || Wrong::Gap { expected: Position::new(header.first), found: Position::new(end) };
-    if end < header.first || found.segment.offset_of(end) > found.segment.bytes {
-        return Err(Doubt::new(segment::name(header.number + 1), 0, gap()));
+    let segment = Arc::clone(&found.segment);
+    let gap = |at| {
+        let wrong = Wrong::Gap { expected: Position::new(at), found: Position::new(end) };
+        Err(Doubt::new(segment::name(header.number + 1), 0, wrong))
+    };
+    if end < header.first || segment.offset_of(end) > segment.bytes {
+        return gap(header.first);
     }
     if end > skip {
-        let segment = Arc::clone(&found.segment);
         let mut scan = segment.scan(end);
         while step(&mut found, &mut scan, |_| ())? {}
         if scan.position() != end {
-            return Err(Doubt::new(name, scan.offset(), Wrong::Record));
+            let (offset, place) = (scan.offset(), Place { start: found.end, epoch: header.epoch });
+            let behind = scan::remains(&segment.file, offset, place).map_err(Doubt::unreadable(&segment.name()))?;
+            let is_blank = behind.bytes == 0;
+            return if is_blank { gap(found.end) } else { Err(Doubt::new(segment.name(), offset, Wrong::Record)) };
         }
     }
     found.end = end;

@@ -89,6 +89,8 @@ fn the_applier_reads_what_is_durable_and_gives_segments_back() {
     drop(journal);
     let disk = disk.restart(Loss::Unsynced);
     verify(&disk).unwrap();
+    let behind = Journal::open(disk.clone(), driven(2, BOOT), written[2].0).map(drop);
+    assert!(matches!(behind, Err(OpenError::Gone { applied, .. }) if applied == written[2].0), "{behind:?}");
     let (_, recovered) = Journal::open(disk, driven(2, BOOT), written[150].0).unwrap();
     assert_eq!(records(&recovered), written[151..]);
 }
