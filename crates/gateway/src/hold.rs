@@ -107,8 +107,11 @@ impl Hold {
     ) -> Result<Hold, Refusal> {
         let relay = admitted.relay().clone();
         let worst = hold.worst();
-        let facts =
-            CallFacts { endpoint: call.endpoint(), stream: call.stream(), end_user: call.end_user().map(str::to_owned) };
+        let facts = CallFacts {
+            endpoint: call.endpoint(),
+            stream: call.stream(),
+            end_user: call.end_user().map(str::to_owned),
+        };
         let intent = intent(admitted.caller(), &hold, &plan.candidates()[0], &facts, &label);
         let room = match relay.begin(intent) {
             Ok(room) => room,

@@ -37,7 +37,9 @@ pub use journaled::{IntentRecord, LeaseRecord, PAYLOAD_BYTES_MAX, Record, Resolv
 pub use resource::{Defaults, Network, ProjectPath, Resources, Temperature};
 pub use secret::{MasterKeySource, NewSecret};
 pub use store::Store;
-pub use usage::{Ending, PostedSum, RestoredAccount, UsageBy, UsageGroup, UsageQuery, UsageRecord, UsageReport, UsageSums};
+pub use usage::{
+    Ending, PostedSum, RestoredAccount, UsageBy, UsageGroup, UsageQuery, UsageRecord, UsageReport, UsageSums,
+};
 
 #[cfg(test)]
 mod tests;

@@ -4,8 +4,8 @@ use base::Secret;
 use rusqlite::{OptionalExtension, params};
 
 use super::{Action, Before, Table, Work, compare, to_json};
-use crate::resource::{KeyResource, ProjectPath, ProjectResource, TenantResource};
 use crate::entries::wallet;
+use crate::resource::{KeyResource, ProjectPath, ProjectResource, TenantResource};
 use crate::secret::{NewSecret, SecretHash, generate};
 use crate::{Kind, StoreError};
 

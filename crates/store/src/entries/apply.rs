@@ -87,8 +87,7 @@ impl Batch {
         for attempt in &self.voids {
             entries.take_open_hold(row_number(*attempt)?)?;
         }
-        let mut open: Vec<&IntentRecord> =
-            self.intents.values().filter(|intent| !self.ends(intent.attempt)).collect();
+        let mut open: Vec<&IntentRecord> = self.intents.values().filter(|intent| !self.ends(intent.attempt)).collect();
         open.sort_unstable_by_key(|intent| intent.attempt);
         for intent in open {
             // Given again after it ended: a hold must not come back.

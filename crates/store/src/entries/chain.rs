@@ -65,8 +65,12 @@ impl Rows {
             return self.canonical.digest();
         }
         let ends = self.starts.iter().skip(1).map(|(_, start)| *start).chain([self.canonical.bytes.len()]);
-        let mut rows: Vec<(i64, &[u8])> =
-            self.starts.iter().zip(ends).map(|((key, start), end)| (*key, &self.canonical.bytes[*start..end])).collect();
+        let mut rows: Vec<(i64, &[u8])> = self
+            .starts
+            .iter()
+            .zip(ends)
+            .map(|((key, start), end)| (*key, &self.canonical.bytes[*start..end]))
+            .collect();
         rows.sort_unstable();
         let mut hasher = Hasher::new();
         for (_, row) in rows {
@@ -118,8 +122,7 @@ pub(super) struct Head {
 }
 
 /// The columns of [`Block`] and its hash.
-pub(super) const COLUMNS: &str =
-    "number, applied, usages, resolutions, credits, names, content, holds, leases, hash";
+pub(super) const COLUMNS: &str = "number, applied, usages, resolutions, credits, names, content, holds, leases, hash";
 
 impl Head {
     /// Before the first block.

@@ -74,8 +74,11 @@ impl Rollups {
             }
             statement.raw_execute()?;
         }
-        let mut end_users: Vec<_> =
-            self.end_users.iter().flat_map(|(key, users)| users.iter().map(move |(user, sums)| (key, user, sums))).collect();
+        let mut end_users: Vec<_> = self
+            .end_users
+            .iter()
+            .flat_map(|(key, users)| users.iter().map(move |(user, sums)| (key, user, sums)))
+            .collect();
         end_users.sort_unstable_by_key(|(key, user, _)| (**key, user.as_str()));
         let mut statement = transaction.prepare_cached(&ADD_END_USER)?;
         for ([tenant, bucket], user, Delta(sums)) in end_users {

@@ -98,11 +98,7 @@ impl Entries<'_> {
 
     /// Ends an unknown attempt, whose row of usage is there: the charge is added and the hold taken off. Says whether
     /// that was new.
-    pub(super) fn resolution(
-        &mut self,
-        resolved: &ResolvedRecord,
-        intent: &IntentRecord,
-    ) -> Result<bool, StoreError> {
+    pub(super) fn resolution(&mut self, resolved: &ResolvedRecord, intent: &IntentRecord) -> Result<bool, StoreError> {
         let attempt = row_number(resolved.attempt)?;
         // No charge above its hold: what exceeds it is the operator's.
         let charged = resolved.charged.min(intent.worst);

@@ -27,8 +27,7 @@ pub enum CreditKind {
 }
 
 impl CreditKind {
-    const ALL: [CreditKind; 4] =
-        [CreditKind::TopUp, CreditKind::Refund, CreditKind::Adjustment, CreditKind::Opening];
+    const ALL: [CreditKind; 4] = [CreditKind::TopUp, CreditKind::Refund, CreditKind::Adjustment, CreditKind::Opening];
 
     /// The name in lists and commands.
     #[must_use]
@@ -136,9 +135,9 @@ pub(crate) fn cap(connection: &Connection, tenant: &TenantId) -> Result<Money, S
 fn used(connection: &Connection, tenant: &TenantId) -> Result<[Money; 2], StoreError> {
     let sql = "SELECT sum(charged), sum(unresolved) FROM rollup
         WHERE tenant = (SELECT number FROM name WHERE text = ?1)";
-    let sums = connection.prepare_cached(sql)?.query_row([tenant.as_str()], |row| {
-        Ok([row.get::<_, Option<i64>>(0)?, row.get::<_, Option<i64>>(1)?])
-    })?;
+    let sums = connection
+        .prepare_cached(sql)?
+        .query_row([tenant.as_str()], |row| Ok([row.get::<_, Option<i64>>(0)?, row.get::<_, Option<i64>>(1)?]))?;
     Ok(sums.map(|sum| Money::from_nanos(sum.unwrap_or(0).max(0))))
 }
 
@@ -260,11 +259,7 @@ fn wallet_number(connection: &Connection, tenant: &TenantId) -> Result<Option<i6
 }
 
 /// Amount and kind of what a reference stands for.
-fn by_reference(
-    connection: &Connection,
-    tenant: &TenantId,
-    reference: &str,
-) -> Result<Option<(i64, i64)>, StoreError> {
+fn by_reference(connection: &Connection, tenant: &TenantId, reference: &str) -> Result<Option<(i64, i64)>, StoreError> {
     let sql = "SELECT nanos, kind FROM credit
         WHERE tenant = (SELECT number FROM name WHERE text = ?1) AND reference = ?2";
     let mut statement = connection.prepare_cached(sql)?;

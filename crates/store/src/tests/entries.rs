@@ -216,9 +216,8 @@ fn only_what_is_old_is_due() {
     let old = UsageRecord { at: Timestamp::from_seconds(START - 86_401), ..unknown(1) };
     let other = UsageRecord { tenant: TenantId::new("beta").unwrap(), ..unknown(2) };
     bench.store.apply_records([Record::Settled(old), Record::Settled(other), intent(3)], 1).unwrap();
-    let sequences = |holds: Vec<crate::OpenHold>| -> Vec<u64> {
-        holds.iter().map(|hold| hold.intent.attempt.sequence).collect()
-    };
+    let sequences =
+        |holds: Vec<crate::OpenHold>| -> Vec<u64> { holds.iter().map(|hold| hold.intent.attempt.sequence).collect() };
     assert_eq!(sequences(bench.store.due_holds(Timestamp::from_seconds(START - 86_400)).unwrap()), [1]);
     assert_eq!(sequences(bench.store.holds(&acme()).unwrap()), [1, 3]);
     let hold = &bench.store.holds(&acme()).unwrap()[0];

@@ -5,9 +5,7 @@ use ledger::{Amounts, Resource};
 use proptest::prelude::*;
 use wire::{Endpoint, Usage};
 
-use crate::{
-    Ending, IntentRecord, LeaseRecord, PAYLOAD_BYTES_MAX, ProjectPath, Record, ResolvedRecord, UsageRecord,
-};
+use crate::{Ending, IntentRecord, LeaseRecord, PAYLOAD_BYTES_MAX, ProjectPath, Record, ResolvedRecord, UsageRecord};
 
 fn attempts() -> impl Strategy<Value = AttemptId> {
     (0..1_u64 << 23, 0..1_u64 << 40).prop_map(|(epoch, sequence)| AttemptId { epoch, sequence })

@@ -220,8 +220,10 @@ fn a_doubt_names_the_table_and_the_row() {
     assert!(doubts().iter().any(|doubt| doubt.table == "usage" && doubt.row == attempt.to_string()), "{:?}", doubts());
     edit(&format!("UPDATE usage SET record = substr(record, 1, length(record) - 1) WHERE attempt = {attempt}"));
     sound(&bench);
-    edit("UPDATE rollup SET charged = charged + 1 WHERE (tenant, bucket, project, key, model) =
-        (SELECT tenant, bucket, project, key, model FROM rollup LIMIT 1)");
+    edit(
+        "UPDATE rollup SET charged = charged + 1 WHERE (tenant, bucket, project, key, model) =
+        (SELECT tenant, bucket, project, key, model FROM rollup LIMIT 1)",
+    );
     let found = doubts();
     assert!(found.len() == 1 && found[0].table == "rollup" && found[0].what.contains("charged is"), "{found:?}");
 }

@@ -39,8 +39,7 @@ fn what_was_charged_before_is_not_taken_from_the_wallet() {
     let wallet = bench.store.wallet(&acme()).unwrap().unwrap();
     assert_eq!((wallet.cap.nanos(), wallet.balance().nanos()), (12_468, 10_000 - 1_234));
     bench.apply(&with_wallet());
-    let kinds: Vec<CreditKind> =
-        bench.store.credits(&acme()).unwrap().iter().map(|entry| entry.credit.kind).collect();
+    let kinds: Vec<CreditKind> = bench.store.credits(&acme()).unwrap().iter().map(|entry| entry.credit.kind).collect();
     assert_eq!(kinds, [CreditKind::Opening, CreditKind::TopUp], "opened once");
     sound(&bench);
 }

@@ -12,6 +12,6 @@ pub(crate) use sums::{BUCKET_MICROS, COLUMNS, Delta, SUMS};
 
 pub use posted::PostedSum;
 pub use record::{Ending, UsageRecord};
-pub use restored::RestoredAccount;
 pub use report::{UsageBy, UsageGroup, UsageQuery, UsageReport};
+pub use restored::RestoredAccount;
 pub use sums::UsageSums;

@@ -49,11 +49,8 @@ impl Delta {
         let usage = &record.usage;
         // What counts against limits is never more than was held, as the ledger has it.
         let charged_tokens = usage.input.saturating_add(usage.output).min(record.held_tokens);
-        let held = if record.ending == Ending::Unknown {
-            [record.held.nanos(), units(record.held_tokens)]
-        } else {
-            [0, 0]
-        };
+        let held =
+            if record.ending == Ending::Unknown { [record.held.nanos(), units(record.held_tokens)] } else { [0, 0] };
         Delta([
             record.charged.nanos(),
             units(charged_tokens),

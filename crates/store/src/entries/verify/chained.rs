@@ -85,7 +85,8 @@ impl Check<'_> {
             self.content(&block, &head);
             head = Head::of(&block, hash);
         }
-        let beyond: Vec<i64> = self.names.keys().copied().filter(|number| *number > head.names || *number < 1).collect();
+        let beyond: Vec<i64> =
+            self.names.keys().copied().filter(|number| *number > head.names || *number < 1).collect();
         for number in beyond {
             self.doubt("name", number, "no block has it");
         }
@@ -109,7 +110,8 @@ impl Check<'_> {
             self.doubt(table, format!("block {}", block.number), "rows of this block are missing");
         }
         let mut names = Canonical::default();
-        for number in head.names.saturating_add(1)..=block.names.min(head.names.saturating_add(self.names.len() as i64)) {
+        for number in head.names.saturating_add(1)..=block.names.min(head.names.saturating_add(self.names.len() as i64))
+        {
             let text = self.names.get(&number).map(String::as_bytes);
             crate::entries::rows::canonical_name(&mut names, number, text.unwrap_or_default());
         }
