@@ -74,7 +74,7 @@ fn account_figures(ledger: &Ledger, account: &Account, now: Timestamp) -> Figure
         period: BudgetPeriod::Month,
         limit: month.tokens_limit,
         posted: month.posted.tokens,
-        held: month.held.tokens,
+        held: month.held_in_all().tokens,
         resets_at: month.resets_at,
     };
     let budgets: Vec<BalanceFigure<Money>> = balances
@@ -86,7 +86,7 @@ fn account_figures(ledger: &Ledger, account: &Account, now: Timestamp) -> Figure
             period: balance.period,
             limit: balance.usd_limit,
             posted: balance.posted.usd,
-            held: balance.held.usd,
+            held: balance.held_in_all().usd,
             resets_at: balance.resets_at,
         })
         .collect();

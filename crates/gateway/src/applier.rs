@@ -110,10 +110,8 @@ impl Shared {
     fn await_round(&self) -> bool {
         let orders = self.orders.lock().expect("no panic while orders are given");
         let idle = |orders: &mut Orders| !orders.stopping && orders.rounds_wanted <= orders.rounds_begun;
-        let (mut orders, _) = self
-            .ordered
-            .wait_timeout_while(orders, BATCH_INTERVAL, idle)
-            .expect("no panic while orders are given");
+        let (mut orders, _) =
+            self.ordered.wait_timeout_while(orders, BATCH_INTERVAL, idle).expect("no panic while orders are given");
         orders.rounds_begun += 1;
         orders.stopping
     }

@@ -109,8 +109,11 @@ impl Hold {
         let worst = hold.worst();
         // The ledger's time, not the clock's: a record belongs to the periods in which it is held.
         let label = Label { at: hold.granted_at(), ..label };
-        let facts =
-            CallFacts { endpoint: call.endpoint(), stream: call.stream(), end_user: call.end_user().map(str::to_owned) };
+        let facts = CallFacts {
+            endpoint: call.endpoint(),
+            stream: call.stream(),
+            end_user: call.end_user().map(str::to_owned),
+        };
         let intent = intent(admitted.caller(), &hold, &plan.candidates()[0], &facts, &label);
         let room = match relay.begin(intent) {
             Ok(room) => room,

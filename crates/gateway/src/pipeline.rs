@@ -20,10 +20,10 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 use wire::Route;
 
+use crate::admit::admit;
 use crate::answer::{self, AnswerBody, MeteredStream};
 use crate::authenticate::{Caller, authenticate};
 use crate::forward::forward;
-use crate::admit::admit;
 use crate::hold::Label;
 use crate::relay::Relay;
 use crate::reserve::reserve;

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use base::{AttemptId, KeyId, Money, TenantId, Timestamp};
 use journal::Recovered;
 use ledger::{Amounts, Entry, Lease};
-use store::{Account, Directory, Ending, IntentRecord, LeaseRecord, LiveTenant, ProjectPath, Record, Store, UsageRecord};
+use store::{
+    Account, Directory, Ending, IntentRecord, LeaseRecord, LiveTenant, ProjectPath, Record, Store, UsageRecord,
+};
 
 use crate::authenticate::Path;
 use crate::books::{Books, indexes};

@@ -81,7 +81,7 @@ fn account_figures(relay: &Relay, path: &[std::sync::Arc<Account>], now: Timesta
         period: BudgetPeriod::Month,
         limit: month.tokens_limit,
         posted: month.posted.tokens,
-        held: month.held.tokens,
+        held: month.held_in_all().tokens,
         resets_at: month.resets_at,
     };
     let told = |balance: &&PeriodBalance| balance.usd_limit.is_some() || balance.period == BudgetPeriod::Month;
@@ -94,7 +94,7 @@ fn account_figures(relay: &Relay, path: &[std::sync::Arc<Account>], now: Timesta
             period: balance.period,
             limit: balance.usd_limit,
             posted: balance.posted.usd,
-            held: balance.held.usd,
+            held: balance.held_in_all().usd,
             resets_at: balance.resets_at,
         })
         .collect();

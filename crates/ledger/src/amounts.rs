@@ -36,6 +36,13 @@ impl Amounts {
         Amounts { usd: self.usd.min(other.usd), tokens: self.tokens.min(other.tokens) }
     }
 
+    /// Each resource's sum, as far as it can be counted.
+    #[must_use]
+    pub fn saturating_add(self, other: Amounts) -> Amounts {
+        let usd = self.usd.checked_add(other.usd).unwrap_or(Money::MAX);
+        Amounts { usd, tokens: self.tokens.saturating_add(other.tokens) }
+    }
+
     /// Each resource's difference, zero where `other` is larger.
     #[must_use]
     pub const fn saturating_sub(self, other: Amounts) -> Amounts {

@@ -40,6 +40,14 @@ pub struct PeriodBalance {
     pub tokens_leased: Option<u64>,
 }
 
+impl PeriodBalance {
+    /// Everything that is neither charged nor free.
+    #[must_use]
+    pub fn held_in_all(&self) -> Amounts {
+        self.held.saturating_add(self.lost)
+    }
+}
+
 /// All sums of one account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountBalances {

@@ -150,9 +150,8 @@ impl Round {
             waiting.leave(ticket);
             waiting.enter(account, ticket)?;
         }
-        if waiting.head(account) == Some(ticket) {
-            self.open.retain(|open| *open != account);
-        }
+        // The oldest of all heads that were open is the head wherever it goes, if anything is open there.
+        self.open.retain(|open| *open != account);
         Ok(())
     }
 }

@@ -279,7 +279,8 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
     fn balance(period: BudgetPeriod, limit: u32, posted: u32, held: u32) -> BalanceFigure<Money> {
-        let resets_at = (period != BudgetPeriod::Total).then(|| NOW.saturating_add(Duration::from_secs(3_600)));
+        let is_endless = matches!(period, BudgetPeriod::Total | BudgetPeriod::Wallet);
+        let resets_at = (!is_endless).then(|| NOW.saturating_add(Duration::from_secs(3_600)));
         let usd = Money::from_usd;
         BalanceFigure { period, limit: Some(usd(limit)), posted: usd(posted), held: usd(held), resets_at }
     }
@@ -312,6 +313,14 @@ mod tests {
             let out = figures(&[requests(60, 60)], None, &budgets, suspended, NOW);
             assert!(out.is_blocked && out.blocked_until.is_none(), "{out:?}");
         }
+    }
+
+    #[test]
+    fn an_empty_wallet_blocks_by_its_name() {
+        let out = figures(&[], None, &[balance(BudgetPeriod::Wallet, 5, 4, 1)], false, NOW);
+        assert_eq!((out.is_blocked, out.blocked_until.is_none()), (true, true));
+        assert_eq!(out.blocked_by, ["wallet"]);
+        assert_eq!(out.quota.budget_usd, Some(Money::from_usd(5)));
     }
 
     #[test]

@@ -230,3 +230,16 @@ proptest! {
         prop_assert_eq!(&meter(&bytes, &cuts, true).forwarded, &bytes);
     }
 }
+
+#[test]
+fn a_usage_event_that_the_end_cut_off_says_nothing() {
+    let text = b"data: {\"choices\":[{\"delta\":{\"content\":\"x\"}}]}\n\n";
+    let usage = b"data: {\"choices\":[],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":7}}";
+    for end in 0..usage.len() {
+        let seen = meter(&[text.as_slice(), &usage[..end]].concat(), &[], true);
+        assert_eq!((seen.usage, seen.fault, seen.text.as_str()), (None, None, "x"), "cut after {end} bytes");
+    }
+    // Garbled in the middle of a stream it is a reason to doubt.
+    let seen = meter(&[&usage[..40], b"\n\n", text].concat(), &[], true);
+    assert_eq!((seen.usage, seen.fault), (None, Some(UsageFault::Malformed)));
+}

@@ -211,6 +211,8 @@ fn restored_leases_count_in_their_period_and_never_above_the_limit() {
     let lost = ledger.lose_unused_leases_of(account);
     assert_eq!(lost.iter().map(|lost| lost.amount).collect::<Vec<_>>(), [20_000_000_000]);
     assert_eq!(ledger.lost().collect::<Vec<_>>(), lost);
+    let month = *ledger.balances(account, april).of(BudgetPeriod::Month);
+    assert_eq!((month.held, month.held_in_all()), (crate::Amounts::ZERO, super::table::amounts("20.00")));
     ledger.assert_invariants();
     // A lease that was written under a higher limit.
     let mut ledger = leased(100, 10);
