@@ -72,6 +72,16 @@ fn what_begins_and_ends_within_a_batch_is_never_held() {
 }
 
 #[test]
+fn an_intent_given_again_after_its_end_is_not_held() {
+    let bench = bench();
+    for record in [intent(1), Record::Settled(record(1, START)), intent(1)] {
+        bench.store.apply_records([record], 1).unwrap();
+    }
+    assert_eq!((held(&bench), sums(&bench).calls), (vec![], 1));
+    sound(&bench);
+}
+
+#[test]
 fn a_void_drops_an_intent_but_never_what_may_have_cost_something() {
     let bench = bench();
     bench.store.apply_records([intent(1), intent(2)], 1).unwrap();

@@ -143,6 +143,20 @@ impl Intruder {
         edited
     }
 
+    /// A row for any key and in any block, as somebody would add one.
+    fn added(&mut self, table: &str, mut row: Row) -> Row {
+        if ["usage", "resolution", "credit"].contains(&table) {
+            let Value::Integer(key) = row[0] else { panic!("keys are numbers") };
+            row[0] = Value::Integer(key + self.random.i64(1..1_000));
+            let blocks = self.rows("block");
+            row[1] = blocks[self.random.usize(..blocks.len())][0].clone();
+        }
+        if table == "credit" {
+            row[7] = Value::Null;
+        }
+        row
+    }
+
     /// Changes one thing, asks `found`, and puts it back. `false` when the file did not take the change.
     fn change(&mut self, found: &dyn Fn() -> bool) -> Option<(String, bool)> {
         let (table, keys) = TABLES[self.random.usize(..TABLES.len())];
@@ -156,7 +170,8 @@ impl Intruder {
                 assert!(self.insert(table, &row));
                 Some(told)
             }
-            1 => {
+            1 | 2 => {
+                let edited = self.added(table, edited);
                 if !self.insert(table, &edited) {
                     return None;
                 }

@@ -1,6 +1,6 @@
 //! The blocks in their order: each with its rows, and with the block before.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use blake3::Hasher;
 use rusqlite::{CachedStatement, OptionalExtension};
@@ -8,6 +8,9 @@ use rusqlite::{CachedStatement, OptionalExtension};
 use super::Check;
 use crate::StoreError;
 use crate::entries::chain::{self, Block, Canonical, Digest, Head};
+
+/// The tables whose rows belong to blocks, in the order of their hashes.
+const TABLES: [&str; 3] = ["usage", "resolution", "credit"];
 
 /// Hashes rows into the blocks that they belong to. A block is closed with its last row, so that only few are open.
 pub(super) struct Contents<'a> {
@@ -44,13 +47,24 @@ impl<'a> Contents<'a> {
         Ok(None)
     }
 
-    /// The hashes of the blocks that have all their rows. Others have none, so that they are found.
-    pub(super) fn finish(self) -> HashMap<i64, Digest> {
-        self.closed
+    /// The hashes of the blocks that have all their rows; and the others, with their rows and how many were written.
+    pub(super) fn finish(self) -> (HashMap<i64, Digest>, Vec<(i64, i64, i64)>) {
+        let open = self.open.into_iter().map(|(block, (_, rows, expected))| (block, rows, expected));
+        (self.closed, open.collect())
     }
 }
 
 impl Check<'_> {
+    /// Keeps the hashes of one table's rows, and tells which blocks have too few or too many.
+    pub(super) fn gather(&mut self, place: usize, contents: Contents<'_>) {
+        let (closed, open) = contents.finish();
+        self.contents[place] = closed;
+        for (block, rows, expected) in open {
+            let what = format!("it has {rows} rows of {}, and {expected} were written", TABLES[place]);
+            self.doubt("block", block, what);
+        }
+    }
+
     /// Reads the dictionary.
     pub(super) fn names(&mut self) -> Result<(), StoreError> {
         let mut statement = self.view.prepare_cached("SELECT number, text FROM name ORDER BY number")?;
@@ -95,19 +109,11 @@ impl Check<'_> {
 
     /// Compares the rows of a block with what was written.
     fn content(&mut self, block: &Block, head: &Head) {
-        let empty = *blake3::hash(&[]).as_bytes();
-        let counts = [block.usages, block.resolutions, block.credits];
-        let mut tables = [empty; 4];
-        let mut missing = HashSet::new();
-        for (place, table) in ["usage", "resolution", "credit"].into_iter().enumerate() {
-            let found = self.contents[place].remove(&block.number);
-            if found.is_none() && counts[place] != 0 {
-                missing.insert(table);
+        let mut tables = [*blake3::hash(&[]).as_bytes(); 4];
+        for (table, contents) in tables.iter_mut().zip(&mut self.contents) {
+            if let Some(found) = contents.remove(&block.number) {
+                *table = found;
             }
-            tables[place] = found.unwrap_or(empty);
-        }
-        for table in missing {
-            self.doubt(table, format!("block {}", block.number), "rows of this block are missing");
         }
         let mut names = Canonical::default();
         for number in head.names.saturating_add(1)..=block.names.min(head.names.saturating_add(self.names.len() as i64))

@@ -32,7 +32,7 @@ impl Check<'_> {
             self.usage(attempt, tenant, record);
             self.step();
         }
-        self.contents[0] = contents.finish();
+        self.gather(0, contents);
         Ok(())
     }
 
@@ -90,7 +90,7 @@ impl Check<'_> {
             }
             self.resolution(numbers)?;
         }
-        self.contents[1] = contents.finish();
+        self.gather(1, contents);
         Ok(())
     }
 
@@ -132,7 +132,7 @@ impl Check<'_> {
                 self.doubt("credit", numbers[0], what);
             }
         }
-        self.contents[2] = contents.finish();
+        self.gather(2, contents);
         Ok(())
     }
 
