@@ -194,7 +194,12 @@ impl Running {
     ///
     /// # Errors
     /// [`ResolveError`]; nothing is changed then.
-    pub async fn resolve(&self, attempt: AttemptId, decision: Decision, reason: &str) -> Result<Settlement, ResolveError> {
+    pub async fn resolve(
+        &self,
+        attempt: AttemptId,
+        decision: Decision,
+        reason: &str,
+    ) -> Result<Settlement, ResolveError> {
         self.relay.resolve(attempt, decision, reason).await
     }
 
