@@ -46,20 +46,13 @@ impl<'a> Contents<'a> {
         }
         Ok(None)
     }
-
-    /// The hashes of the blocks that have all their rows; and the others, with their rows and how many were written.
-    pub(super) fn finish(self) -> (HashMap<i64, Digest>, Vec<(i64, i64, i64)>) {
-        let open = self.open.into_iter().map(|(block, (_, rows, expected))| (block, rows, expected));
-        (self.closed, open.collect())
-    }
 }
 
 impl Check<'_> {
     /// Keeps the hashes of one table's rows, and tells which blocks have too few or too many.
     pub(super) fn gather(&mut self, place: usize, contents: Contents<'_>) {
-        let (closed, open) = contents.finish();
-        self.contents[place] = closed;
-        for (block, rows, expected) in open {
+        self.contents[place] = contents.closed;
+        for (block, (_, rows, expected)) in contents.open {
             let what = format!("it has {rows} rows of {}, and {expected} were written", TABLES[place]);
             self.doubt("block", block, what);
         }
