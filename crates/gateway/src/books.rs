@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use admit::{Admission, Breach, Pass, Tightest};
 use base::{AccountIndex, AccountMap, AttemptId, Budgets, Moment, Money, Timestamp};
 use ledger::waiting::{Full, Ticket, Waiting};
-use ledger::{AccountConfig, Ending, Entry, Hold, LeasePolicy, Ledger, PostedBalance, Settlement};
+use ledger::{AccountConfig, Ending, Entry, Hold, LeasePolicy, Ledger, Lost, PostedBalance, Settlement};
 use smallvec::SmallVec;
 use store::Account;
 use tokio::sync::Notify;
@@ -83,9 +83,17 @@ impl Books {
         }
     }
 
-    /// After a loss of power: what is leased and unused may have been spent. Says how many leases are concerned.
-    pub(crate) fn lose_unused_leases(&self) -> usize {
-        (0..SHARDS).map(|shard| self.shard(AccountIndex(shard as u32)).ledger.lose_unused_leases().len()).sum()
+    /// After a loss of power: what is leased and unused may have been spent.
+    pub(crate) fn lose_unused_leases(&self) {
+        for shard in 0..SHARDS {
+            self.shard(AccountIndex(shard as u32)).ledger.lose_unused_leases();
+        }
+    }
+
+    /// What is lost of the leases of the last account of a path.
+    pub(crate) fn lost(&self, path: &Path) -> Vec<Lost> {
+        let account = path.last().expect("a path has a tenant at least").index;
+        self.shard(path[0].index).ledger.lost().filter(|lost| lost.account == account).collect()
     }
 
     /// A fresh attempt id, made before anything is written.

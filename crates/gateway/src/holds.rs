@@ -8,6 +8,7 @@ use journal::NoRoom;
 use ledger::{Amounts, Ending, Settlement};
 use store::{HoldState, OpenHold, Record, ResolvedRecord, StoreError};
 use thiserror::Error;
+use tokio::time::Instant;
 
 use crate::books::SHARDS;
 use crate::relay::Relay;
@@ -101,12 +102,22 @@ impl Relay {
     }
 }
 
-/// Ends holds whose deadline has passed, as the settings say, until the relay is gone.
+/// Ends holds whose deadline has passed, as the settings say, until the relay is gone; and frees what was lost to a
+/// power failure when this process has waited as long for somebody to say that it was spent.
 pub(crate) async fn watch_deadlines(relay: std::sync::Weak<Relay>) {
+    let started = Instant::now();
     loop {
         let Some(relay) = relay.upgrade() else { return };
-        let interval = LOOK_INTERVAL.min(relay.settings.hold_deadline);
+        let deadline = relay.settings.hold_deadline;
+        let interval = LOOK_INTERVAL.min(deadline);
         end_due(&relay).await;
+        if started.elapsed() >= deadline {
+            match relay.release_lost() {
+                Ok(0) => {}
+                Ok(leases) => tracing::warn!(leases, "what was lost to a power failure is free again"),
+                Err(error) => tracing::error!(%error, "what was lost to a power failure stays so"),
+            }
+        }
         drop(relay);
         tokio::time::sleep(interval).await;
     }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use base::ScopeLevel;
-use journal::NoRoom;
-use ledger::Lease;
+use journal::{NoRoom, Position};
+use ledger::{Lease, Lost};
 use store::{Account, LeaseRecord, ProjectPath, Record};
 
 use crate::authenticate::Path;
@@ -19,9 +19,7 @@ impl Relay {
         let mut written = None;
         for lease in leases {
             let Some(record) = record(path, lease) else { continue };
-            let mut payload = Vec::with_capacity(128);
-            let kind = Record::Leased(record).encode(&mut payload);
-            written = Some(self.journal.append(kind, &payload)?);
+            written = Some(self.append_lease(record)?);
         }
         if let Some(written) = written {
             self.journal.wait_durable(written).await?;
@@ -34,13 +32,63 @@ impl Relay {
     }
 }
 
+impl Relay {
+    /// Writes down what is lost, so that it stays so at every later start. Durable when it returns.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(crate) async fn note_lost(&self) -> Result<(), NoRoom> {
+        let lost = self.lost.lock().expect("no panic while losses are listed").clone();
+        let mut written = None;
+        for record in lost.iter().filter_map(|(path, lost)| lost_record(path, lost)) {
+            written = Some(self.append_lease(record)?);
+        }
+        if let Some(written) = written {
+            self.journal.wait_durable(written).await?;
+        }
+        Ok(())
+    }
+
+    /// Frees what was lost: nobody came to say that it was spent.
+    ///
+    /// # Errors
+    /// When that cannot be written; what was freed before stays free.
+    pub(crate) fn release_lost(&self) -> Result<usize, NoRoom> {
+        let mut lost = self.lost.lock().expect("no panic while losses are listed");
+        let released = lost.len();
+        while let Some((path, one)) = lost.last() {
+            if let Some(record) = lost_record(path, &Lost { amount: 0, ..*one }) {
+                self.append_lease(record)?;
+            }
+            let mut shard = self.books.shard(path[0].index);
+            shard.ledger.release_lost(one.account, one.period, one.resource);
+            drop(shard);
+            lost.pop();
+        }
+        Ok(released)
+    }
+
+    fn append_lease(&self, record: LeaseRecord) -> Result<Position, NoRoom> {
+        let mut payload = Vec::with_capacity(128);
+        let kind = Record::Leased(record).encode(&mut payload);
+        self.journal.append(kind, &payload)
+    }
+}
+
+/// What is lost of a lease now, by the names of its account.
+fn lost_record(path: &Path, lost: &Lost) -> Option<LeaseRecord> {
+    let Lost { account, period, starts, resource, amount } = *lost;
+    let lease = record(path, &Lease { account, period, starts, resource, up_to: 0 })?;
+    Some(LeaseRecord { lost: Some(amount), ..lease })
+}
+
 /// A lease by the names of its account.
 fn record(path: &Path, lease: &Lease) -> Option<LeaseRecord> {
     let account = path.iter().find(|account| account.index == lease.account)?;
     let (project, key) = names(account)?;
     let tenant = base::TenantId::new(&path[0].name).ok()?;
     let Lease { period, starts, resource, up_to, .. } = *lease;
-    Some(LeaseRecord { tenant, project, key, period, starts, resource, up_to })
+    Some(LeaseRecord { tenant, project, key, period, starts, resource, up_to, lost: None })
 }
 
 /// The project and the key that name an account within its tenant.

@@ -6,9 +6,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use base::{AttemptId, KeyId, Money, TenantId, Timestamp};
+use base::{AccountIndex, AttemptId, KeyId, Money, TenantId, Timestamp};
 use journal::Recovered;
-use ledger::{Amounts, Entry, Lease};
+use ledger::{Amounts, Entry, Lease, Lost};
 use store::{
     Account, Directory, Ending, IntentRecord, LeaseRecord, LiveTenant, ProjectPath, Record, Store, UsageRecord,
 };
@@ -18,14 +18,14 @@ use crate::books::{Books, indexes};
 use crate::running::StartError;
 
 /// What was found.
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Default)]
 pub(crate) struct Restored {
     /// Records at the end of the journal that the store does not have yet.
     pub(crate) records: usize,
     /// Attempts without an end.
     pub(crate) unresolved: usize,
-    /// Leases of which the unused part counts as lost, because the machine lost its memory.
-    pub(crate) lost: usize,
+    /// The unused parts of leases that count as lost, because the machine lost its memory then or earlier.
+    pub(crate) lost: Vec<(Path, Lost)>,
 }
 
 /// Restores the books. The journal is not changed.
@@ -42,7 +42,7 @@ pub(crate) fn restore(
     for restored in store.restored_accounts(directory, now)? {
         books.restore(restored.tenant, restored.account, restored.posted);
     }
-    let mut replay = Replay { books, names: Names::new(directory), restored: Restored::default() };
+    let mut replay = Replay { books, names: Names::new(directory), records: 0, leased: HashMap::new() };
     for lease in store.leases()? {
         replay.leased(&lease);
     }
@@ -57,23 +57,27 @@ pub(crate) fn restore(
     if let Some(error) = unreadable {
         return Err(error.into());
     }
-    let mut restored = replay.restored;
-    restored.unresolved = books.open_holds();
     if recovered.power_lost() {
-        restored.lost = books.lose_unused_leases();
+        books.lose_unused_leases();
     }
-    Ok(restored)
+    let lost = replay.leased.values().flat_map(|path| {
+        let lost = books.lost(path);
+        lost.into_iter().map(move |lost| (path.clone(), lost))
+    });
+    Ok(Restored { records: replay.records, unresolved: books.open_holds(), lost: lost.collect() })
 }
 
 struct Replay<'a> {
     books: &'a Books,
     names: Names<'a>,
-    restored: Restored,
+    records: usize,
+    /// The paths to the accounts that have leases.
+    leased: HashMap<AccountIndex, Path>,
 }
 
 impl Replay<'_> {
     fn record(&mut self, record: &Record) {
-        self.restored.records += 1;
+        self.records += 1;
         match record {
             Record::Intent(intent) => self.held(intent),
             Record::Settled(usage) if usage.ending == Ending::Unknown => {}
@@ -118,9 +122,13 @@ impl Replay<'_> {
             base::ScopeLevel::Tenant
         };
         let Some(account) = path.last().filter(|account| account.level == level) else { return };
-        let LeaseRecord { period, starts, resource, up_to, .. } = *record;
-        let lease = Lease { account: account.index, period, starts, resource, up_to };
-        self.books.replay(&path, &Entry::Leased(lease));
+        let account = account.index;
+        let LeaseRecord { period, starts, resource, up_to, lost, .. } = *record;
+        self.books.replay(&path, &Entry::Leased(Lease { account, period, starts, resource, up_to }));
+        if let Some(amount) = lost {
+            self.books.replay(&path, &Entry::Lost(Lost { account, period, starts, resource, amount }));
+        }
+        self.leased.insert(account, path);
     }
 }
 

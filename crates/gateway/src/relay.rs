@@ -1,12 +1,14 @@
 //! What all calls share: the directory, the books, the upstreams, the journal, the clock.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use base::Refusal;
 use journal::{Durability, Journal, Position};
+use ledger::Lost;
 use store::{Directory, Store};
 
 use crate::applier::Applier;
+use crate::authenticate::Path;
 use crate::books::Books;
 use crate::clock::Clock;
 use crate::settings::Settings;
@@ -22,6 +24,8 @@ pub(crate) struct Relay {
     pub(crate) upstreams: Upstreams,
     pub(crate) journal: Journal,
     pub(crate) applier: Applier,
+    /// What counts as lost since a loss of power, by the path to its account.
+    pub(crate) lost: Mutex<Vec<(Path, Lost)>>,
     pub(crate) clock: Clock,
     pub(crate) tasks: Tasks,
 }

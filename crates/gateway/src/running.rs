@@ -1,7 +1,7 @@
 //! Starting the relay, asking it things while it runs, and stopping it without losing a record.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use base::{AttemptId, TenantId};
 use bytes::Bytes;
@@ -46,6 +46,9 @@ pub enum StartError {
     /// The journal cannot be opened, and nothing may be spent without it.
     #[error(transparent)]
     Journal(#[from] journal::OpenError),
+    /// The journal cannot be written.
+    #[error(transparent)]
+    NoRoom(#[from] journal::NoRoom),
     /// The journal cannot be read.
     #[error("the journal cannot be read: {0}")]
     Recovery(#[from] journal::ReadError),
@@ -96,11 +99,13 @@ pub async fn start(
     let clock = Clock::new(seeds);
     let books = Books::new(epoch, settings.reserve_waiting_max);
     let restored = recover::restore(&books, &store, &directory, &recovered, clock.now())?;
-    if restored.records > 0 || restored.unresolved > 0 || restored.lost > 0 {
-        tracing::info!(?restored, "the last process did not end in peace; its journal was read");
+    if !recovered.clean() || restored.unresolved > 0 {
+        let recover::Restored { records, unresolved, ref lost } = restored;
+        tracing::info!(records, unresolved, lost = lost.len(), after = ?recovered.after, "the journal was read");
     }
     let relay = Arc::new(Relay {
         applier: Applier::start(journal.clone(), store.clone(), applied),
+        lost: Mutex::new(restored.lost),
         journal,
         upstreams: Upstreams::new(Arc::new(tls), limits),
         clock,
@@ -110,6 +115,7 @@ pub async fn start(
         directory,
         books,
     });
+    relay.note_lost().await?;
     tokio::spawn(holds::watch_deadlines(Arc::downgrade(&relay)));
     let (stop, stopped) = watch::channel(false);
     let accepting = tokio::spawn(server::accept(relay.clone(), listener, stopped));

@@ -133,6 +133,7 @@ CREATE TABLE lease (
     resource INTEGER NOT NULL,
     starts INTEGER NOT NULL,
     up_to INTEGER NOT NULL,
+    lost INTEGER NOT NULL,
     PRIMARY KEY (tenant, project, key, period, resource)
 ) STRICT, WITHOUT ROWID;
 

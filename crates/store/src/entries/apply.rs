@@ -57,7 +57,8 @@ impl Batch {
                         period_code(lease.period),
                         resource_code(lease.resource),
                     );
-                    batch.leases.insert(key, lease);
+                    let merged = batch.leases.get(&key).map_or(lease.clone(), |before| before.then(&lease));
+                    batch.leases.insert(key, merged);
                 }
             }
         }

@@ -9,8 +9,8 @@ use crate::journaled::{LeaseRecord, from_period_code, from_resource_code, period
 use crate::resource::ProjectPath;
 use crate::{Store, StoreError};
 
-/// tenant, project, key, period, resource, starts, up to
-pub(super) type LeaseRow = [i64; 7];
+/// tenant, project, key, period, resource, starts, up to, lost
+pub(super) type LeaseRow = [i64; 8];
 
 pub(super) fn canonical_lease(into: &mut Canonical, row: &LeaseRow) {
     for number in row {
@@ -25,7 +25,7 @@ fn hashed(row: &LeaseRow) -> Canonical {
 }
 
 impl Entries<'_> {
-    /// Puts a lease in the place of the one before it.
+    /// Puts a lease in the place of the one before it, or extends that one.
     pub(super) fn lease(&mut self, lease: &LeaseRecord) -> Result<(), StoreError> {
         let row: LeaseRow = [
             self.name(lease.tenant.as_str())?,
@@ -35,21 +35,29 @@ impl Entries<'_> {
             i64::from(resource_code(lease.resource)),
             lease.starts.micros(),
             i64::try_from(lease.up_to).unwrap_or(i64::MAX),
+            lease.lost.map_or(0, |lost| i64::try_from(lost).unwrap_or(i64::MAX)),
         ];
-        let sql = "SELECT starts, up_to FROM lease
+        let sql = "SELECT starts, up_to, lost FROM lease
             WHERE tenant = ?1 AND project = ?2 AND key = ?3 AND period = ?4 AND resource = ?5";
-        let [tenant, project, key, period, resource, starts, up_to] = row;
+        let [tenant, project, key, period, resource, starts, up_to, lost] = row;
         let mut find = self.transaction.prepare_cached(sql)?;
         let before = find.query_row(params![tenant, project, key, period, resource], |row| {
-            Ok([tenant, project, key, period, resource, row.get(0)?, row.get(1)?])
+            Ok([tenant, project, key, period, resource, row.get(0)?, row.get(1)?, row.get(2)?])
         });
-        let before = before.optional()?;
+        let before: Option<LeaseRow> = before.optional()?;
+        let (up_to, lost) = match before {
+            Some([.., before, reached, was_lost]) if before == starts => {
+                (reached.max(up_to), if lease.lost.is_some() { lost } else { was_lost })
+            }
+            _ => (up_to, lost),
+        };
+        let row = [tenant, project, key, period, resource, starts, up_to, lost];
         if before == Some(row) {
             return Ok(());
         }
-        let sql = "INSERT OR REPLACE INTO lease (tenant, project, key, period, resource, starts, up_to)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-        let params = params![tenant, project, key, period, resource, starts, up_to];
+        let sql = "INSERT OR REPLACE INTO lease (tenant, project, key, period, resource, starts, up_to, lost)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+        let params = params![tenant, project, key, period, resource, starts, up_to, lost];
         self.transaction.prepare_cached(sql)?.execute(params)?;
         if let Some(before) = before {
             toggle(&mut self.block.leases, &hashed(&before));
@@ -67,7 +75,8 @@ impl Store {
     pub fn leases(&self) -> Result<Vec<LeaseRecord>, StoreError> {
         let reader = self.reader();
         let mut statement = reader.prepare_cached(
-            "SELECT tenant.text, project.text, key.text, lease.period, lease.resource, lease.starts, lease.up_to
+            "SELECT tenant.text, project.text, key.text, lease.period, lease.resource, lease.starts, lease.up_to,
+                lease.lost
              FROM lease JOIN name tenant ON tenant.number = lease.tenant
              LEFT JOIN name project ON project.number = lease.project LEFT JOIN name key ON key.number = lease.key",
         )?;
@@ -86,6 +95,7 @@ impl Store {
                 resource: from_resource_code(row.get(4)?).ok_or_else(unknown)?,
                 starts: Timestamp::from_micros(row.get(5)?),
                 up_to: row.get::<_, i64>(6)?.max(0).unsigned_abs(),
+                lost: Some(row.get::<_, i64>(7)?.max(0).unsigned_abs()),
             });
         }
         Ok(leases)

@@ -249,6 +249,7 @@ fn put_lease(writer: &mut Writer<'_>, lease: &LeaseRecord) {
     writer.signed(lease.starts.micros());
     writer.byte(resource_code(lease.resource));
     writer.number(lease.up_to);
+    writer.optional_number(lease.lost);
 }
 
 fn lease(reader: &mut Reader<'_>) -> Result<LeaseRecord, StoreError> {
@@ -260,6 +261,7 @@ fn lease(reader: &mut Reader<'_>) -> Result<LeaseRecord, StoreError> {
         starts: Timestamp::from_micros(reader.signed()?),
         resource: from_resource_code(reader.byte()?).ok_or_else(|| unreadable("its resource is unknown"))?,
         up_to: reader.number()?,
+        lost: reader.optional_number()?,
     })
 }
 

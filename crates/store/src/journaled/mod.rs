@@ -89,8 +89,20 @@ pub struct LeaseRecord {
     pub starts: Timestamp,
     /// Of what.
     pub resource: Resource,
-    /// Posted and held together may reach this.
+    /// Posted, held and lost together may reach this; a smaller number than before changes nothing.
     pub up_to: u64,
+    /// How much of it is lost now: unused when the power went, and perhaps spent. `None` leaves that as it was.
+    pub lost: Option<u64>,
+}
+
+impl LeaseRecord {
+    /// What both say of one lease, where `later` was written after this.
+    pub(crate) fn then(&self, later: &LeaseRecord) -> LeaseRecord {
+        if self.starts != later.starts {
+            return later.clone();
+        }
+        LeaseRecord { up_to: self.up_to.max(later.up_to), lost: later.lost.or(self.lost), ..later.clone() }
+    }
 }
 
 /// How an unknown attempt was ended.

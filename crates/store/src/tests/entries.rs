@@ -241,10 +241,8 @@ fn only_what_is_old_is_due() {
     assert_eq!((hold.intent.request_id, hold.intent.upstream.as_str()), (record(1, 0).request_id, "local"));
 }
 
-#[test]
-fn the_latest_lease_of_each_account_counts() {
-    let bench = bench();
-    let lease = |key: Option<&str>, up_to: u64| LeaseRecord {
+fn lease(key: Option<&str>, up_to: u64, lost: Option<u64>) -> LeaseRecord {
+    LeaseRecord {
         tenant: acme(),
         project: key.map(|_| record(1, 0).project),
         key: key.map(|key| base::KeyId::new(key).unwrap()),
@@ -252,14 +250,41 @@ fn the_latest_lease_of_each_account_counts() {
         starts: Timestamp::from_seconds(START),
         resource: Resource::Usd,
         up_to,
-    };
-    let batch = [lease(None, 1), lease(Some("ci"), 2), lease(None, 3)];
+        lost,
+    }
+}
+
+#[test]
+fn the_longest_lease_of_each_account_counts() {
+    let bench = bench();
+    let batch = [lease(None, 1, None), lease(Some("ci"), 2, None), lease(None, 3, None)];
     bench.store.apply_records(batch.map(Record::Leased), 1).unwrap();
-    let next = LeaseRecord { resource: Resource::Tokens, ..lease(None, 4) };
-    bench.store.apply_records([lease(Some("ci"), 1), next.clone()].map(Record::Leased), 2).unwrap();
+    let next = LeaseRecord { resource: Resource::Tokens, ..lease(None, 4, Some(0)) };
+    bench.store.apply_records([lease(Some("ci"), 1, None), next.clone()].map(Record::Leased), 2).unwrap();
     let mut leases = bench.reopen().leases().unwrap();
     leases.sort_by_key(|lease| lease.up_to);
-    assert_eq!(leases, [lease(Some("ci"), 1), lease(None, 3), next]);
+    assert_eq!(leases, [lease(Some("ci"), 2, Some(0)), lease(None, 3, Some(0)), next]);
+    sound(&bench);
+}
+
+#[test]
+fn what_is_lost_of_a_lease_stays_until_somebody_says_otherwise() {
+    let bench = bench();
+    let mut applied = 0;
+    let mut then = |records: Vec<LeaseRecord>| {
+        applied += 1;
+        bench.store.apply_records(records.into_iter().map(Record::Leased), applied).unwrap();
+        let leases = bench.store.leases().unwrap();
+        let [lease] = &leases[..] else { panic!("{leases:?}") };
+        (lease.up_to, lease.lost)
+    };
+    assert_eq!(then(vec![lease(None, 100, None)]), (100, Some(0)));
+    assert_eq!(then(vec![lease(None, 0, Some(30))]), (100, Some(30)));
+    assert_eq!(then(vec![lease(None, 150, None)]), (150, Some(30)), "an extension says nothing of it");
+    assert_eq!(then(vec![lease(None, 0, Some(20)), lease(None, 160, None)]), (160, Some(20)), "nor within a batch");
+    assert_eq!(then(vec![lease(None, 0, Some(0))]), (160, Some(0)), "released");
+    let next = LeaseRecord { starts: Timestamp::from_seconds(START + 1), ..lease(None, 10, None) };
+    assert_eq!(then(vec![lease(None, 0, Some(5)), next]), (10, Some(0)), "a period begins with nothing lost");
     sound(&bench);
 }
 

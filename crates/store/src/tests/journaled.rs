@@ -93,6 +93,7 @@ fn leases() -> impl Strategy<Value = LeaseRecord> {
             starts: Timestamp::from_micros(starts),
             resource: Resource::ALL[resource],
             up_to,
+            lost: (up_to % 3 == 0).then_some(up_to / 2),
         },
     )
 }
@@ -212,6 +213,7 @@ fn the_longest_record_fits_and_its_texts_are_cut_between_characters() {
             starts: usage.at,
             resource: Resource::Tokens,
             up_to: u64::MAX,
+            lost: Some(u64::MAX),
         }),
     ];
     for record in &records {

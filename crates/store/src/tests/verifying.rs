@@ -51,6 +51,7 @@ fn ledger() -> Bench {
                 starts: Timestamp::from_seconds(START),
                 resource: Resource::Usd,
                 up_to: sequence,
+                lost: Some(sequence / 2),
             }));
             applied += journal.len() as u64;
             bench.store.apply_records(core::mem::take(&mut journal), applied).unwrap();

@@ -43,12 +43,12 @@ impl Check<'_> {
     }
 
     pub(super) fn leases(&mut self, head: &Head) -> Result<(), StoreError> {
-        let sql = "SELECT tenant, project, key, period, resource, starts, up_to FROM lease";
+        let sql = "SELECT tenant, project, key, period, resource, starts, up_to, lost FROM lease";
         let mut statement = self.view.prepare_cached(sql)?;
         let mut rows = statement.query([])?;
         let mut state: Digest = [0; 32];
         while let Some(row) = rows.next()? {
-            let mut numbers = [0; 7];
+            let mut numbers = [0; 8];
             for (place, number) in numbers.iter_mut().enumerate() {
                 *number = row.get(place)?;
             }
