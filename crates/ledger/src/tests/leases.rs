@@ -18,6 +18,7 @@ fn nothing_with_a_limit_is_granted_beyond_its_lease() {
          reserve A2 T/K 10.00 ok
          reserve A3 T/K 0.01 unleased
          reserve A3 T/K 90.00 short T usd month alone # the limit is in the way, whatever is leased
+         extend T/K 90.00 none                        # no lease would help
          extend T/K 0.01
          balance T month posted 0 held 11.00 leased 21.01
          settle A1 refused
