@@ -63,8 +63,20 @@ pub(crate) fn parse_scaled(text: &str, scale: u32) -> Result<u64, DecimalError> 
 
 /// Writes `value` × 10^-`scale` with at least two and at most `scale` decimal places.
 pub(crate) fn write_scaled(out: &mut impl core::fmt::Write, value: u64, scale: u32) -> core::fmt::Result {
-    let factor = 10_u64.pow(scale);
-    let fraction = format!("{:0width$}", value % factor, width = scale as usize);
+    let scale = scale as usize;
+    // Room for all digits of a u64 and for the zeros of the largest scale.
+    let mut digits = [b'0'; 24];
+    let mut first = digits.len();
+    let mut rest = value;
+    while rest > 0 || digits.len() - first <= scale {
+        first -= 1;
+        digits[first] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+    }
+    let text = core::str::from_utf8(&digits[first..]).expect("digits are ASCII");
+    let (whole, fraction) = text.split_at(text.len() - scale);
     let kept = fraction.trim_end_matches('0').len().max(2);
-    write!(out, "{}.{}", value / factor, &fraction[..kept])
+    out.write_str(whole)?;
+    out.write_char('.')?;
+    out.write_str(&fraction[..kept])
 }
