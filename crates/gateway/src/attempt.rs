@@ -202,6 +202,10 @@ impl Exchange {
     }
 
     async fn data(&mut self) -> Option<Result<Bytes, AttemptError>> {
+        // Most answers come together with their heads: bytes that are there need no deadline.
+        if let Poll::Ready(data) = core::future::poll_fn(|cx| Poll::Ready(self.poll_data(cx))).await {
+            return data;
+        }
         let deadline = self.deadlines.total.min(Instant::now() + self.deadlines.timeouts.idle);
         match timeout_at(deadline, core::future::poll_fn(|cx| self.poll_data(cx))).await {
             Ok(data) => data,
