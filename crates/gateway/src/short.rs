@@ -14,29 +14,25 @@ impl Short {
         &self.0
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     pub(crate) fn push(&mut self, text: &str) {
         self.0.extend_from_slice(text.as_bytes());
     }
 
     /// A number of thousandths as a decimal number: 1234 as `1.234`.
     pub(crate) fn push_thousandths(&mut self, thousandths: u64) {
-        // A u64 has at most 20 digits.
-        let mut digits = [b'0'; 20];
-        let mut first = digits.len();
-        let mut rest = thousandths;
-        while rest > 0 || digits.len() - first < 4 {
+        // A u64 has at most 20 digits; the point comes before the last three.
+        const POINT: usize = 17;
+        let mut text = [b'0'; 21];
+        text[POINT] = b'.';
+        let (mut rest, mut first) = (thousandths, text.len());
+        while rest > 0 || first >= POINT {
             first -= 1;
-            digits[first] = b'0' + (rest % 10) as u8;
-            rest /= 10;
+            if first != POINT {
+                text[first] = b'0' + (rest % 10) as u8;
+                rest /= 10;
+            }
         }
-        let point = digits.len() - 3;
-        self.0.extend_from_slice(&digits[first..point]);
-        self.0.push(b'.');
-        self.0.extend_from_slice(&digits[point..]);
+        self.0.extend_from_slice(&text[first..]);
     }
 }
 

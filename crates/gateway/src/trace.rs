@@ -49,7 +49,7 @@ impl Trace {
     pub(crate) fn server_timing(&self, now: Moment) -> Short {
         let mut line = Short::default();
         let mut overhead = Duration::ZERO;
-        let mut stage = |name: &str, from: Option<Moment>, to: Option<Moment>, own: bool| {
+        let mut stage = |label: &str, from: Option<Moment>, to: Option<Moment>, own: bool| {
             let (Some(from), Some(to)) = (from, to) else {
                 return;
             };
@@ -57,26 +57,23 @@ impl Trace {
             if own {
                 overhead += span;
             }
-            write_stage(&mut line, name, span);
+            write_stage(&mut line, label, span);
         };
-        stage("auth", Some(self.started), self.authenticated, true);
-        stage("admit", self.body_read, self.admitted, true);
-        stage("reserve", self.admitted, self.reserved, true);
-        stage("upstream", self.reserved, self.answered, false);
+        stage(", auth;dur=", Some(self.started), self.authenticated, true);
+        stage(", admit;dur=", self.body_read, self.admitted, true);
+        stage(", reserve;dur=", self.admitted, self.reserved, true);
+        stage(", upstream;dur=", self.reserved, self.answered, false);
         if let Some(answered) = self.answered {
             overhead += now.saturating_since(answered);
         }
-        write_stage(&mut line, "overhead", overhead);
+        write_stage(&mut line, ", overhead;dur=", overhead);
         line
     }
 }
 
-fn write_stage(line: &mut Short, name: &str, span: Duration) {
-    if !line.is_empty() {
-        line.push(", ");
-    }
-    line.push(name);
-    line.push(";dur=");
+/// `label` begins with a separator, which the first stage does without: one piece is cheaper to write than three.
+fn write_stage(line: &mut Short, label: &str, span: Duration) {
+    line.push(if line.as_bytes().is_empty() { label.trim_start_matches(", ") } else { label });
     line.push_thousandths(u64::try_from(span.as_micros()).unwrap_or(u64::MAX));
 }
 
