@@ -63,8 +63,19 @@ pub(crate) fn parse_scaled(text: &str, scale: u32) -> Result<u64, DecimalError> 
 
 /// Writes `value` × 10^-`scale` with at least two and at most `scale` decimal places.
 pub(crate) fn write_scaled(out: &mut impl core::fmt::Write, value: u64, scale: u32) -> core::fmt::Result {
-    let factor = 10_u64.pow(scale);
-    let fraction = format!("{:0width$}", value % factor, width = scale as usize);
-    let kept = fraction.trim_end_matches('0').len().max(2);
-    write!(out, "{}.{}", value / factor, &fraction[..kept])
+    let scale = scale as usize;
+    // Room for all digits of a u64, for the zeros of the largest scale, and for the point.
+    let mut text = [b'0'; 24];
+    let point = text.len() - scale - 1;
+    text[point] = b'.';
+    let (mut rest, mut first) = (value, text.len());
+    while rest > 0 || first >= point {
+        first -= 1;
+        if first != point {
+            text[first] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+    }
+    let zeros = text[point + 3..].iter().rev().take_while(|&&digit| digit == b'0').count();
+    out.write_str(core::str::from_utf8(&text[first..text.len() - zeros]).expect("digits and a point are ASCII"))
 }

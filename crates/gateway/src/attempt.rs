@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout_at};
 use wire::Call;
 
 use crate::body::OutgoingBody;
+use crate::clock::within;
 use crate::hold::{Hold, Observed, Receipt};
 use crate::meter::Meter;
 use crate::upstream::{Connection, SendError};
@@ -202,8 +203,9 @@ impl Exchange {
     }
 
     async fn data(&mut self) -> Option<Result<Bytes, AttemptError>> {
-        let deadline = self.deadlines.total.min(Instant::now() + self.deadlines.timeouts.idle);
-        match timeout_at(deadline, core::future::poll_fn(|cx| self.poll_data(cx))).await {
+        let Deadlines { total, timeouts, .. } = self.deadlines;
+        let deadline = || total.min(Instant::now() + timeouts.idle);
+        match within(core::future::poll_fn(|cx| self.poll_data(cx)), deadline).await {
             Ok(data) => data,
             Err(_) => {
                 self.stage = Stage::Broken;

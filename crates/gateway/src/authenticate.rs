@@ -8,9 +8,13 @@ use std::sync::Arc;
 
 use base::{ModelId, Refusal, Timestamp};
 use catalog::{Catalog, Model};
+use http::HeaderName;
+use http::header::AUTHORIZATION;
 use http::request::Parts;
 use smallvec::SmallVec;
 use store::{Account, Directory, LiveKey, LiveTenant};
+
+use crate::headers;
 
 /// The accounts that pay for a call, tenant first, key last.
 pub(crate) type Path = SmallVec<[Arc<Account>; 4]>;
@@ -106,15 +110,15 @@ fn act_for(key: Arc<LiveKey>, named: Option<&str>, directory: &Directory) -> Res
 /// The presented credential, in the styles of the field, first match: bearer, `x-api-key`, `api-key`, `x-goog-api-key`,
 /// `?key=`. An empty value counts as none.
 fn credential(head: &Parts) -> Option<&[u8]> {
-    let header = |name: &str| head.headers.get(name).map(http::HeaderValue::as_bytes);
-    let bearer = header("authorization").and_then(|value| {
+    let header = |name: HeaderName| head.headers.get(name).map(http::HeaderValue::as_bytes);
+    let bearer = header(AUTHORIZATION).and_then(|value| {
         let (scheme, rest) = value.split_at_checked(7)?;
         scheme.eq_ignore_ascii_case(b"bearer ").then(|| rest.trim_ascii())
     });
     bearer
-        .or_else(|| header("x-api-key"))
-        .or_else(|| header("api-key"))
-        .or_else(|| header("x-goog-api-key"))
+        .or_else(|| header(HeaderName::from_static("x-api-key")))
+        .or_else(|| header(HeaderName::from_static("api-key")))
+        .or_else(|| header(HeaderName::from_static("x-goog-api-key")))
         .or_else(|| query_value(head, "key").map(str::as_bytes))
         .filter(|value| !value.is_empty())
 }
@@ -123,7 +127,7 @@ fn credential(head: &Parts) -> Option<&[u8]> {
 fn named_tenant(head: &Parts) -> Result<Option<&str>, Refusal> {
     let mut named: Option<&str> = None;
     // A value that is not text names no tenant, and is refused as an unknown one.
-    let headers = head.headers.get_all("x-tenant-id").iter().map(|value| value.to_str().unwrap_or_default());
+    let headers = head.headers.get_all(headers::TENANT_ID).iter().map(|value| value.to_str().unwrap_or_default());
     for value in headers.chain(query_value(head, "tenant_id")) {
         if named.is_some_and(|earlier| earlier != value) {
             return Err(Refusal::ambiguous("X-Tenant-ID", "Two different tenants are named. Name one."));

@@ -1,10 +1,12 @@
 //! The only place of the relay that reads clocks and draws random bits; everything else receives them as arguments.
 
+use core::task::Poll;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use base::{Moment, RequestId, Timestamp};
 use tokio::time::Instant;
+use tokio::time::error::Elapsed;
 
 /// Both clocks of the process and its source of ids.
 #[derive(Debug)]
@@ -52,6 +54,16 @@ impl Clock {
     pub(crate) fn draw(&self) -> u64 {
         split_mix(self.seeds[0] ^ self.drawn.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15))
     }
+}
+
+/// What `work` yields, unless `deadline` comes first. Most work here is done when it is first looked at, and then neither
+/// a clock is read nor a timer made.
+pub(crate) async fn within<T>(work: impl Future<Output = T>, deadline: impl FnOnce() -> Instant) -> Result<T, Elapsed> {
+    let mut work = core::pin::pin!(work);
+    if let Poll::Ready(done) = core::future::poll_fn(|cx| Poll::Ready(work.as_mut().poll(cx))).await {
+        return Ok(done);
+    }
+    tokio::time::timeout_at(deadline(), work).await
 }
 
 /// The finaliser of SplitMix64 (Steele, Lea and Flood 2014): spreads a counter over all 64 bits.

@@ -1,5 +1,7 @@
 //! The headers that Mandant adds to its answers: who, which call, what is left, what it cost, where the time went.
 
+use core::fmt::Write as _;
+
 use base::{Moment, Money, RequestId};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -7,10 +9,11 @@ use admit::{Tightest, WindowStatus};
 use base::Timestamp;
 
 use crate::hold::Receipt;
+use crate::short::Short;
 use crate::trace::Trace;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const TENANT_ID: HeaderName = HeaderName::from_static("x-tenant-id");
+pub(crate) const TENANT_ID: HeaderName = HeaderName::from_static("x-tenant-id");
 const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
@@ -31,11 +34,11 @@ const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 pub(crate) const CAPACITY: usize = 32;
 
 pub(crate) fn request_id(headers: &mut HeaderMap, id: RequestId) {
-    headers.insert(REQUEST_ID, text(id.as_str()));
+    headers.insert(REQUEST_ID, text(id.as_str().as_bytes()));
 }
 
 pub(crate) fn tenant(headers: &mut HeaderMap, id: &str) {
-    headers.insert(TENANT_ID, text(id));
+    headers.insert(TENANT_ID, text(id.as_bytes()));
 }
 
 /// The tightest request window under Mandant's names and OpenAI's, the tightest token window under OpenAI's.
@@ -59,8 +62,10 @@ pub(crate) fn limits(headers: &mut HeaderMap, tightest: &Tightest, now: Timestam
 
 /// OpenAI writes resets as durations: `1.234s`.
 fn duration(window: &WindowStatus) -> HeaderValue {
-    let span = window.resets_in;
-    text(&format!("{}.{:03}s", span.as_secs(), span.subsec_millis()))
+    let mut written = Short::default();
+    written.push_thousandths(u64::try_from(window.resets_in.as_millis()).unwrap_or(u64::MAX));
+    written.push("s");
+    text(written.as_bytes())
 }
 
 /// What an unfinished call may cost at most.
@@ -86,15 +91,17 @@ pub(crate) fn receipt(headers: &mut HeaderMap, receipt: &Receipt) {
 }
 
 pub(crate) fn money(amount: Money) -> HeaderValue {
-    text(&amount.to_string())
+    let mut written = Short::default();
+    write!(written, "{amount}").expect("a short text takes any text");
+    text(written.as_bytes())
 }
 
 /// Milliseconds spent in each stage.
 pub(crate) fn timing(headers: &mut HeaderMap, trace: &Trace, now: Moment) {
-    headers.insert(SERVER_TIMING, text(&trace.server_timing(now)));
+    headers.insert(SERVER_TIMING, text(trace.server_timing(now).as_bytes()));
 }
 
 /// Our own texts are ASCII; what is not becomes empty rather than an error.
-fn text(value: &str) -> HeaderValue {
-    HeaderValue::from_str(value).unwrap_or_else(|_| HeaderValue::from_static(""))
+fn text(value: &[u8]) -> HeaderValue {
+    HeaderValue::from_bytes(value).unwrap_or_else(|_| HeaderValue::from_static(""))
 }

@@ -8,10 +8,12 @@ use http::request::Parts;
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
+use tokio::time::Instant;
 use wire::{Call, Endpoint};
 
 use crate::answer::ReceiptWishes;
 use crate::authenticate::Caller;
+use crate::clock::within;
 use crate::relay::Relay;
 use crate::settings::Settings;
 
@@ -27,7 +29,8 @@ pub(crate) async fn body(head: &Parts, body: Incoming, settings: &Settings) -> R
     if body.size_hint().lower() > settings.body_bytes_max {
         return Err(too_large);
     }
-    match tokio::time::timeout(settings.body_timeout, collect(body, settings.body_bytes_max)).await {
+    let deadline = || Instant::now() + settings.body_timeout;
+    match within(collect(body, settings.body_bytes_max), deadline).await {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(Unread::TooLarge)) => Err(too_large),
         Ok(Err(Unread::Broken)) => Err(Refusal::invalid(None, "The request body broke off. Send it again.")),

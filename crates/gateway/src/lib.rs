@@ -36,6 +36,7 @@ mod reserve;
 mod running;
 mod server;
 mod settings;
+mod short;
 mod status;
 mod tasks;
 mod trace;

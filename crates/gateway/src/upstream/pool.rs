@@ -189,7 +189,8 @@ impl Pool {
                 }
             }
         }
-        let kind = match dial(&self.origin, &self.tls, self.upstream.timeouts.connect).await? {
+        // Boxed, since it is rare and large: else every call's future would have its size, and be moved with it.
+        let kind = match Box::pin(dial(&self.origin, &self.tls, self.upstream.timeouts.connect)).await? {
             Sender::Http1(sender) => Kind::Http1(sender),
             Sender::Http2(sender) => self.share(sender),
         };
