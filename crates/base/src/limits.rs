@@ -103,6 +103,54 @@ pub struct Budgets {
     /// For ever.
     #[serde(rename = "usd_total", skip_serializing_if = "Option::is_none")]
     pub total: Option<Money>,
+    /// Soft limits: at which parts of each cap somebody is told.
+    #[serde(skip_serializing_if = "Percents::is_empty")]
+    pub alert_at: Percents,
+}
+
+/// Up to four percents from 1 to 100.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(try_from = "Vec<u8>", into = "Vec<u8>")]
+pub struct Percents {
+    /// Zero where there is none.
+    percents: [u8; Percents::MAX],
+}
+
+impl Percents {
+    /// The most there can be.
+    pub const MAX: usize = 4;
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.percents[0] == 0
+    }
+
+    /// As they were given.
+    #[must_use]
+    pub fn as_slice(&self) -> &[u8] {
+        let length = self.percents.iter().take_while(|percent| **percent > 0).count();
+        &self.percents[..length]
+    }
+}
+
+impl TryFrom<Vec<u8>> for Percents {
+    type Error = &'static str;
+
+    fn try_from(given: Vec<u8>) -> Result<Percents, &'static str> {
+        if given.len() > Percents::MAX || given.iter().any(|percent| !(1..=100).contains(percent)) {
+            return Err("at most four percents from 1 to 100");
+        }
+        let mut percents = [0; Percents::MAX];
+        percents[..given.len()].copy_from_slice(&given);
+        Ok(Percents { percents })
+    }
+}
+
+impl From<Percents> for Vec<u8> {
+    fn from(percents: Percents) -> Vec<u8> {
+        percents.as_slice().to_vec()
+    }
 }
 
 /// The calendar period of a budget, or the wallet beside them.

@@ -1,9 +1,19 @@
 //! Soft limits: says when charges reach a threshold of a budget. Nothing is refused because of them.
 
-use ledger::{Crossed, Resource, Shortage};
+use base::Percents;
+use ledger::{Alerts, Crossed, Resource, Shortage};
 
 use crate::admit::scope;
 use crate::authenticate::Path;
+
+/// Where an account says nothing: when it becomes narrow, and when it is spent.
+const DEFAULT_PERCENTS: [u8; 2] = [80, 100];
+
+/// The soft limits of an account.
+pub(crate) fn of(percents: &Percents) -> Alerts {
+    let given = if percents.is_empty() { &DEFAULT_PERCENTS } else { percents.as_slice() };
+    Alerts::new(given).expect("percents are as few and as small as alerts")
+}
 
 /// Tells the operator's log what was just crossed on this path.
 pub(crate) fn tell(path: &Path, crossed: &[Crossed]) {

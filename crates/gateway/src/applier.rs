@@ -19,6 +19,9 @@ const BATCH_BYTES_MAX: usize = 4 << 20;
 /// Wait before a refused batch is tried again.
 const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 
+/// A process that stops gives a batch up after so many failures.
+const STOP_FAILURES_MAX: u32 = 10;
+
 /// The thread and what it is asked.
 pub(crate) struct Applier {
     shared: Arc<Shared>,
@@ -117,34 +120,47 @@ impl Shared {
     }
 
     /// Applies all that is in the journal now. What is not on the disk yet is synced first: the store must never know
-    /// more than the journal.
+    /// more than the journal. A batch that fails is read and given again, however often it takes.
     fn apply_everything(&self) {
         let Ok(until) = self.journal.sync() else { return };
+        let mut failures = 0_u32;
         while self.applied.load(Ordering::Relaxed) < until.get() {
-            let after = Position::new(self.applied.load(Ordering::Relaxed));
-            let mut records = Vec::new();
-            let read = self.journal.read(after, BATCH_BYTES_MAX, &mut |_, kind, payload| {
-                records.push(Record::decode(kind, payload));
-            });
-            let records: Result<Vec<Record>, _> = records.into_iter().collect();
-            let (reached, records) = match (read, records) {
-                (Ok(reached), Ok(records)) => (reached, records),
-                (Err(error), _) => return tracing::error!(%error, "the journal cannot be read back; trying again"),
-                (_, Err(error)) => return tracing::error!(%error, "a record cannot be read; trying again"),
-            };
-            self.apply(&records, reached);
-            self.applied.store(reached.get(), Ordering::Relaxed);
-            self.journal.applied(reached);
+            match self.apply_batch() {
+                Ok(()) => failures = 0,
+                Err(error) => {
+                    failures += 1;
+                    tracing::error!(error, failures, "records cannot be applied; trying again");
+                    // The journal keeps them for the next start.
+                    if failures >= STOP_FAILURES_MAX && self.is_stopping() {
+                        return;
+                    }
+                    std::thread::park_timeout(RETRY_INTERVAL);
+                }
+            }
         }
     }
 
-    /// Applies one batch, however often it takes.
-    fn apply(&self, records: &[Record], reached: Position) {
-        let mut failures = 0_u32;
-        while let Err(error) = self.store.apply_records(records.iter().cloned(), reached.get()) {
-            failures += 1;
-            tracing::error!(%error, failures, records = records.len(), "records cannot be applied; trying again");
-            std::thread::park_timeout(RETRY_INTERVAL);
+    fn is_stopping(&self) -> bool {
+        self.orders.lock().expect("no panic while orders are given").stopping
+    }
+
+    fn apply_batch(&self) -> Result<(), String> {
+        let after = Position::new(self.applied.load(Ordering::Relaxed));
+        let mut records = Vec::new();
+        let mut unreadable = None;
+        let read = self.journal.read(after, BATCH_BYTES_MAX, &mut |_, kind, payload| {
+            match Record::decode(kind, payload) {
+                Ok(record) => records.push(record),
+                Err(error) => unreadable = Some(error),
+            }
+        });
+        let reached = read.map_err(|error| error.to_string())?;
+        if let Some(error) = unreadable {
+            return Err(error.to_string());
         }
+        self.store.apply_records(records, reached.get()).map_err(|error| error.to_string())?;
+        self.applied.store(reached.get(), Ordering::Relaxed);
+        self.journal.applied(reached);
+        Ok(())
     }
 }

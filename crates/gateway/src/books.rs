@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use admit::{Admission, Breach, Pass, Tightest};
-use base::{AccountIndex, AccountMap, AttemptId, Budgets, Moment, Money, Timestamp};
+use base::{AccountIndex, AccountMap, AttemptId, BudgetPeriod, Moment, Money, Timestamp};
 use ledger::waiting::{Full, Ticket, Waiting};
 use ledger::{AccountConfig, Ending, Entry, Hold, LeasePolicy, Ledger, Lost, PostedBalance, Settlement};
 use smallvec::SmallVec;
-use store::Account;
+use store::{Account, AccountSettings};
 use tokio::sync::Notify;
 
 use crate::alerts;
@@ -150,7 +150,7 @@ impl Books {
         now: (Timestamp, Moment),
     ) -> Option<Money> {
         let indexes = indexes(path);
-        let has_budget = path.iter().any(|account| account.settings().budgets != Budgets::default());
+        let has_budget = path.iter().any(|account| has_cap(&account.settings()));
         let mut shard = self.shard(indexes[0]);
         let settlement = shard.ledger.settle(hold, ending);
         let tokens_used = settlement.charged.tokens + settlement.still_held.tokens;
@@ -201,7 +201,7 @@ impl Shard {
     }
 
     /// Gives a turn to the oldest that waits at each of these accounts: money may be free there.
-    fn call_next(&self, accounts: &[AccountIndex]) {
+    pub(crate) fn call_next(&self, accounts: &[AccountIndex]) {
         if self.waiting.is_empty() {
             return;
         }
@@ -221,9 +221,12 @@ impl Shard {
                 budgets: settings.budgets,
                 tokens_per_month: settings.limits.tokens_per_month,
                 wallet: settings.wallet,
-                ..AccountConfig::unlimited(settings.zone.clone())
+                alerts: alerts::of(&settings.budgets.alert_at),
+                zone: settings.zone.clone(),
             };
             self.ledger.configure(account.index, &config);
+            // A raised limit, or a credit, may be what somebody waits for.
+            self.call_next(&[account.index]);
             if let Some(posted) = self.restored.remove(&account.index) {
                 self.ledger.restore(account.index, &posted);
             }
@@ -231,6 +234,11 @@ impl Shard {
             self.versions.insert(account.index, settings.version);
         }
     }
+}
+
+/// Whether anything limits the money of an account.
+fn has_cap(settings: &AccountSettings) -> bool {
+    settings.wallet.is_some() || BudgetPeriod::ALL.iter().any(|&period| settings.budgets.cap(period).is_some())
 }
 
 /// The indexes of a path, tenant first.

@@ -62,6 +62,7 @@ impl Relay {
             }
             let mut shard = self.books.shard(path[0].index);
             shard.ledger.release_lost(one.account, one.period, one.resource);
+            shard.call_next(&[one.account]);
             drop(shard);
             lost.pop();
         }

@@ -42,7 +42,7 @@ mod tasks;
 mod trace;
 mod upstream;
 
-pub use journal::Durability;
+pub use journal::{BootId, Durability};
 
 pub use explain::{CandidateSummary, Explanation, RefusalSummary, WorstCase};
 pub use holds::{Decision, ResolveError};

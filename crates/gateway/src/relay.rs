@@ -24,6 +24,8 @@ pub(crate) struct Relay {
     pub(crate) upstreams: Upstreams,
     pub(crate) journal: Journal,
     pub(crate) applier: Applier,
+    /// Held by whoever extends leases, so that a crowd writes each once.
+    pub(crate) leasing: tokio::sync::Mutex<()>,
     /// What counts as lost since a loss of power, by the path to its account.
     pub(crate) lost: Mutex<Vec<(Path, Lost)>>,
     pub(crate) clock: Clock,

@@ -138,13 +138,14 @@ impl<'a> Asking<'a> {
     /// Decides what to do about a shortage of the call as the client asked for it.
     fn way(&self, shortage: &Shortage, available: Available) -> Way {
         let settings = &self.relay.settings;
-        let may_limit = self.asked.output_limit.is_none() && self.call.endpoint() != Endpoint::Embeddings;
+        let has_output = self.call.endpoint() != Endpoint::Embeddings;
+        let may_limit = has_output && (self.asked.output_limit.is_none() || clamps(self.path));
         if !may_limit {
             return if shortage.fits_alone { Way::Wait } else { Way::Refuse };
         }
         let buys = |amounts: Amounts| self.plan.affordable_output(&self.asked, amounts.usd, amounts.tokens);
         let Some(alone) = buys(available.alone) else { return Way::Refuse };
-        let floor = settings.output_floor_tokens.min(alone);
+        let floor = settings.output_floor_tokens.min(alone).min(self.asked.output_limit.unwrap_or(u64::MAX));
         match buys(available.now) {
             Some(now) if now >= floor => Way::Limit(now),
             _ => Way::Wait,
@@ -158,7 +159,7 @@ impl<'a> Asking<'a> {
         }
         self.limit = limit;
         let mut billable = self.asked.clone();
-        billable.output_limit = limit.or(billable.output_limit);
+        billable.output_limit = limit.into_iter().chain(billable.output_limit).min();
         self.plan.requote(&billable)
     }
 
@@ -227,8 +228,16 @@ impl Drop for Place<'_> {
     }
 }
 
-/// Extends the leases that stand in the way of `worst`: they are durable before they are used.
+/// Whether the path wants calls that ask for too much output to be cut short rather than refused; the narrowest account
+/// that says anything decides.
+fn clamps(path: &Path) -> bool {
+    path.iter().rev().find_map(|account| account.settings().defaults.clamp_max_tokens).unwrap_or(false)
+}
+
+/// Extends the leases that stand in the way of `worst`: they are durable before they are used. Of many calls that need
+/// the same ones, the first writes them.
 async fn extend(relay: &Arc<Relay>, path: &Path, worst: Amounts) -> Result<(), Refusal> {
+    let _turn = relay.leasing.lock().await;
     let leases = {
         let indexes = indexes(path);
         let mut shard = relay.books.shard(indexes[0]);
@@ -243,6 +252,7 @@ fn extend_in_background(relay: &Arc<Relay>, path: &Path) {
     let (relay, path) = (relay.clone(), path.clone());
     let tasks = relay.tasks.clone();
     tasks.spawn(async move {
+        let _turn = relay.leasing.lock().await;
         let leases = {
             let indexes = indexes(&path);
             let mut shard = relay.books.shard(indexes[0]);

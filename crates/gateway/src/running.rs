@@ -92,7 +92,7 @@ pub async fn start(
             tracing::error!(%error, "the disk failed; no call can be paid for any more");
             broken.send_replace(true);
         })),
-        ..journal::Options::new(epoch, boot_id())
+        ..journal::Options::new(epoch, settings.boot.unwrap_or_else(boot_id))
     };
     let disk = RealDisk::new(&store.data_dir().join("journal"));
     let (journal, recovered) = Journal::open(disk, options, applied)?;
@@ -106,6 +106,7 @@ pub async fn start(
     let relay = Arc::new(Relay {
         applier: Applier::start(journal.clone(), store.clone(), applied),
         lost: Mutex::new(restored.lost),
+        leasing: tokio::sync::Mutex::default(),
         journal,
         upstreams: Upstreams::new(Arc::new(tls), limits),
         clock,
@@ -207,6 +208,15 @@ impl Running {
         reason: &str,
     ) -> Result<Settlement, ResolveError> {
         self.relay.resolve(attempt, decision, reason).await
+    }
+
+    /// Frees what may have been spent when the power went: somebody knows that it was not. Says how many leases were
+    /// concerned.
+    ///
+    /// # Errors
+    /// When that cannot be written.
+    pub fn release_lost(&self) -> Result<usize, journal::NoRoom> {
+        self.relay.release_lost()
     }
 
     /// Holds whose attempt has not ended, or of which nobody knows what it cost.

@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::net::{Ipv4Addr, SocketAddr};
 
-use journal::Durability;
+use journal::{BootId, Durability};
 
 /// What the process allows. Everything has a limit; the defaults suit one machine with a few thousand clients.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +38,8 @@ pub struct Settings {
     pub shutdown_grace: Duration,
     /// When records are on the disk: what survives a loss of power.
     pub durability: Durability,
+    /// The run of the machine; read from the system when it is not given.
+    pub boot: Option<BootId>,
     /// Size of a file of the journal, in bytes.
     pub journal_segment_bytes: u64,
     /// Bytes of the journal that may wait to be applied to the store; beyond it new calls are refused with 503.
@@ -81,6 +83,7 @@ impl Default for Settings {
             answer_drain: Duration::from_secs(30),
             shutdown_grace: Duration::from_secs(30),
             durability: Durability::Power,
+            boot: None,
             journal_segment_bytes: journal::SEGMENT_BYTES,
             journal_bytes_max: 1 << 30,
             hold_deadline: Duration::from_secs(24 * 3_600),

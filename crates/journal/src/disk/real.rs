@@ -9,8 +9,9 @@ use super::{Disk, DiskFile};
 
 /// Held by the process that writes.
 const LOCK_NAME: &str = "journal.lock";
-/// Zeros are written in pieces of this size.
-const PIECE_BYTES: u64 = 1 << 20;
+/// Zeros are written in pieces of this size, a page: a file system that keeps a larger piece as one looks at all of its
+/// blocks with each record that is written into it, which costs more than the record.
+const PIECE_BYTES: u64 = 4 << 10;
 
 /// A folder of the operating system, made where it is missing and readable by its owner alone.
 #[derive(Debug, Clone)]

@@ -43,6 +43,7 @@ static BUDGET: Form = Form {
         Field::optional("usd_per_month", MONEY),
         Field::optional("usd_per_year", MONEY),
         Field::optional("usd_total", MONEY),
+        Field::optional("alert_at", Kind::List(&Kind::Integer(1, 100))),
     ],
 };
 static DEFAULTS: Form = Form {
@@ -51,6 +52,7 @@ static DEFAULTS: Form = Form {
         Field::optional("model", ID_MODEL),
         Field::optional("temperature", Kind::Number(0.0, 2.0)),
         Field::optional("max_tokens", TOKENS),
+        Field::optional("clamp_max_tokens", Kind::Switch),
     ],
 };
 static KEY: Form = Form {

@@ -95,6 +95,7 @@ level = "debug,mandant_gateway=trace"
         answer_drain: seconds(12),
         shutdown_grace: seconds(13),
         durability: gateway::Durability::Strict,
+        boot: None,
         journal_segment_bytes: 4 << 20,
         journal_bytes_max: 5 << 20,
         hold_deadline: seconds(18),

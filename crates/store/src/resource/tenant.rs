@@ -243,6 +243,9 @@ pub struct Defaults {
     /// The output limit in tokens of a call that sets none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_tokens: Option<u64>,
+    /// Whether a call whose output limit the money does not cover is sent with the one that it buys, rather than refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clamp_max_tokens: Option<bool>,
 }
 
 /// A sampling temperature from 0 to 2 in thousandths, so that it is compared and printed exactly.

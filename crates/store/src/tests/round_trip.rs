@@ -46,6 +46,7 @@ fn budgets() -> BoxedStrategy<Budgets> {
             per_month,
             per_year,
             total,
+            alert_at: base::Percents::try_from(vec![50, 90]).unwrap(),
         })
         .boxed()
 }
@@ -77,6 +78,7 @@ fn defaults(models: Option<&Vec<ModelId>>) -> Defaults {
         model: models.and_then(|models| models.first().cloned()),
         temperature: Temperature::from_thousandths(725),
         max_tokens: Some(7),
+        clamp_max_tokens: Some(true),
     }
 }
 

@@ -173,10 +173,10 @@ fn cut_and_count(stand: &Stand, kind: &'static Kind, places: Range<usize>) {
 fn a_stream_that_outlasts_its_client_and_the_drain_is_charged_by_what_came() {
     const KINDS: [Kind; 2] =
         [Kind { tenant: "long", model: "long", ..KIND }, Kind { tenant: "silent", model: "silent", ..KIND }];
-    let models = [("long", "sim-tokens-2000.chunk-delay-20"), ("silent", "sim-tokens-40.chunk-delay-2.usage-missing")];
+    let models = [("long", "sim-tokens-2000.chunk-delay-60"), ("silent", "sim-tokens-40.chunk-delay-2.usage-missing")];
     let stand = stand("stream_drain = \"300ms\"", &models, &KINDS.map(|kind| kind.tenant));
     for kind in &KINDS {
-        cut_and_count(&stand, kind, 0..12_000);
+        cut_and_count(&stand, kind, 0..6_000);
     }
 }
 
