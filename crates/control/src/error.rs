@@ -61,6 +61,11 @@ impl Failure {
         Failure::new(StatusCode::CONFLICT, "already_exists", message)
     }
 
+    /// 422: one thing that was sent cannot be used.
+    pub(crate) fn problem(path: impl Into<String>, message: impl Into<String>) -> Failure {
+        Failure::problems(vec![Problem { path: path.into(), message: message.into() }])
+    }
+
     /// 422: what was sent has problems.
     pub(crate) fn problems(problems: Vec<Problem>) -> Failure {
         let message = match problems.len() {

@@ -8,6 +8,7 @@
 //! in the answer to the request that made it; the TCP port serves health and nothing else.
 
 mod error;
+mod holds;
 mod live;
 mod merge;
 mod offline;
@@ -17,12 +18,13 @@ mod request;
 mod resources;
 mod router;
 mod serve;
+mod wallet;
 
 #[cfg(test)]
 mod tests;
 
 pub use axum::Router;
 pub use error::{ErrorBody, ErrorDetail, Problem};
-pub use live::Live;
+pub use live::{Decision, Live, Resolution, Unresolved};
 pub use router::{health_router, router};
 pub use serve::{ControlSocket, SOCKET_NAME, serve_tcp};

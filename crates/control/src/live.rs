@@ -1,10 +1,45 @@
 //! What only a serving process knows. The binary implements it over the relay, so that control never sees the relay.
 
 use axum::body::Bytes;
-use base::TenantId;
+use base::{AttemptId, Money, TenantId};
+use ledger::Amounts;
 use serde_json::Value;
-
+use store::OpenHold;
 use store::status::TenantStatus;
+
+/// What becomes of a hold of which nobody knows the cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// All of it is charged.
+    ChargeWhole,
+    /// So much money is charged, and all tokens that were held.
+    Charge(Money),
+    /// Nothing is charged.
+    Release,
+}
+
+/// A hold that was ended: what of it was charged, and what its accounts can use again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Resolution {
+    /// What they pay.
+    pub charged: Amounts,
+    /// The rest.
+    pub released: Amounts,
+}
+
+/// Why a hold was not ended. Nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unresolved {
+    /// There is no such attempt among those of which nobody knows the cost.
+    NoSuchAttempt,
+    /// More was to be charged than is held.
+    TooMuch {
+        /// What is held.
+        held: Money,
+    },
+    /// It cannot be written down.
+    Failed(String),
+}
 
 /// The figures and decisions of the running relay.
 pub trait Live: Send + Sync {
@@ -20,6 +55,19 @@ pub trait Live: Send + Sync {
 
     /// Brings what was just changed in the store into force, before the change is confirmed.
     fn refresh(&self);
+
+    /// Everything that is held now, oldest first; the records of everything that ended before are in the store when this
+    /// returns.
+    ///
+    /// # Errors
+    /// A sentence when the store cannot be read.
+    fn holds(&self) -> Result<Vec<OpenHold>, String>;
+
+    /// Ends a hold of which nobody knows the cost. Durable when it returns.
+    ///
+    /// # Errors
+    /// [`Unresolved`].
+    fn resolve(&self, attempt: AttemptId, decision: Decision, reason: &str) -> Result<Resolution, Unresolved>;
 
     /// Whether calls are being served.
     fn ready(&self) -> bool;

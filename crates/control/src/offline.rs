@@ -1,12 +1,13 @@
-//! The status of a tenant when no process serves: what was recorded counts, and every window is empty.
+//! The status of a tenant when no process serves: what was recorded counts, what has no end is held, and every window is
+//! empty.
 
 use std::sync::Arc;
 
 use admit::Admission;
 use base::{BudgetPeriod, Moment, Money, ScopeLevel, TenantId, Timestamp};
-use ledger::{AccountConfig, Ledger};
+use ledger::{AccountConfig, AccountPath, Entry, Ledger};
 use store::status::{AccountStatus, BalanceFigure, Figures, TenantStatus, WindowFigure, figures};
-use store::{Account, Directory, Store, StoreError};
+use store::{Account, Directory, IntentRecord, LiveTenant, Store, StoreError};
 
 /// The status of `tenant` from the records alone; `None` when there is no such tenant.
 pub(crate) fn status(
@@ -25,12 +26,19 @@ pub(crate) fn status(
         let config = AccountConfig {
             budgets: settings.budgets,
             tokens_per_month: settings.limits.tokens_per_month,
+            wallet: settings.wallet,
             ..AccountConfig::unlimited(settings.zone.clone())
         };
         ledger.configure(account.index, &config);
     }
-    for (index, posted) in store.posted_balances(&tenant)? {
-        ledger.restore(index, &posted);
+    for restored in store.restored_accounts_of(&tenant.id, &directory, now)? {
+        // The directory has all tenants, but only this one's accounts are in the ledger.
+        if ledger.knows(restored.account) {
+            ledger.restore(restored.account, &restored.posted);
+        }
+    }
+    for hold in store.holds(&tenant.id)? {
+        ledger.apply(&held(&tenant, &hold.intent));
     }
     let figures = |account: &Account| account_figures(&ledger, account, now);
     let mut below: Vec<AccountStatus> = accounts[1..]
@@ -44,6 +52,26 @@ pub(crate) fn status(
     below.sort_by(|left, right| left.name.cmp(&right.name));
     let own = figures(&tenant.account);
     Ok(Some(TenantStatus { tenant_id: tenant.id.to_string(), live: false, figures: own, accounts: below }))
+}
+
+/// What is held on every account of an attempt's path that still exists.
+fn held(tenant: &LiveTenant, intent: &IntentRecord) -> Entry {
+    let key = tenant.keys().into_iter().find(|key| *key.project() == intent.project && *key.id() == intent.key);
+    let mut around = Some(intent.project.clone());
+    let mut project = None;
+    while let (None, Some(path)) = (&project, around) {
+        project = tenant.project(&path);
+        around = path.parent();
+    }
+    let last = key.map(|key| key.account().clone()).or(project).unwrap_or_else(|| tenant.account.clone());
+    let mut indexes = vec![last.index];
+    let mut next = last.parent.as_ref();
+    while let Some(account) = next {
+        indexes.insert(0, account.index);
+        next = account.parent.as_ref();
+    }
+    let path = AccountPath::new(&indexes);
+    Entry::Held { attempt: intent.attempt, path, worst: intent.worst, granted_at: intent.at }
 }
 
 /// The place in the tenant: a project's path, or that of a key with its name.

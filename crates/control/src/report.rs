@@ -196,7 +196,7 @@ impl Control {
     }
 }
 
-fn tenant_id(text: &str) -> Result<TenantId, Failure> {
+pub(crate) fn tenant_id(text: &str) -> Result<TenantId, Failure> {
     TenantId::new(text).map_err(|_| Failure::not_found(format!("tenant {text:?}")))
 }
 
@@ -214,13 +214,13 @@ fn time(text: &str, zone: Option<&TimeZone>) -> Result<Timestamp, Failure> {
 }
 
 /// Reads an attempt as it is printed: `epoch-sequence`.
-fn attempt(text: &str) -> Result<AttemptId, Failure> {
+pub(crate) fn attempt(text: &str) -> Result<AttemptId, Failure> {
     let parts = text.split_once('-').and_then(|(epoch, sequence)| Some((epoch.parse().ok()?, sequence.parse().ok()?)));
     let (epoch, sequence) =
-        parts.ok_or_else(|| Failure::malformed("'before' must be an attempt such as \"3-1200\"."))?;
+        parts.ok_or_else(|| Failure::malformed(format!("{text:?} is no attempt such as \"3-1200\".")))?;
     Ok(AttemptId { epoch, sequence })
 }
 
-fn rfc3339(time: Timestamp) -> String {
+pub(crate) fn rfc3339(time: Timestamp) -> String {
     jiff::Timestamp::from_microsecond(time.micros()).map_or_else(|_| time.micros().to_string(), |time| time.to_string())
 }

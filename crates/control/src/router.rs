@@ -36,6 +36,10 @@ pub fn router(store: Arc<Store>, live: Option<Arc<dyn Live>>) -> Router {
         .route("/v1/tenants/{place}/status", get(status))
         .route("/v1/tenants/{place}/usage", get(usage))
         .route("/v1/tenants/{place}/calls", get(calls))
+        .route("/v1/tenants/{place}/wallet", get(wallet))
+        .route("/v1/tenants/{place}/credits", get(credits).post(credit))
+        .route("/v1/holds", get(holds))
+        .route("/v1/holds/{attempt}/resolve", post(resolve))
         .route("/v1/keys/{place}/rotate", post(rotate))
         .route("/v1/keys/{place}/revoke", post(revoke));
     for kind in Kind::ALL {
@@ -111,6 +115,30 @@ async fn usage(State(control): Shared, Path(tenant): Path<String>, uri: Uri) -> 
 
 async fn calls(State(control): Shared, Path(tenant): Path<String>, uri: Uri) -> Response {
     answer(move || control.calls(&tenant, &query(&uri)?)).await
+}
+
+async fn wallet(State(control): Shared, Path(tenant): Path<String>) -> Response {
+    answer(move || control.wallet(&tenant)).await
+}
+
+async fn credits(State(control): Shared, Path(tenant): Path<String>) -> Response {
+    answer(move || control.credits(&tenant)).await
+}
+
+async fn credit(State(control): Shared, Path(tenant): Path<String>, bytes: Bytes) -> Response {
+    answer(move || control.credit(&tenant, body(&bytes)?)).await
+}
+
+async fn holds(State(control): Shared, uri: Uri) -> Response {
+    answer(move || {
+        let parameters: ListParameters = query(&uri)?;
+        control.holds(parameters.tenant.as_deref())
+    })
+    .await
+}
+
+async fn resolve(State(control): Shared, Path(attempt): Path<String>, bytes: Bytes) -> Response {
+    answer(move || control.resolve(&attempt, body(&bytes)?)).await
 }
 
 async fn rotate(State(control): Shared, Path(key): Path<String>) -> Response {

@@ -3,16 +3,17 @@
 use std::sync::{Arc, Mutex};
 
 use axum::body::{Body, Bytes};
-use base::TenantId;
+use base::{AttemptId, TenantId};
 use http_body_util::BodyExt as _;
 use hyper::service::Service as _;
 use hyper::{Request, StatusCode};
 use hyper_util::service::TowerToHyperService;
+use ledger::Amounts;
 use serde_json::{Value, json};
-use store::Store;
 use store::status::TenantStatus;
+use store::{OpenHold, Store};
 
-use crate::{Live, router};
+use crate::{Decision, Live, Resolution, Unresolved, router};
 
 /// A relay that only counts how often it was refreshed.
 #[derive(Default)]
@@ -27,6 +28,18 @@ impl Live for FakeRelay {
 
     fn explain(&self, key: &str, endpoint: &str, body: Bytes) -> Result<Value, String> {
         Ok(json!({"key": key, "endpoint": endpoint, "bytes": body.len()}))
+    }
+
+    fn holds(&self) -> Result<Vec<OpenHold>, String> {
+        Ok(Vec::new())
+    }
+
+    fn resolve(&self, _: AttemptId, decision: Decision, _: &str) -> Result<Resolution, Unresolved> {
+        match decision {
+            Decision::Charge(usd) => Err(Unresolved::TooMuch { held: usd }),
+            Decision::ChargeWhole => Ok(Resolution { charged: Amounts::ZERO, released: Amounts::ZERO }),
+            Decision::Release => Err(Unresolved::NoSuchAttempt),
+        }
     }
 
     fn refresh(&self) {
@@ -101,6 +114,10 @@ async fn a_change_is_in_force_before_it_is_confirmed_and_a_dry_run_changes_nothi
     assert_eq!(*bench.relay.refreshed.lock().unwrap(), 1);
     bench.good("POST", "/v1/tenants/acme/suspend", Value::Null).await;
     assert_eq!(*bench.relay.refreshed.lock().unwrap(), 2);
+    bench.good("PATCH", "/v1/tenants/acme", json!({"wallet": true})).await;
+    // The fake relay has no figures of the wallet to show.
+    bench.ask("POST", "/v1/tenants/acme/credits", json!({"usd": "5", "kind": "topup"})).await;
+    assert_eq!(*bench.relay.refreshed.lock().unwrap(), 4);
 }
 
 #[tokio::test]
@@ -174,6 +191,15 @@ async fn what_is_unknown_or_malformed_is_refused_with_a_code() {
         ("GET", "/v1/tenants/nobody/usage", Value::Null, 404, "not_found"),
         ("GET", "/v1/tenants/nobody/calls", Value::Null, 404, "not_found"),
         ("GET", "/v1/tenants?tenant=nobody", Value::Null, 404, "not_found"),
+        ("GET", "/v1/holds?tenants=acme", Value::Null, 400, "malformed_request"),
+        ("POST", "/v1/holds/x/resolve", json!({"release": true}), 400, "malformed_request"),
+        ("POST", "/v1/holds/1-2/resolve", json!({}), 400, "malformed_request"),
+        ("POST", "/v1/holds/1-2/resolve", json!({"release": true, "charge_whole": true}), 400, "malformed_request"),
+        ("POST", "/v1/holds/1-2/resolve", json!({"release": true}), 404, "not_found"),
+        ("POST", "/v1/holds/1-2/resolve", json!({"charge": "-1"}), 422, "invalid_resources"),
+        ("POST", "/v1/holds/1-2/resolve", json!({"charge": "1.00"}), 422, "invalid_resources"),
+        ("POST", "/v1/tenants/acme/credits", json!({"usd": "5", "kind": "gift"}), 400, "malformed_request"),
+        ("POST", "/v1/tenants/acme/credits", json!({"usd": "5", "kind": "topup"}), 422, "invalid_resources"),
         ("GET", "/v2/tenants", Value::Null, 404, "not_found"),
         ("POST", "/v1/explain", json!({}), 400, "malformed_request"),
     ];
@@ -202,6 +228,29 @@ async fn usage_has_the_names_that_clients_rely_on() {
     }
     let calls = bench.good("GET", "/v1/tenants/acme/calls?limit=5&since=2026-01-01T00:00:00Z", Value::Null).await;
     assert_eq!(calls, json!({"tenant_id": "acme", "calls": [], "next_before": null}));
+}
+
+#[tokio::test]
+async fn a_wallet_is_credited_once_by_reference_and_shown_with_every_movement() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(Store::open(&folder.path().join("data")).unwrap());
+    let router = TowerToHyperService::new(router(store, None));
+    let bench = Bench { _folder: folder, relay: Arc::default(), router };
+    bench.good("POST", "/v1/apply", json!({"resources": resources()})).await;
+    assert_eq!(bench.ask("GET", "/v1/tenants/acme/wallet", Value::Null).await.0, StatusCode::NOT_FOUND);
+    bench.good("PATCH", "/v1/tenants/acme", json!({"wallet": true})).await;
+    let topup = json!({"usd": "50.00", "kind": "topup", "reference": "payment 1"});
+    for is_new in [true, false] {
+        let report = bench.good("POST", "/v1/tenants/acme/credits", topup.clone()).await;
+        assert_eq!((&report["is_new"], &report["wallet"]["balance_usd"]), (&json!(is_new), &json!("50.00")));
+    }
+    bench.good("POST", "/v1/tenants/acme/credits", json!({"usd": "20", "kind": "refund", "note": "back"})).await;
+    bench.good("POST", "/v1/tenants/acme/credits", json!({"usd": "-0.000000001", "kind": "adjustment"})).await;
+    let wallet = bench.good("GET", "/v1/tenants/acme/wallet", Value::Null).await;
+    assert_eq!((&wallet["credited_usd"], &wallet["held_usd"]), (&json!("29.999999999"), &json!("0.00")));
+    let list = bench.good("GET", "/v1/tenants/acme/credits", Value::Null).await;
+    let amounts: Vec<&Value> = list["credits"].as_array().unwrap().iter().map(|credit| &credit["usd"]).collect();
+    assert_eq!(amounts, ["0.00", "50.00", "-20.00", "-0.000000001"], "{list:#}");
 }
 
 #[tokio::test]

@@ -14,15 +14,20 @@ use hyper::service::Service as _;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use serde_json::Value;
-use store::Store;
+use store::{AlreadyServing, ServingGuard, Store};
 use tokio::net::UnixStream;
 use tokio::runtime::Runtime;
+use tokio::time::Instant;
 
+use crate::catch_up;
 use crate::config::{Finding, Settings};
 use crate::failure::Failure;
 
 /// An answer takes this long at most; a large apply is the slowest.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// How long a process that has the data folder may take until it answers, and a command until it is done with it.
+const DEAF_MAX: Duration = Duration::from_secs(5);
 
 /// Somebody who answers the requests of the control interface.
 pub(crate) struct Backend {
@@ -34,7 +39,11 @@ enum Place {
     /// The process that serves listens here.
     Running(PathBuf),
     /// No process serves; this one opened the store.
-    Local(Box<TowerToHyperService<control::Router>>),
+    Local {
+        router: Box<TowerToHyperService<control::Router>>,
+        /// Kept where nobody may begin to serve meanwhile.
+        _claim: Option<ServingGuard>,
+    },
 }
 
 /// One request.
@@ -80,21 +89,47 @@ impl<'a> Question<'a> {
 }
 
 impl Backend {
-    /// Finds the process that serves the data folder, or opens the store when none does.
+    /// Finds the process that serves the data folder, or opens the store when none does, with everything in it that is
+    /// in the journal.
     ///
     /// # Errors
     /// When a process serves but does not answer, or the store cannot be opened.
     pub(crate) fn open(settings: &Settings) -> Result<Backend, Failure> {
+        Backend::find(settings, false)
+    }
+
+    /// The same for a change that a process which begins to serve meanwhile would not know of: none can.
+    ///
+    /// # Errors
+    /// See [`Backend::open`].
+    pub(crate) fn open_alone(settings: &Settings) -> Result<Backend, Failure> {
+        Backend::find(settings, true)
+    }
+
+    fn find(settings: &Settings, alone: bool) -> Result<Backend, Failure> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.context("no event loop can be made")?;
         let socket = settings.data_dir.join(control::SOCKET_NAME);
-        if runtime.block_on(UnixStream::connect(&socket)).is_ok() {
-            return Ok(Backend { runtime, place: Place::Running(socket) });
-        }
-        refuse_beside_a_deaf_process(&settings.data_dir)?;
-        let store = open_store(settings)?;
-        let router = control::router(Arc::new(store), None);
-        Ok(Backend { runtime, place: Place::Local(Box::new(TowerToHyperService::new(router))) })
+        let place = runtime.block_on(async {
+            let deadline = Instant::now() + DEAF_MAX;
+            loop {
+                if UnixStream::connect(&socket).await.is_ok() {
+                    return Ok(Place::Running(socket));
+                }
+                // It may be starting or ending, or be another command that is done in a moment.
+                match refuse_beside_a_deaf_process(&settings.data_dir) {
+                    Err(failure) if Instant::now() >= deadline => return Err(failure),
+                    Err(_) => {}
+                    Ok(()) => {
+                        if let Some(place) = open_local(settings, alone)? {
+                            return Ok(place);
+                        }
+                    }
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        })?;
+        Ok(Backend { runtime, place })
     }
 
     /// Asks and gives the JSON of the answer.
@@ -106,7 +141,7 @@ impl Backend {
         let answer = async {
             match &self.place {
                 Place::Running(socket) => over_socket(socket, request).await,
-                Place::Local(router) => {
+                Place::Local { router, .. } => {
                     let answer = router.call(request).await.unwrap_or_else(|never| match never {});
                     let (head, body) = answer.into_parts();
                     let body = body.collect().await.context("the answer broke off")?;
@@ -118,6 +153,24 @@ impl Backend {
         let answer = answer.map_err(|_| Failure::Unreachable("The process did not answer in time.".into()))??;
         read(&answer)
     }
+}
+
+/// Opens the store; nothing when somebody else claimed it in this moment.
+fn open_local(settings: &Settings, alone: bool) -> Result<Option<Place>, Failure> {
+    let store = open_store(settings)?;
+    let mut claim = None;
+    if alone || catch_up::is_behind(&store)? {
+        claim = match store.claim_serving() {
+            Ok(claim) => Some(claim),
+            Err(AlreadyServing::Other { .. }) => return Ok(None),
+            Err(AlreadyServing::Store(error)) => {
+                return Err(Failure::other(format!("the data folder cannot be claimed: {error}")));
+            }
+        };
+        catch_up::run(&store)?;
+    }
+    let router = control::router(Arc::new(store), None);
+    Ok(Some(Place::Local { router: Box::new(TowerToHyperService::new(router)), _claim: claim.filter(|_| alone) }))
 }
 
 /// Opens the store with the master key where the settings say.

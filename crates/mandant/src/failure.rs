@@ -23,6 +23,8 @@ pub(crate) enum Failure {
         /// All problems found.
         problems: Vec<Finding>,
     },
+    /// The answer itself tells what is wrong; this is the sentence under it, and the exit code.
+    Told(u8, String),
     /// No process answers where one should: 69.
     Unreachable(String),
     /// Everything else: 1.
@@ -41,6 +43,7 @@ impl Failure {
             Failure::Config(_) => 64,
             Failure::Data(_) => 65,
             Failure::Refused { problems, .. } if !problems.is_empty() => 65,
+            Failure::Told(code, _) => *code,
             Failure::Unreachable(_) => 69,
             Failure::Refused { code, .. } if code == "not_serving" => 69,
             Failure::Refused { .. } | Failure::Other(_) => 1,
@@ -55,6 +58,7 @@ impl Failure {
                 ("invalid_resources", "The file has problems. Nothing was changed.".into(), findings.list())
             }
             Failure::Refused { code, message, problems } => (code, message.clone(), problems),
+            Failure::Told(_, message) => ("failed", message.clone(), &[]),
             Failure::Unreachable(message) => ("unreachable", message.clone(), &[]),
             Failure::Other(error) => ("failed", format!("{error:#}"), &[]),
         };
@@ -74,7 +78,7 @@ impl fmt::Display for Failure {
                 }
                 Ok(())
             }
-            Failure::Unreachable(message) => f.write_str(message),
+            Failure::Told(_, message) | Failure::Unreachable(message) => f.write_str(message),
             Failure::Other(error) => write!(f, "{error:#}"),
         }
     }

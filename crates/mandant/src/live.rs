@@ -2,13 +2,15 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use base::TenantId;
+use base::{AttemptId, TenantId};
 use bytes::Bytes;
-use control::Live;
-use gateway::Running;
+use control::{Decision, Live, Resolution, Unresolved};
+use gateway::{ResolveError, Running};
 use serde_json::Value;
-use store::Directory;
 use store::status::TenantStatus;
+use store::{Directory, OpenHold};
+
+const STOPPING: &str = "the relay is being stopped";
 
 /// The relay while it runs; nothing once it was taken out to be stopped.
 pub(crate) struct LiveRelay {
@@ -62,6 +64,29 @@ impl Live for LiveRelay {
     fn refresh(&self) {
         if let Err(error) = self.directory.sync() {
             tracing::error!(%error, "a change is stored, but not in force yet");
+        }
+    }
+
+    fn holds(&self) -> Result<Vec<OpenHold>, String> {
+        let holds = self.with(|running| Some(running.holds())).ok_or(STOPPING)?;
+        holds.map_err(|error| error.to_string())
+    }
+
+    /// Blocks; the control interface asks on a thread that may.
+    fn resolve(&self, attempt: AttemptId, decision: Decision, reason: &str) -> Result<Resolution, Unresolved> {
+        let decision = match decision {
+            Decision::ChargeWhole => gateway::Decision::ChargeWhole,
+            Decision::Charge(usd) => gateway::Decision::Charge(usd),
+            Decision::Release => gateway::Decision::Release,
+        };
+        let event_loop = tokio::runtime::Handle::current();
+        let resolved = self.with(|running| Some(event_loop.block_on(running.resolve(attempt, decision, reason))));
+        match resolved {
+            Some(Ok(settlement)) => Ok(Resolution { charged: settlement.charged, released: settlement.released }),
+            Some(Err(ResolveError::NoSuchAttempt(_))) => Err(Unresolved::NoSuchAttempt),
+            Some(Err(ResolveError::TooMuch { held, .. })) => Err(Unresolved::TooMuch { held }),
+            Some(Err(error @ ResolveError::Journal(_))) => Err(Unresolved::Failed(error.to_string())),
+            None => Err(Unresolved::Failed(STOPPING.into())),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The `mandant` binary: reads what it is told, and does it.
 
 mod backend;
+mod catch_up;
 mod cli;
 mod clock;
 mod command;
@@ -11,6 +12,7 @@ mod live;
 mod logging;
 mod output;
 mod serve;
+mod verify;
 
 use std::process::ExitCode;
 

@@ -52,6 +52,7 @@ impl Output {
     /// Tells a failure.
     pub(crate) fn failure(self, failure: &Failure) {
         match self.json {
+            true if matches!(failure, Failure::Told(..)) => {}
             true => println!("{:#}", failure.json()),
             false if matches!(failure, Failure::Config(_) | Failure::Data(_)) => eprintln!("{failure}"),
             false => eprintln!("mandant: {failure}"),
@@ -83,7 +84,7 @@ impl Output {
         let cell = match text {
             "created" | "active" | "ok" | "complete" => cell.fg(Color::Green),
             "updated" | "cut" | "warning" => cell.fg(Color::Yellow),
-            "deleted" | "suspended" | "revoked" | "blocked" | "unknown" | "problem" => cell.fg(Color::Red),
+            "deleted" | "suspended" | "revoked" | "blocked" | "unknown" | "problem" | "doubt" => cell.fg(Color::Red),
             _ => cell,
         };
         let plain = text.trim_start_matches('$').trim_end_matches('%');

@@ -1,11 +1,12 @@
 //! `serve`: everything that runs while the process serves, from the claim on the data folder to the last record.
 
+use core::time::Duration;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use control::{ControlSocket, Live};
-use store::{Directory, ServingGuard, WatchGuard};
+use store::{AlreadyServing, Directory, ServingGuard, WatchGuard};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -17,6 +18,9 @@ use crate::failure::Failure;
 use crate::live::LiveRelay;
 use crate::logging;
 use crate::output::Output;
+
+/// How long a command may take until it is done with the data folder.
+const CLAIM_WAIT: Duration = Duration::from_secs(2);
 
 /// Serves until SIGTERM or SIGINT, then lets calls under way end and writes every record.
 pub(crate) fn run(settings: &Settings, output: Output) -> Result<(), Failure> {
@@ -83,7 +87,7 @@ impl Serving {
     pub(crate) async fn start(settings: &Settings) -> Result<Serving, Failure> {
         raise_file_limit();
         let store = Arc::new(open_store(settings)?);
-        let claim = store.claim_serving().context("this process cannot serve")?;
+        let claim = claim(&store).await.context("this process cannot serve")?;
         let directory = Directory::load(store.clone()).context("the resources cannot be loaded")?;
         let watch = directory.watch().context("changes of resources cannot be watched")?;
         let relay = gateway::start(settings.relay.clone(), store.clone(), directory.clone(), seeds()?);
@@ -160,6 +164,19 @@ impl Serving {
             () = self.stop() => Ok(()),
             () = signals.next() => Err(Failure::other("stopped at the second signal; calls under way were cut, and their holds stay until \
                                     their cost is known")),
+        }
+    }
+}
+
+/// Claims the data folder. A command may have it for a moment; a process that serves has it for longer.
+async fn claim(store: &store::Store) -> Result<ServingGuard, AlreadyServing> {
+    let deadline = tokio::time::Instant::now() + CLAIM_WAIT;
+    loop {
+        match store.claim_serving() {
+            Err(AlreadyServing::Other { .. }) if tokio::time::Instant::now() < deadline => {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            claimed => return claimed,
         }
     }
 }

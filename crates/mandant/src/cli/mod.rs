@@ -1,5 +1,6 @@
 //! The command line: what can be said to Mandant. What it does about it stands in `command`.
 
+mod ledger;
 mod resource;
 #[cfg(test)]
 mod tests;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use ledger::{HoldsCommand, Outcome, Verify, WalletCommand};
 pub(crate) use resource::{
     Account, KeyCommand, ModelCommand, ProjectCommand, TenantCommand, Unset, UpstreamCommand, UpstreamTerms,
 };
@@ -16,8 +18,9 @@ pub(crate) use resource::{
 #[derive(Debug, Parser)]
 #[command(name = "mandant", version, arg_required_else_help = true, disable_help_subcommand = true)]
 #[command(
-    after_help = "Example:\n  mandant demo\n\nExit codes: 0 done, 1 failed, 2 wrong usage, 64 configuration has problems, \
-                        65 what was given has problems,\n69 the process cannot be reached"
+    after_help = "Example:\n  mandant demo\n\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 verify has doubts, \
+                        4 verify and the provider differ,\n64 configuration has problems, \
+                        65 what was given has problems, 69 the process cannot be reached"
 )]
 pub(crate) struct Cli {
     /// What holds for every command.
@@ -86,6 +89,19 @@ pub(crate) enum Command {
     /// What would happen to a call: limits, worst-case cost, route. Nothing is sent and nothing is charged.
     #[command(after_help = "Example:\n  mandant explain --key acme/search/ci --file body.json")]
     Explain(Explain),
+    /// Holds: money that calls under way may cost, and of which nobody knows whether it was spent.
+    #[command(subcommand, after_help = "Example:\n  mandant holds list --tenant acme")]
+    Holds(HoldsCommand),
+    /// Wallets: what tenants pay in advance.
+    #[command(subcommand, after_help = "Example:\n  mandant wallet show acme")]
+    Wallet(WalletCommand),
+    /// Compare everything that is stored with what was written: the hash chain, the sums, and the journal. Changes
+    /// nothing. Beside a serving process, what has not come to rest is left out.
+    #[command(
+        after_help = "Example:\n  mandant verify --json\n  mandant verify --provider-usage may.csv --from 2027-05-01 --to 2027-06-01\n\n\
+                      Exit codes: 0 sound, 3 with doubts, 4 sound, but the provider's list differs"
+    )]
+    Verify(Verify),
     /// The settings of the process.
     #[command(subcommand, after_help = "Example:\n  mandant config check")]
     Config(ConfigCommand),

@@ -150,6 +150,9 @@ pub(crate) struct TenantTerms {
     /// The calendar that budgets follow, such as Europe/Berlin.
     #[arg(long, value_name = "ZONE")]
     timezone: Option<String>,
+    /// Whether only what was paid in advance can be used: see mandant wallet.
+    #[arg(long, value_name = "BOOL")]
+    wallet: Option<bool>,
     #[command(flatten)]
     terms: AccountTerms,
     #[command(flatten)]
@@ -159,7 +162,13 @@ pub(crate) struct TenantTerms {
 impl TenantTerms {
     /// The members that are set.
     pub(crate) fn patch(&self) -> Value {
-        let own = json!({"name": self.name, "plan": self.plan, "priority": self.priority, "timezone": self.timezone});
+        let own = json!({
+            "name": self.name,
+            "plan": self.plan,
+            "priority": self.priority,
+            "timezone": self.timezone,
+            "wallet": self.wallet,
+        });
         joined([without_nulls(own), self.terms.patch(), self.defaults.patch()])
     }
 }

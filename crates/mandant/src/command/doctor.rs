@@ -9,11 +9,12 @@ use serde_json::{Value, json};
 use store::Store;
 
 use crate::backend::{Backend, Question};
+use crate::catch_up;
 use crate::cli::Common;
 use crate::clock;
 use crate::config::{MasterKey, Settings};
 use crate::failure::Failure;
-use crate::output::Output;
+use crate::output::{Output, grouped};
 
 /// How a check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +88,7 @@ fn installation(settings: &Settings, findings: &mut Vec<Finding>) {
             }
         }
     }
+    findings.push(journal(settings));
     findings.extend(ports(settings));
     findings.push(open_files(settings));
 }
@@ -159,6 +161,58 @@ fn clock_against(data_dir: &Path) -> Finding {
         }
         _ => Finding::new("clock", Mark::Ok, format!("{now:.0}")),
     }
+}
+
+/// The journal: readable, how large, and whether its disk has room for what may wait in it.
+fn journal(settings: &Settings) -> Finding {
+    let finding = |mark, told: String| Finding::new("journal", mark, told);
+    let folder = catch_up::folder(&settings.data_dir);
+    let name = folder.display();
+    let (files, bytes) = match journal_size(&folder) {
+        Ok(size) => size,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return finding(Mark::Ok, format!("{name} does not exist yet; the first start makes it"));
+        }
+        Err(error) => return finding(Mark::Problem, format!("{name} cannot be read: {error}")),
+    };
+    let is_open = std::fs::metadata(&folder).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0);
+    if is_open {
+        return finding(Mark::Problem, format!("{name} is open to others: chmod 700 {name}"));
+    }
+    let free = match rustix::fs::statvfs(&folder) {
+        Ok(disk) => disk.f_bavail.saturating_mul(disk.f_frsize),
+        Err(error) => return finding(Mark::Problem, format!("the disk of {name} cannot be looked at: {error}")),
+    };
+    let (wanted, least) = (settings.relay.journal_bytes_max, settings.relay.journal_segment_bytes.saturating_mul(2));
+    let told = format!("{name}: {} in {files} files, {} free on its disk", mebibytes(bytes), mebibytes(free));
+    if free < least {
+        let advice = format!("calls are refused when it cannot grow; free at least {}", mebibytes(least));
+        return finding(Mark::Problem, format!("{told}; {advice}"));
+    }
+    if free < wanted.saturating_sub(bytes) {
+        let advice = format!("up to {} may wait in it (storage.journal_bytes_max)", mebibytes(wanted));
+        return finding(Mark::Warning, format!("{told}; {advice}"));
+    }
+    finding(Mark::Ok, told)
+}
+
+/// Files of the journal, each of which can be read, and their bytes.
+fn journal_size(folder: &Path) -> std::io::Result<(usize, u64)> {
+    let (mut files, mut bytes) = (0, 0);
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "log") {
+            let named =
+                |error: std::io::Error| std::io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+            bytes += std::fs::File::open(&path).and_then(|file| file.metadata()).map_err(named)?.len();
+            files += 1;
+        }
+    }
+    Ok((files, bytes))
+}
+
+fn mebibytes(bytes: u64) -> String {
+    format!("{} MiB", grouped(bytes >> 20))
 }
 
 fn contents(tree: &Value) -> Finding {

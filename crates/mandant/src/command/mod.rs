@@ -3,8 +3,11 @@
 mod apply;
 mod config;
 mod doctor;
+mod holds;
 mod report;
 mod resource;
+mod verify;
+mod wallet;
 
 pub(crate) use report::print_usage;
 
@@ -31,6 +34,9 @@ pub(crate) fn run(cli: Cli, output: Output) -> Result<(), Failure> {
         Command::Usage(ref request) => report::usage(request, &load()?.settings, output),
         Command::Calls(ref request) => report::calls(request, &load()?.settings, output),
         Command::Explain(ref request) => report::explain(request, &load()?.settings, output),
+        Command::Holds(ref verb) => holds::run(verb, &load()?.settings, output),
+        Command::Wallet(ref verb) => wallet::run(verb, &load()?.settings, output),
+        Command::Verify(ref request) => verify::run(request, &load()?.settings, output),
         Command::Config(ref verb) => config::run(verb, &cli.common, output),
         Command::Doctor => doctor::run(&cli.common, output),
     }

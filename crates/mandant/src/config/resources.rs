@@ -91,6 +91,7 @@ static TENANT: Form = Form {
         Field::optional("priority", Kind::Word(&["high", "normal", "low"])),
         Field::optional("weight", Kind::Integer(1, 1_000)),
         Field::optional("timezone", Kind::Text("a time zone", checks::timezone)),
+        Field::optional("wallet", Kind::Switch),
         Field::optional("models", MODELS),
         Field::optional("limits", Kind::Table(&LIMITS)),
         Field::optional("budget", Kind::Table(&BUDGET)),

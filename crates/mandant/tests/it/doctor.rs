@@ -23,8 +23,14 @@ fn a_fresh_and_a_filled_installation_have_no_problems() {
     }
     let serving = sandbox.serve();
     let checks = sandbox.good("doctor --json").json();
-    assert_eq!(mark(&checks, "listeners"), ["ok"]);
+    assert_eq!((mark(&checks, "listeners"), mark(&checks, "journal")), (vec!["ok"], vec!["ok"]));
+    assert!(sandbox.good("doctor").out.contains("free on its disk"));
     drop(serving);
+    let settings = std::fs::read_to_string(sandbox.path("mandant.toml")).unwrap();
+    sandbox.write("mandant.toml", &format!("{settings}[storage]\njournal_bytes_max = \"1024GiB\"\n"));
+    let disk = rustix::fs::statvfs(sandbox.path("data").as_path()).unwrap();
+    let expected = if disk.f_bavail * disk.f_frsize < 1 << 39 { "warning" } else { "ok" };
+    assert_eq!(mark(&sandbox.good("doctor --json").json(), "journal"), [expected]);
 }
 
 #[test]
@@ -45,6 +51,10 @@ fn each_problem_has_its_advice_and_the_exit_code_says_so() {
     open("data/master.key", 0o644);
     problem("chmod 600");
     open("data/master.key", 0o600);
+    std::fs::create_dir(sandbox.path("data/journal")).unwrap();
+    open("data/journal", 0o755);
+    problem("chmod 700");
+    open("data/journal", 0o700);
     sandbox.good("upstream update up --api-key file:/nonexistent/key");
     problem("/nonexistent/key cannot be read");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -1,6 +1,7 @@
 //! Single attempts of a tenant, newest first, page by page.
 
 use base::{AttemptId, Money, TenantId, Timestamp};
+use ledger::Amounts;
 use rusqlite::{OptionalExtension, Row};
 
 use super::record::attempt_number;
@@ -27,7 +28,54 @@ const SELECT_OF_SPAN: &str = "
 const SELECT_BEFORE: &str = "
     SELECT record, NULL, NULL, attempt FROM usage WHERE attempt < ?1 ORDER BY attempt DESC LIMIT 1";
 
+/// Every attempt that ended, oldest first.
+const SELECT_ALL: &str = "
+    SELECT usage.record, resolution.charged, resolution.variance
+    FROM usage LEFT JOIN resolution ON resolution.attempt = usage.attempt ORDER BY usage.attempt";
+
 impl Store {
+    /// Shows every attempt of every tenant that ended, oldest first, with what became of it if nobody knew at first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn visit_calls(&self, visit: &mut dyn FnMut(&UsageRecord)) -> Result<(), StoreError> {
+        let reader = self.reader();
+        let mut statement = reader.prepare(SELECT_ALL)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            visit(&read(row)?);
+        }
+        Ok(())
+    }
+
+    /// The end of an attempt as it was first written; `None` when the store has none.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn ended(&self, attempt: AttemptId) -> Result<Option<UsageRecord>, StoreError> {
+        let Some(number) = attempt_number(attempt) else { return Ok(None) };
+        let reader = self.reader();
+        let mut statement = reader.prepare_cached("SELECT record, NULL FROM usage WHERE attempt = ?1")?;
+        let mut rows = statement.query([number])?;
+        rows.next()?.map(read).transpose()
+    }
+
+    /// What was charged when an attempt of which nobody knew the cost was ended; `None` when it was not.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn resolution(&self, attempt: AttemptId) -> Result<Option<Amounts>, StoreError> {
+        let Some(number) = attempt_number(attempt) else { return Ok(None) };
+        let reader = self.reader();
+        let sql = "SELECT charged, charged_tokens FROM resolution WHERE attempt = ?1";
+        let mut statement = reader.prepare_cached(sql)?;
+        let found = statement.query_row([number], |row| {
+            let (usd, tokens): (i64, i64) = (row.get(0)?, row.get(1)?);
+            Ok(Amounts { usd: Money::from_nanos(usd.max(0)), tokens: tokens.max(0).unsigned_abs() })
+        });
+        Ok(found.optional()?)
+    }
+
     /// Attempts granted since `since`, newest first, at most `limit` (and 10,000). The next page is asked for with the
     /// last attempt of this one as `before`; a page shorter than its limit is the last.
     ///
