@@ -148,12 +148,11 @@ impl Shared {
         let after = Position::new(self.applied.load(Ordering::Relaxed));
         let mut records = Vec::new();
         let mut unreadable = None;
-        let read = self.journal.read(after, BATCH_BYTES_MAX, &mut |_, kind, payload| {
-            match Record::decode(kind, payload) {
+        let read =
+            self.journal.read(after, BATCH_BYTES_MAX, &mut |_, kind, payload| match Record::decode(kind, payload) {
                 Ok(record) => records.push(record),
                 Err(error) => unreadable = Some(error),
-            }
-        });
+            });
         let reached = read.map_err(|error| error.to_string())?;
         if let Some(error) = unreadable {
             return Err(error.to_string());

@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::sync::Arc;
 
-use base::{AttemptId, Money, Timestamp};
+use base::{AccountIndex, AttemptId, Money, Timestamp};
 use journal::NoRoom;
 use ledger::{Amounts, Ending, Settlement};
 use store::{HoldState, OpenHold, Record, ResolvedRecord, StoreError};
@@ -47,45 +47,41 @@ pub enum Decision {
 }
 
 impl Relay {
-    /// Ends a hold of which nobody knew the cost. The decision is durable when this returns.
+    /// Ends a hold of which nobody knew the cost. The decision is durable before it frees anything: a loss of power must
+    /// not bring back a hold whose money is spent already.
     pub(crate) async fn resolve(
         &self,
         attempt: AttemptId,
         decision: Decision,
         reason: &str,
     ) -> Result<Settlement, ResolveError> {
-        let (settlement, position) = self.decide(attempt, decision, reason)?;
+        let _turn = self.deciding.lock().await;
+        let (shard, charged) = self.find_unresolved(attempt, decision)?;
+        let record = ResolvedRecord { attempt, at: self.clock.now(), charged, reason: reason.to_owned() };
+        let mut payload = Vec::new();
+        let kind = Record::Resolved(record).encode(&mut payload);
+        let position = self.journal.append(kind, &payload)?;
         self.journal.wait_durable(position).await.map_err(NoRoom::from)?;
-        Ok(settlement)
+        Ok(self.books.shard(shard).resolve(attempt, Ending::Complete(charged)))
     }
 
-    /// Writes the decision, then frees the money, in one step for everybody else.
-    fn decide(
-        &self,
-        attempt: AttemptId,
-        decision: Decision,
-        reason: &str,
-    ) -> Result<(Settlement, journal::Position), ResolveError> {
-        for index in 0..SHARDS {
-            let mut shard = self.books.shard(base::AccountIndex(index as u32));
-            let Some(found) = shard.ledger.resolution(attempt, Ending::Unknown) else { continue };
-            let held = found.still_held;
-            let charged = match decision {
-                Decision::ChargeWhole => held,
-                Decision::Charge(usd) => Amounts { usd, tokens: held.tokens },
-                Decision::Release => Amounts::ZERO,
-            };
-            if charged.usd > held.usd {
-                return Err(ResolveError::TooMuch { charged: charged.usd, held: held.usd });
-            }
-            let record = ResolvedRecord { attempt, at: self.clock.now(), charged, reason: reason.to_owned() };
-            let mut payload = Vec::new();
-            let kind = Record::Resolved(record).encode(&mut payload);
-            let position = self.journal.append(kind, &payload)?;
-            let settlement = shard.resolve(attempt, Ending::Complete(charged));
-            return Ok((settlement, position));
+    /// The shard in which an attempt is unresolved, and what the decision charges for it.
+    fn find_unresolved(&self, attempt: AttemptId, decision: Decision) -> Result<(AccountIndex, Amounts), ResolveError> {
+        let shards = (0..SHARDS).map(|shard| AccountIndex(shard as u32));
+        let found = shards.into_iter().find_map(|shard| {
+            let settlement = self.books.shard(shard).ledger.resolution(attempt, Ending::Unknown)?;
+            Some((shard, settlement.still_held))
+        });
+        let (shard, held) = found.ok_or(ResolveError::NoSuchAttempt(attempt))?;
+        let charged = match decision {
+            Decision::ChargeWhole => held,
+            Decision::Charge(usd) => Amounts { usd, tokens: held.tokens },
+            Decision::Release => Amounts::ZERO,
+        };
+        if charged.usd > held.usd {
+            return Err(ResolveError::TooMuch { charged: charged.usd, held: held.usd });
         }
-        Err(ResolveError::NoSuchAttempt(attempt))
+        Ok((shard, charged))
     }
 
     /// What is held now, oldest first: [`HoldState::Open`] is under way, [`HoldState::Unknown`] is for somebody to
@@ -112,7 +108,7 @@ pub(crate) async fn watch_deadlines(relay: std::sync::Weak<Relay>) {
         let interval = LOOK_INTERVAL.min(deadline);
         end_due(&relay).await;
         if started.elapsed() >= deadline {
-            match relay.release_lost() {
+            match relay.release_lost().await {
                 Ok(0) => {}
                 Ok(leases) => tracing::warn!(leases, "what was lost to a power failure is free again"),
                 Err(error) => tracing::error!(%error, "what was lost to a power failure stays so"),

@@ -39,6 +39,27 @@ impl Relay {
     /// When it cannot be written.
     pub(crate) async fn note_lost(&self) -> Result<(), NoRoom> {
         let lost = self.lost.lock().expect("no panic while losses are listed").clone();
+        self.write_lost(&lost).await
+    }
+
+    /// Frees what was lost: nobody came to say that it was spent. That is durable before anything is free.
+    ///
+    /// # Errors
+    /// When it cannot be written; nothing is free then.
+    pub(crate) async fn release_lost(&self) -> Result<usize, NoRoom> {
+        let lost = self.lost.lock().expect("no panic while losses are listed").clone();
+        let released: Vec<_> = lost.iter().map(|(path, one)| (path.clone(), Lost { amount: 0, ..*one })).collect();
+        self.write_lost(&released).await?;
+        for (path, one) in &lost {
+            let mut shard = self.books.shard(path[0].index);
+            shard.ledger.release_lost(one.account, one.period, one.resource);
+            shard.call_next(&[one.account]);
+        }
+        self.lost.lock().expect("no panic while losses are listed").clear();
+        Ok(lost.len())
+    }
+
+    async fn write_lost(&self, lost: &[(Path, Lost)]) -> Result<(), NoRoom> {
         let mut written = None;
         for record in lost.iter().filter_map(|(path, lost)| lost_record(path, lost)) {
             written = Some(self.append_lease(record)?);
@@ -47,26 +68,6 @@ impl Relay {
             self.journal.wait_durable(written).await?;
         }
         Ok(())
-    }
-
-    /// Frees what was lost: nobody came to say that it was spent.
-    ///
-    /// # Errors
-    /// When that cannot be written; what was freed before stays free.
-    pub(crate) fn release_lost(&self) -> Result<usize, NoRoom> {
-        let mut lost = self.lost.lock().expect("no panic while losses are listed");
-        let released = lost.len();
-        while let Some((path, one)) = lost.last() {
-            if let Some(record) = lost_record(path, &Lost { amount: 0, ..*one }) {
-                self.append_lease(record)?;
-            }
-            let mut shard = self.books.shard(path[0].index);
-            shard.ledger.release_lost(one.account, one.period, one.resource);
-            shard.call_next(&[one.account]);
-            drop(shard);
-            lost.pop();
-        }
-        Ok(released)
     }
 
     fn append_lease(&self, record: LeaseRecord) -> Result<Position, NoRoom> {

@@ -26,6 +26,8 @@ pub(crate) struct Relay {
     pub(crate) applier: Applier,
     /// Held by whoever extends leases, so that a crowd writes each once.
     pub(crate) leasing: tokio::sync::Mutex<()>,
+    /// Held by whoever ends an unknown attempt, so that each is ended once.
+    pub(crate) deciding: tokio::sync::Mutex<()>,
     /// What counts as lost since a loss of power, by the path to its account.
     pub(crate) lost: Mutex<Vec<(Path, Lost)>>,
     pub(crate) clock: Clock,

@@ -107,6 +107,7 @@ pub async fn start(
         applier: Applier::start(journal.clone(), store.clone(), applied),
         lost: Mutex::new(restored.lost),
         leasing: tokio::sync::Mutex::default(),
+        deciding: tokio::sync::Mutex::default(),
         journal,
         upstreams: Upstreams::new(Arc::new(tls), limits),
         clock,
@@ -215,8 +216,8 @@ impl Running {
     ///
     /// # Errors
     /// When that cannot be written.
-    pub fn release_lost(&self) -> Result<usize, journal::NoRoom> {
-        self.relay.release_lost()
+    pub async fn release_lost(&self) -> Result<usize, journal::NoRoom> {
+        self.relay.release_lost().await
     }
 
     /// Holds whose attempt has not ended, or of which nobody knows what it cost.

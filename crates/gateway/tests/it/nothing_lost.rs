@@ -63,7 +63,8 @@ async fn three_calls_under_way(durability: Durability) -> TestApp {
     for _ in 0..3 {
         let mut client = Client::connect(app.relay.address()).await;
         tokio::spawn(async move {
-            let _ = client.send(post("/v1/chat/completions", "acme", chat("stuck", json!({ "max_tokens": 100 })))).await;
+            let _ =
+                client.send(post("/v1/chat/completions", "acme", chat("stuck", json!({ "max_tokens": 100 })))).await;
         });
     }
     while app.provider.truth().total.attempts < 4 {
@@ -148,7 +149,7 @@ async fn after_a_loss_of_power_what_may_have_been_spent_stays_counted() {
     drop(store);
     let (relay, store) = start_on(copy.path(), settings(NEXT_BOOT)).await;
     assert_eq!(relay.status(&acme()).expect("the tenant exists").figures.held_usd, lost.held_usd);
-    assert_eq!(relay.release_lost().expect("it is written"), 2, "of the month and of the total");
+    assert_eq!(relay.release_lost().await.expect("it is written"), 2, "of the month and of the total");
     assert_eq!(relay.status(&acme()).expect("the tenant exists").figures.held_usd, known);
     relay.stop().await;
     drop(store);

@@ -1,11 +1,12 @@
 //! The edge of a budget: a call that lacks only what other calls hold waits for it, and one that named no output limit
 //! gets the largest that the money buys.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mandant_gateway::Settings;
 use serde_json::json;
 use testkit::Options;
+use tokio::time::Instant;
 
 use crate::app::{TestApp, chat_model, models, tenant};
 use crate::client::{Client, chat, post};
@@ -70,7 +71,8 @@ async fn who_waits_too_long_is_refused_and_told_what_is_held() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_calls_wait_in_order_and_all_are_served() {
-    let app = std::sync::Arc::new(narrow(Settings { reserve_wait: Duration::from_secs(60), ..Settings::default() }).await);
+    let app =
+        std::sync::Arc::new(narrow(Settings { reserve_wait: Duration::from_secs(60), ..Settings::default() }).await);
     let calls: Vec<_> = (0..12)
         .map(|_| {
             let app = app.clone();
