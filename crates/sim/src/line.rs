@@ -1,0 +1,87 @@
+//! What stands in the journal: the records of the store, and two that only the simulator has so far.
+
+use base::{AttemptId, BudgetPeriod, Timestamp};
+use ledger::Resource;
+use store::Record;
+
+const LOST: u8 = 201;
+const LOSS_COUNTED: u8 = 202;
+const REFUNDED: u8 = 203;
+
+/// One record.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Line {
+    /// As the relay writes it.
+    Real(Record),
+    /// So much of a lease is lost; nothing any more when the amount is zero.
+    Lost(LostLine),
+    /// All that the last loss of power took is written down before this.
+    LossCounted,
+    /// A part of a charge was taken back.
+    Refunded { attempt: AttemptId, number: u64, amounts: [u64; 2] },
+}
+
+/// What is lost of one resource in one period of one account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LostLine {
+    pub(crate) account: usize,
+    pub(crate) period: BudgetPeriod,
+    pub(crate) starts: Timestamp,
+    pub(crate) resource: Resource,
+    pub(crate) amount: u64,
+}
+
+impl Line {
+    pub(crate) fn encode(&self) -> (u8, Vec<u8>) {
+        let mut bytes = Vec::with_capacity(512);
+        let mut put = |numbers: &[u64]| numbers.iter().for_each(|number| bytes.extend(number.to_le_bytes()));
+        let kind = match self {
+            Line::Real(record) => record.encode(&mut bytes),
+            Line::Lost(lost) => {
+                let period = period_number(lost.period);
+                let starts = lost.starts.micros() as u64;
+                put(&[lost.account as u64, period as u64, starts, lost.resource as u64, lost.amount]);
+                LOST
+            }
+            Line::LossCounted => LOSS_COUNTED,
+            Line::Refunded { attempt, number, amounts } => {
+                put(&[attempt.epoch, attempt.sequence, *number, amounts[0], amounts[1]]);
+                REFUNDED
+            }
+        };
+        (kind, bytes)
+    }
+
+    /// `None` for bytes that nobody wrote.
+    pub(crate) fn decode(kind: u8, payload: &[u8]) -> Option<Line> {
+        let numbers = || -> Option<[u64; 5]> {
+            let mut numbers = payload.chunks_exact(8).map(|bytes| bytes.try_into().map(u64::from_le_bytes));
+            let mut next = || numbers.next()?.ok();
+            Some([next()?, next()?, next()?, next()?, next()?])
+        };
+        match kind {
+            LOST => {
+                let [account, period, starts, resource, amount] = numbers()?;
+                Some(Line::Lost(LostLine {
+                    account: account as usize,
+                    period: *BudgetPeriod::ALL.get(period as usize)?,
+                    starts: Timestamp::from_micros(starts as i64),
+                    resource: *Resource::ALL.get(resource as usize)?,
+                    amount,
+                }))
+            }
+            LOSS_COUNTED => Some(Line::LossCounted),
+            REFUNDED => {
+                let [epoch, sequence, number, usd, tokens] = numbers()?;
+                let attempt = AttemptId { epoch, sequence };
+                Some(Line::Refunded { attempt, number, amounts: [usd, tokens] })
+            }
+            _ => Record::decode(kind, payload).ok().map(Line::Real),
+        }
+    }
+}
+
+/// Where a period stands in [`BudgetPeriod::ALL`]; a wallet is counted where all time is.
+pub(crate) fn period_number(period: BudgetPeriod) -> usize {
+    BudgetPeriod::ALL.iter().position(|&one| one == period).unwrap_or(BudgetPeriod::ALL.len() - 1)
+}
