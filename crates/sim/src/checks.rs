@@ -4,7 +4,7 @@ use std::fmt;
 
 use base::{AccountIndex, AttemptId, BudgetPeriod, Timestamp};
 use journal::Position;
-use ledger::{AccountBalances, PeriodBalance, Resource, Shortage};
+use ledger::{AccountBalances, PeriodBalance, Resource, Shortage, bounds};
 
 use crate::node::{Call, Node};
 use crate::oracle::{Attempt, Belief, Oracle, Slot, Sums};
@@ -154,11 +154,13 @@ impl Counter {
     }
 }
 
-/// I1: posted, held, lost and the unused lease are within the highest limit that was ever in force in the period.
+/// I1: posted, held and the unused lease are within the highest limit that was ever in force in the period, and so is
+/// what is lost. (All of them together are more where a period is counted again after the clock was set back: then
+/// nothing is granted.)
 fn i1_authority(place: &Place<'_>) -> Verdict {
     let Some((counter, highest)) = place.in_force() else { return Ok(()) };
     let leased = counter.leased.unwrap_or(0).min(place.limit.unwrap_or(0));
-    ensure(counter.used().max(leased) <= highest, "I1", || format!("more than the limit is taken: {place:?}"))?;
+    ensure((counter.posted + counter.held).max(counter.lost).max(leased) <= highest, "I1", || format!("more than the limit is taken: {place:?}"))?;
     ensure(place.leased_durably <= highest, "I1", || format!("a lease goes beyond the limit: {place:?}"))
 }
 
@@ -267,8 +269,10 @@ pub(crate) fn i9_refused_in_truth(world: &World, call: &Call, shortage: &Shortag
     let node = world.node.as_ref().expect("a process runs");
     let is_current = node.versions[account] == world.scenario.accounts[account].version;
     let sums = world.oracle.sums();
-    let slots = world.oracle.slots.iter().zip(&sums).filter(|(slot, _)| slot.account == account && slot.period == period);
-    let used = slots.max_by_key(|(slot, _)| slot.starts);
+    let last = shortage.resets_at.map_or(Timestamp::EPOCH, |ends| Timestamp::from_micros(ends.micros() - 1));
+    let starts = bounds(BudgetPeriod::ALL[period], &world.scenario.zone, last).starts;
+    let is_meant = |slot: &Slot| slot.account == account && slot.period == period && slot.starts == starts;
+    let used = world.oracle.slots.iter().zip(&sums).find(|(slot, _)| is_meant(slot));
     let used = used.map_or(0, |(_, sums)| sums.posted[resource] + sums.held[resource]) + shortage.lost;
     let is_short = limit.is_some_and(|limit| used + call.asked[resource] > limit);
     ensure(is_short || !is_current, "I9", || format!("a call was refused that fits: {shortage:?}, used {used}"))

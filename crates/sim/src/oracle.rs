@@ -238,6 +238,14 @@ impl Oracle {
         }
     }
 
+    /// What a loss of power was allowed to take is not looked for after the next stop.
+    pub(crate) fn forget_what_power_took(&mut self) {
+        for attempt in self.attempts.values_mut() {
+            attempt.seen &= !attempt.intents.is_empty();
+            attempt.seen_whole &= !attempt.ends.is_empty();
+        }
+    }
+
     /// Whether what the journal had of an attempt may be gone: it is not after a kill.
     pub(crate) fn is_forgiven(&self, id: AttemptId, slot: &Slot, resource: usize) -> bool {
         self.lost.iter().any(|(loss, lost)| *lost == id && *loss <= slot.forgiven[resource])

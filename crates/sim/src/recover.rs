@@ -36,6 +36,7 @@ impl World {
                 self.boot += 1;
             }
             self.disk = self.disk.restart(loss);
+            if std::env::var_os("TRACE").is_some() { eprintln!("TRACE step {} restart loss {loss:?} tries {tries}", self.stats.steps); }
             if tries < 3 && self.are_faults_on && self.chance.u32(0..1_000) < self.scenario.faults * 5 {
                 loss = self.arm();
             } else {
@@ -67,6 +68,7 @@ impl World {
             Err(error) => return Err(Some(error)),
         };
         let tail = tail(&recovered);
+            if std::env::var_os("TRACE").is_some() { eprintln!("TRACE   opened {recovered:?} tail {:?}", tail.iter().map(|t| t.0).collect::<Vec<_>>()); }
         self.absorb(&tail);
         self.oracle.recovered(recovered.end, recovered.power_lost());
         self.node = Some(Node::new(journal, self.epoch, applied, !self.is(Mutant::NoLease)));
@@ -74,6 +76,9 @@ impl World {
         let seen = checks::i3_nothing_seen_is_gone(&self.oracle, recovered.power_lost(), waits);
         if let Err(violation) = seen {
             self.violation.get_or_insert(violation);
+        }
+        if recovered.power_lost() {
+            self.oracle.forget_what_power_took();
         }
         let losses = self.restore(&recovered, &tail);
         if self.count_losses(&recovered, &losses).is_err() {

@@ -226,7 +226,9 @@ impl World {
     pub(crate) fn arm(&mut self) -> Loss {
         let at = self.disk.ios() + self.chance.u64(0..8);
         let faults = [Fault::Crash, Fault::Crash, Fault::Error, Fault::ShortWrite, Fault::NoSpace];
-        self.disk.fail_at(at, faults[self.chance.usize(0..faults.len())]);
+        let fault = faults[self.chance.usize(0..faults.len())];
+        self.disk.fail_at(at, fault);
+            if std::env::var_os("TRACE").is_some() { eprintln!("TRACE step {} arm {fault:?} in {}", self.stats.steps, at - self.disk.ios()); }
         [Loss::Nothing, Loss::Unsynced, Loss::Torn][self.chance.usize(0..3)]
     }
 
