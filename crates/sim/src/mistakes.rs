@@ -63,7 +63,7 @@ impl World {
         let old = |seconds: u64, at: base::Timestamp| now.saturating_since(at).as_secs() > seconds;
         let due: Vec<_> = match self.mutant {
             Some(Mutant::DeadlineWhileRunning) => {
-                let calls = self.node().calls.iter().filter(|call| call.room.is_some());
+                let calls = self.node().calls.iter().filter(|call| call.intent.is_some());
                 let attempts: Vec<_> = calls.filter_map(|call| call.attempt).collect();
                 attempts.into_iter().filter(|attempt| old(3_600, self.oracle.of(*attempt).granted_at)).collect()
             }

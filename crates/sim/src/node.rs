@@ -65,6 +65,8 @@ pub(crate) struct Call {
     pub(crate) attempt: Option<AttemptId>,
     pub(crate) hold: Option<Hold>,
     pub(crate) room: Option<Room<FaultDisk>>,
+    /// Where its intent ends in the journal.
+    pub(crate) intent: Option<Position>,
     pub(crate) waits_at: Option<AccountIndex>,
     pub(crate) has_hung_up: bool,
     pub(crate) stage: Stage,

@@ -2,7 +2,7 @@
 //! happen between two steps of the gateway happens here between two calls of these functions.
 
 use base::{AccountIndex, AttemptId};
-use journal::{Durability, NoRoom, Position};
+use journal::{Durability, FaultDisk, NoRoom, Position, Room};
 use ledger::{Ending, Lease, NoHold};
 use store::{IntentRecord, LeaseRecord, Record, ResolvedRecord, UsageRecord};
 
@@ -257,13 +257,11 @@ impl World {
         let attempt = call.attempt.expect("who is held has an attempt");
         let record = Record::Intent(self.intent(call));
         match self.begin(record) {
-            Ok(Some(room)) => {
-                let position = room.position();
+            Ok((position, room)) => {
                 self.oracle.of(attempt).intents.push(position);
-                call.room = Some(room);
+                (call.intent, call.room) = (Some(position), room);
                 Stage::Written
             }
-            Ok(None) => Stage::Written,
             Err(error) => {
                 let goes_on = match error {
                     NoRoom::Full => self.is(Mutant::IgnoreFullDisk),
@@ -287,7 +285,7 @@ impl World {
     /// `attempt.rs`: `strict` waits for the disk, `mark_sent`, and the request leaves.
     fn forward(&mut self, call: &mut Call) -> Stage {
         let attempt = call.attempt.expect("who is held has an attempt");
-        let position = call.room.as_ref().map(journal::Room::position);
+        let position = call.intent;
         if call.has_hung_up && !self.is(Mutant::ForwardBeforeIntent) {
             return Stage::Passing(Answer::Refused);
         }
@@ -299,7 +297,7 @@ impl World {
         }
         let bill = self.draw_bill(call.worst);
         self.oracle_left(attempt, position, bill);
-        if self.is(Mutant::ForwardBeforeIntent) && call.room.is_none() {
+        if self.is(Mutant::ForwardBeforeIntent) && call.intent.is_none() {
             return Stage::Held;
         }
         Stage::Forwarded
@@ -323,7 +321,7 @@ impl World {
     /// `relay.rs`, the output commit: no byte before the intent is durable.
     fn commit_output(&mut self, call: &Call, answer: Answer) -> Stage {
         let attempt = call.attempt.expect("who is held has an attempt");
-        let position = call.room.as_ref().map(journal::Room::position);
+        let position = call.intent;
         let waits = self.scenario.durability != Durability::Process && !self.is(Mutant::AnswerBeforeDurable);
         if waits
             && let Some(position) = position
@@ -485,24 +483,16 @@ impl World {
     }
 
     /// `hold.rs`, `Relay::begin`.
-    fn begin(&mut self, record: Record) -> Result<Option<journal::Room<journal::FaultDisk>>, NoRoom> {
+    fn begin(&mut self, record: Record) -> Result<(Position, Option<Room<FaultDisk>>), NoRoom> {
         let line = Line::Real(record);
         if self.is(Mutant::NoRoomForEnd) {
-            let attempt = match &line {
-                Line::Real(record) => record.attempt(),
-                _ => None,
-            };
-            let position = self.append(&line)?;
-            if let Some(attempt) = attempt {
-                self.oracle.of(attempt).intents.push(position);
-            }
-            return Ok(None);
+            return self.append(&line).map(|position| (position, None));
         }
         let (kind, payload) = line.encode();
         self.tried = Some(line);
         let room = self.node().journal.begin(kind, &payload)?;
         self.tried = None;
-        Ok(Some(room))
+        Ok((room.position(), Some(room)))
     }
 
     /// Writes one line.
@@ -532,7 +522,7 @@ impl World {
             tenant: path.tenant.clone(),
             project: path.project.clone(),
             key: path.key.clone(),
-            end_user: None,
+            end_user: self.padding(),
             model: self.names.0.clone(),
             upstream: self.names.1.clone(),
             endpoint: wire::Endpoint::ChatCompletions,
@@ -565,7 +555,7 @@ impl World {
             tenant: path.tenant.clone(),
             project: path.project.clone(),
             key: path.key.clone(),
-            end_user: None,
+            end_user: self.padding(),
             model: self.names.0.clone(),
             upstream: self.names.1.clone(),
             endpoint: wire::Endpoint::ChatCompletions,
@@ -578,10 +568,15 @@ impl World {
             charged: charged.usd,
             variance: used.usd.saturating_sub(charged.usd),
             price_version: 1,
-            upstream_response_id: None,
+            upstream_response_id: self.padding(),
             first_byte_ms: 0,
             total_ms: 0,
         }
+    }
+
+    /// What makes a record long.
+    fn padding(&self) -> Option<String> {
+        self.scenario.is_disk_small.then(|| "x".repeat(256))
     }
 
     /// `leases.rs`, `record`.

@@ -36,7 +36,6 @@ impl World {
                 self.boot += 1;
             }
             self.disk = self.disk.restart(loss);
-            if std::env::var_os("TRACE").is_some() { eprintln!("TRACE step {} restart loss {loss:?} tries {tries}", self.stats.steps); }
             if tries < 3 && self.are_faults_on && self.chance.u32(0..1_000) < self.scenario.faults * 5 {
                 loss = self.arm();
             } else {
@@ -68,7 +67,6 @@ impl World {
             Err(error) => return Err(Some(error)),
         };
         let tail = tail(&recovered);
-            if std::env::var_os("TRACE").is_some() { eprintln!("TRACE   opened {recovered:?} tail {:?}", tail.iter().map(|t| t.0).collect::<Vec<_>>()); }
         self.absorb(&tail);
         self.oracle.recovered(recovered.end, recovered.power_lost());
         self.node = Some(Node::new(journal, self.epoch, applied, !self.is(Mutant::NoLease)));

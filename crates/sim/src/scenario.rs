@@ -60,6 +60,8 @@ pub(crate) struct Scenario {
     pub(crate) faults: u32,
     /// Of 1,000 steps so many move the clock far.
     pub(crate) jumps: u32,
+    /// The disk has room for little, and records are long.
+    pub(crate) is_disk_small: bool,
     pub(crate) charges_at_deadline: bool,
     /// A call that waits for money leaves after so many seconds.
     pub(crate) wait_seconds: u64,
@@ -83,6 +85,7 @@ impl Scenario {
             call_max: 40,
             faults: [0, 5, 15, 40][chance.usize(0..4)],
             jumps: [0, 2, 10, 40][chance.usize(0..4)],
+            is_disk_small: chance.u8(0..8) == 0,
             charges_at_deadline: chance.bool(),
             wait_seconds: 10,
         }

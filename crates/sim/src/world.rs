@@ -138,12 +138,12 @@ impl World {
         }
         match self.chance.u8(0..100) {
             0..=11 => self.arrive(),
-            12..=69 => self.advance_some(),
-            70..=74 => self.advance_some_job(),
-            75..=79 => self.drive(),
-            80..=86 => self.advance_applier(),
-            87..=89 => self.tick(),
-            90..=91 => self.person(),
+            12..=77 => self.advance_some(),
+            78..=79 => self.advance_some_job(),
+            80..=82 => self.drive(),
+            83..=87 => self.advance_applier(),
+            88..=90 => self.tick(),
+            91 => self.person(),
             92 => self.deadline(),
             93 => self.hang_up(),
             94 => self.change_limits(),
@@ -184,7 +184,7 @@ impl World {
 
     /// A new call.
     fn arrive(&mut self) {
-        if self.node().calls.len() >= 12 {
+        if self.node().calls.len() >= if self.scenario.is_disk_small { 30 } else { 12 } {
             return;
         }
         let path = self.chance.usize(0..self.scenario.paths.len());
@@ -205,6 +205,7 @@ impl World {
             attempt: None,
             hold: None,
             room: None,
+            intent: None,
             waits_at: None,
             has_hung_up: false,
             stage: Stage::Ask,
@@ -228,7 +229,6 @@ impl World {
         let faults = [Fault::Crash, Fault::Crash, Fault::Error, Fault::ShortWrite, Fault::NoSpace];
         let fault = faults[self.chance.usize(0..faults.len())];
         self.disk.fail_at(at, fault);
-            if std::env::var_os("TRACE").is_some() { eprintln!("TRACE step {} arm {fault:?} in {}", self.stats.steps, at - self.disk.ios()); }
         [Loss::Nothing, Loss::Unsynced, Loss::Torn][self.chance.usize(0..3)]
     }
 
@@ -244,7 +244,7 @@ impl World {
     }
 
     fn set_disk_full(&mut self) {
-        let is_full = self.are_faults_on && self.scenario.faults > 0 && self.chance.u8(0..3) == 0;
+        let is_full = self.are_faults_on && (self.scenario.is_disk_small || self.chance.u32(0..100) < self.scenario.faults);
         self.disk.set_full(is_full);
     }
 
