@@ -220,6 +220,26 @@ impl Account {
         })
     }
 
+    /// What is lost in current, leased periods when a hold of then is charged so much and the rest is not free but lost.
+    pub(crate) fn lost_with(
+        &self,
+        when: When<'_>,
+        released: [u64; 2],
+        charged: [u64; 2],
+    ) -> impl Iterator<Item = Lost> {
+        let slots = self.slots.iter().enumerate().filter(move |(place, slot)| when.is(slot, *place));
+        slots.flat_map(move |(_, slot)| {
+            Resource::ALL.into_iter().filter_map(move |resource| {
+                let (counter, number) = (&slot.counters[resource as usize], resource as usize);
+                let leased = counter.lease().filter(|_| released[number] > 0)?;
+                // Nobody could spend more than was leased.
+                let most = leased.saturating_sub(counter.posted.saturating_add(charged[number]));
+                let amount = counter.lost.saturating_add(released[number]).min(most).max(counter.lost);
+                Some(Lost { account: self.index, period: slot.period, starts: slot.starts, resource, amount })
+            })
+        })
+    }
+
     /// Sets what is lost in a period; a past one is ignored.
     pub(crate) fn set_lost(&mut self, lost: &Lost) {
         let Some(place) = self.place_around(lost.period, lost.starts) else { return };

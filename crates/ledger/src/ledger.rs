@@ -42,6 +42,8 @@ pub(crate) struct Open {
     pub(crate) past: Option<Box<[PeriodNames]>>,
     granted_at: Timestamp,
     is_unresolved: bool,
+    /// It was open when power was lost: see [`Ledger::lost_by_resolving`].
+    pub(crate) survived_loss: bool,
 }
 
 /// A path as places in the vector of accounts.
@@ -181,8 +183,19 @@ impl Ledger {
 
     /// Ends an unresolved attempt on later evidence; `None` when there is none of that id, so that evidence may come
     /// twice.
+    ///
+    /// Of a hold that was open when power was lost, what is released counts as lost: see [`Ledger::lost_by_resolving`].
     pub fn resolve(&mut self, attempt: AttemptId, ending: Ending) -> Option<Settlement> {
-        if self.open.get(&attempt)?.is_unresolved { self.end(attempt, ending) } else { None }
+        if !self.open.get(&attempt)?.is_unresolved {
+            return None;
+        }
+        let lost = self.lost_by_resolving(attempt, ending);
+        let settlement = self.end(attempt, ending);
+        for lost in &lost {
+            let place = self.place(lost.account);
+            self.accounts[place].set_lost(lost);
+        }
+        settlement
     }
 
     /// The attempts of which nobody knows the cost, in no order.
@@ -268,7 +281,7 @@ impl Ledger {
             is_refill_due |= account.hold(worst.numbers(), is_replay);
             generations[level] = account.generation;
         }
-        let open = Open { places, generations, worst, past: None, granted_at: at, is_unresolved: is_replay };
+        let open = Open { places, generations, worst, past: None, granted_at: at, is_unresolved: is_replay, survived_loss: false };
         let before = self.open.insert(attempt, open);
         assert!(before.is_none(), "an attempt has one hold (I4)");
         is_refill_due
@@ -279,7 +292,7 @@ impl Ledger {
     fn take_in_the_past(&mut self, places: Places, attempt: AttemptId, worst: Amounts, at: Timestamp) {
         let names = places.iter().map(|place| self.accounts[place].hold_in_the_past(worst.numbers(), at)).collect();
         let generations = [0; PATH_LEVELS_MAX];
-        let open = Open { places, generations, worst, past: Some(names), granted_at: at, is_unresolved: true };
+        let open = Open { places, generations, worst, past: Some(names), granted_at: at, is_unresolved: true, survived_loss: false };
         self.open.insert(attempt, open);
     }
 

@@ -1,7 +1,7 @@
 //! What stands in the journal: the records of the store, and two that only the simulator has so far.
 
 use base::{AttemptId, BudgetPeriod, Timestamp};
-use ledger::Resource;
+use ledger::{Lost, Resource};
 use store::Record;
 
 const LOST: u8 = 201;
@@ -15,8 +15,8 @@ pub(crate) enum Line {
     Real(Record),
     /// So much of a lease is lost; nothing any more when the amount is zero.
     Lost(LostLine),
-    /// All that the last loss of power took is written down before this.
-    LossCounted,
+    /// All that a loss of power before this epoch took is written down before this.
+    LossCounted { epoch: u64 },
     /// A part of a charge was taken back.
     Refunded { attempt: AttemptId, number: u64, amounts: [u64; 2] },
 }
@@ -31,6 +31,13 @@ pub(crate) struct LostLine {
     pub(crate) amount: u64,
 }
 
+impl LostLine {
+    pub(crate) fn of(lost: &Lost) -> LostLine {
+        let Lost { account, period, starts, resource, amount } = *lost;
+        LostLine { account: account.0 as usize, period, starts, resource, amount }
+    }
+}
+
 impl Line {
     pub(crate) fn encode(&self) -> (u8, Vec<u8>) {
         let mut bytes = Vec::with_capacity(512);
@@ -43,7 +50,10 @@ impl Line {
                 put(&[lost.account as u64, period as u64, starts, lost.resource as u64, lost.amount]);
                 LOST
             }
-            Line::LossCounted => LOSS_COUNTED,
+            Line::LossCounted { epoch } => {
+                put(&[*epoch, 0, 0, 0, 0]);
+                LOSS_COUNTED
+            }
             Line::Refunded { attempt, number, amounts } => {
                 put(&[attempt.epoch, attempt.sequence, *number, amounts[0], amounts[1]]);
                 REFUNDED
@@ -70,7 +80,7 @@ impl Line {
                     amount,
                 }))
             }
-            LOSS_COUNTED => Some(Line::LossCounted),
+            LOSS_COUNTED => Some(Line::LossCounted { epoch: numbers()?[0] }),
             REFUNDED => {
                 let [epoch, sequence, number, usd, tokens] = numbers()?;
                 let attempt = AttemptId { epoch, sequence };

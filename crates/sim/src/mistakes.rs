@@ -31,7 +31,7 @@ impl World {
         let line = Line::Real(Record::Void(attempt));
         let line = if charged == [0, 0] { line } else { self.resolution_line(attempt, charged) };
         if let Ok(position) = self.append(&line) {
-            self.oracle_ended(attempt, position, &line, charged);
+            self.oracle_ended(attempt, position, &line);
         }
     }
 
@@ -79,7 +79,7 @@ impl World {
             if self.is(Mutant::DeadlineWhileRunning) {
                 let line = self.resolution_line(attempt, [0, 0]);
                 if let Ok(position) = self.append(&line) {
-                    self.oracle_ended(attempt, position, &line, [0, 0]);
+                    self.oracle_ended(attempt, position, &line);
                 }
             } else {
                 self.node().ledger.resolve(attempt, Ending::Refused);

@@ -51,6 +51,8 @@ pub enum Mutant {
     SettleTwice,
     /// A charge is taken back twice.
     RefundTwice,
+    /// A refund is used before it is on the disk.
+    RefundBeforeDurable,
     /// The record charges the tenant what the provider billed above the hold.
     ChargeAboveHold,
     /// An intent carries the time of the clock, not of its grant.
@@ -83,6 +85,10 @@ pub enum Mutant {
     TimedReclaim,
     /// A decision frees the money and is not written down.
     DecisionNotWritten,
+    /// A decision frees the money before it is on the disk.
+    DecideBeforeDurable,
+    /// What was open when power was lost is released as if it had not ended before.
+    SurvivorsReleased,
     /// The numbers of attempts begin again with each process.
     AttemptsNumberedAgain,
     /// A decision may charge more than was held.
@@ -91,7 +97,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Mutant; 42] = [
+    pub const ALL: [Mutant; 45] = [
         Mutant::FreeBeforeEnd,
         Mutant::ForwardBeforeIntent,
         Mutant::AnswerBeforeDurable,
@@ -116,6 +122,7 @@ impl Mutant {
         Mutant::ApplyUnsynced,
         Mutant::SettleTwice,
         Mutant::RefundTwice,
+        Mutant::RefundBeforeDurable,
         Mutant::ChargeAboveHold,
         Mutant::IntentByWallClock,
         Mutant::ChargeWhenEnded,
@@ -132,6 +139,8 @@ impl Mutant {
         Mutant::DeadlineWhileRunning,
         Mutant::TimedReclaim,
         Mutant::DecisionNotWritten,
+        Mutant::DecideBeforeDurable,
+        Mutant::SurvivorsReleased,
         Mutant::AttemptsNumberedAgain,
         Mutant::DecideAboveHold,
     ];

@@ -117,8 +117,10 @@ pub(crate) enum Answer {
 pub(crate) enum Job {
     /// A lease is extended before somebody has to wait for it.
     Refill { leases: Vec<Lease>, written: Option<Position>, is_durable: bool },
-    /// A decision of a person is told when it is durable.
-    Confirm { attempt: AttemptId, written: Position },
+    /// A decision is used, and told, when it is durable.
+    Decide { attempt: AttemptId, written: Position, charged: Numbers, is_evidence: bool },
+    /// A refund is used when it is durable.
+    Refund { attempt: AttemptId, written: Position, taken: Numbers },
 }
 
 impl Node {

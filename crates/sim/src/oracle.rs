@@ -115,11 +115,15 @@ impl Attempt {
     }
 
     fn truth(&self) -> Numbers {
-        let known = match (self.decided, self.ends.first(), self.belief) {
-            (true, Some((_, charged)), _) => *charged,
-            (true, None, Belief::Ended(charged)) => charged,
-            _ if self.left => self.owed(),
-            _ => [0, 0],
+        let owed = if self.left { self.owed() } else { [0, 0] };
+        // Whoever decided to charge less takes the rest on the operator; to charge more makes nobody owe more.
+        let ended = match self.belief {
+            Belief::Ended(charged) => Some(charged),
+            _ => self.ends.first().map(|(_, charged)| *charged),
+        };
+        let known = match ended {
+            Some(charged) if self.decided => [owed[0].min(charged[0]), owed[1].min(charged[1])],
+            _ => owed,
         };
         sub(known, self.refunds.iter().fold([0, 0], |sum, (_, amount)| add(sum, *amount)))
     }

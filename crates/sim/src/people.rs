@@ -1,12 +1,12 @@
 //! What people and the passing of time do: decisions on unknown cost, credits, refunds, other limits, hang-ups.
 
-use base::{Money, Timestamp};
+use base::{AttemptId, Money, Timestamp};
 use ledger::Amounts;
 
 use crate::checks;
 use crate::line::{Line, LostLine, period_number};
 use crate::mutant::Mutant;
-use crate::node::Call;
+use crate::node::{Call, Job};
 use crate::oracle::{Belief, Numbers, add, sub};
 use crate::scenario::amounts;
 use crate::world::World;
@@ -97,6 +97,10 @@ impl World {
 
     /// A part of a charge is given back.
     pub(crate) fn refund(&mut self) {
+        // One at a time: what was taken back before is known then.
+        if self.node().jobs.iter().any(|job| matches!(job, Job::Refund { .. })) {
+            return;
+        }
         let ended = self.oracle.attempts.iter().filter(|(_, one)| {
             matches!(one.belief, Belief::Ended(charged) if charged != [0, 0]) && !one.ends.is_empty()
         });
@@ -106,19 +110,31 @@ impl World {
         }
         let id = ended[self.chance.usize(0..ended.len())];
         let truth = self.oracle.of(id);
-        let (path, granted_at, refunded) = (truth.path, truth.granted_at, truth.refunded);
+        let refunded = truth.refunded;
         let Belief::Ended(charged) = truth.belief else { return };
         let left = if self.is(Mutant::RefundTwice) { charged } else { sub(charged, refunded) };
         let taken: Numbers = [self.chance.u64(0..=left[0]), self.chance.u64(0..=left[1])];
         self.oracle.refunds += 1;
         let line = Line::Refunded { attempt: id, number: self.oracle.refunds, amounts: taken };
-        let Ok(position) = self.append(&line) else { return };
+        let Ok(written) = self.append(&line) else { return };
+        self.oracle.of(id).refunds.push((written, taken));
+        if self.is(Mutant::RefundBeforeDurable) {
+            self.take_back(id, taken);
+        } else {
+            // Unlike an end, a refund frees what was billed: if a loss of power took it, and with it what the money went
+            // to since, more would be owed than the limit.
+            self.node().jobs.push(Job::Refund { attempt: id, written, taken });
+        }
+    }
+
+    /// Uses a refund.
+    pub(crate) fn take_back(&mut self, id: AttemptId, taken: Numbers) {
+        let truth = self.oracle.of(id);
+        let (path, granted_at) = (truth.path, truth.granted_at);
+        truth.refunded = add(truth.refunded, taken);
         self.refresh(path);
         let indexes = self.indexes(path);
         self.node().ledger.refund(&indexes, id, amounts(taken), granted_at);
-        let truth = self.oracle.of(id);
-        truth.refunds.push((position, taken));
-        truth.refunded = add(truth.refunded, taken);
     }
 
     /// Somebody has found out what was spent before the power went, or has waited long enough.
@@ -129,8 +145,8 @@ impl World {
             return;
         }
         let lost = lost[self.chance.usize(0..lost.len())];
-        let ledger::Lost { account, period, starts, resource, .. } = lost;
-        let line = LostLine { account: account.0 as usize, period, starts, resource, amount: 0 };
+        let ledger::Lost { account, period, resource, .. } = lost;
+        let line = LostLine { amount: 0, ..LostLine::of(&lost) };
         let Ok(position) = self.append(&Line::Lost(line)) else { return };
         self.forgive(&line);
         if self.is_durable(position) {
@@ -178,6 +194,9 @@ impl World {
             self.clock = self.clock.saturating_add(deadline);
         }
         self.deadline();
+        while !self.node().jobs.is_empty() {
+            self.advance_some_job();
+        }
         for _ in 0..200 {
             if self.node().ledger.lost().next().is_none() {
                 break;

@@ -6,7 +6,7 @@ use journal::{Durability, FaultDisk, NoRoom, Position, Room};
 use ledger::{Ending, Lease, NoHold};
 use store::{IntentRecord, LeaseRecord, Record, ResolvedRecord, UsageRecord};
 
-use crate::line::Line;
+use crate::line::{Line, LostLine};
 use crate::mutant::Mutant;
 use crate::node::{Answer, Applier, Call, Job, Stage};
 use crate::oracle::{Belief, Numbers};
@@ -240,8 +240,14 @@ impl World {
                     self.node().jobs.push(Job::Refill { leases, written, is_durable: true });
                 }
             }
-            Job::Confirm { attempt, written } => {
+            Job::Refund { attempt, written, taken } => {
                 if self.is_durable(written) {
+                    self.take_back(attempt, taken);
+                }
+            }
+            Job::Decide { attempt, written, charged, is_evidence } => {
+                if self.is_durable(written) {
+                    self.resolve(attempt, charged, is_evidence);
                     self.oracle.of(attempt).is_confirmed = true;
                 }
             }
@@ -361,19 +367,18 @@ impl World {
         };
         let left = self.oracle.of(attempt).left && !self.is(Mutant::VoidForSent);
         let usage = self.usage(call, ending);
-        let charged = crate::shelf::charged(&usage);
         let line = if left { Line::Real(Record::Settled(usage)) } else { Line::Real(Record::Void(attempt)) };
         let (kind, payload) = line.encode();
-        self.tried = Some(line.clone());
+        self.try_line(&line);
         let position = room.finish(kind, &payload);
         if self.node().journal.poisoned().is_none() {
             self.tried = None;
-            self.oracle_ended(attempt, position, &line, charged);
+            self.oracle_ended(attempt, position, &line);
             if self.is(Mutant::SettleTwice)
                 && self.chance.bool()
                 && let Ok(position) = self.append(&line)
             {
-                self.oracle_ended(attempt, position, &line, charged);
+                self.oracle_ended(attempt, position, &line);
             }
         }
         Stage::Ended(ending)
@@ -401,8 +406,12 @@ impl World {
         Stage::Gone
     }
 
-    /// `holds.rs`, `Relay::decide`: under the lock of the shard.
+    /// `holds.rs`, `Relay::decide`: the record.
     pub(crate) fn decide(&mut self, attempt: AttemptId, charge: Option<Numbers>, is_evidence: bool) {
+        // One decision at a time on an attempt.
+        if self.node().jobs.iter().any(|job| matches!(job, Job::Decide { attempt: one, .. } if *one == attempt)) {
+            return;
+        }
         let Some(found) = self.node().ledger.resolution(attempt, Ending::Unknown) else { return };
         let charged = charge.map_or(found.still_held, amounts);
         if charged.usd > found.still_held.usd && !self.is(Mutant::DecideAboveHold) {
@@ -410,14 +419,42 @@ impl World {
         }
         let record = ResolvedRecord { attempt, at: self.clock, charged, reason: String::new() };
         let line = Line::Real(Record::Resolved(record));
-        let charged_numbers = numbers(charged);
-        if !self.is(Mutant::DecisionNotWritten) {
-            let Ok(position) = self.append(&line) else { return };
-            self.oracle_ended(attempt, position, &line, charged_numbers);
-            self.node().jobs.push(Job::Confirm { attempt, written: position });
+        let charged = numbers(charged);
+        if self.is(Mutant::DecisionNotWritten) {
+            return self.resolve(attempt, charged, is_evidence);
         }
-        // `books.rs`, `Shard::resolve`
-        let settlement = self.node().ledger.resolve(attempt, Ending::Complete(charged));
+        if !self.write_lost_with(attempt, charged) {
+            return;
+        }
+        let Ok(written) = self.append(&line) else { return };
+        self.oracle_ended(attempt, written, &line);
+        self.oracle.of(attempt).decided |= !is_evidence;
+        if self.is(Mutant::DecideBeforeDurable) {
+            return self.resolve(attempt, charged, is_evidence);
+        }
+        self.node().jobs.push(Job::Decide { attempt, written, charged, is_evidence });
+    }
+
+    /// What was open when power was lost may have ended then: what is released now may be spent already.
+    fn write_lost_with(&mut self, attempt: AttemptId, charged: Numbers) -> bool {
+        if self.is(Mutant::SurvivorsReleased) {
+            return true;
+        }
+        let lost = self.node().ledger.lost_by_resolving(attempt, Ending::Complete(amounts(charged)));
+        lost.iter().all(|lost| self.append(&Line::Lost(LostLine::of(lost))).is_ok())
+    }
+
+    /// `books.rs`, `Shard::resolve`: when the decision is durable. What it charges below the bill would else be free
+    /// for others whose intents a loss of power could take together with it.
+    fn resolve(&mut self, attempt: AttemptId, charged: Numbers, is_evidence: bool) {
+        let forgets = self.is(Mutant::SurvivorsReleased);
+        let settlement = self.node().ledger.resolution(attempt, Ending::Complete(amounts(charged)));
+        if let Some(settlement) = settlement.filter(|_| forgets) {
+            let entry = ledger::Entry::Settled { attempt, charged: settlement.charged, variance: base::Money::ZERO };
+            self.node().ledger.apply(&entry);
+        } else {
+            self.node().ledger.resolve(attempt, Ending::Complete(amounts(charged)));
+        }
         let truth = self.oracle.of(attempt);
         truth.decided |= !is_evidence;
         let path = truth.path;
@@ -489,7 +526,7 @@ impl World {
             return self.append(&line).map(|position| (position, None));
         }
         let (kind, payload) = line.encode();
-        self.tried = Some(line);
+        self.try_line(&line);
         let room = self.node().journal.begin(kind, &payload)?;
         self.tried = None;
         Ok((room.position(), Some(room)))
@@ -498,10 +535,17 @@ impl World {
     /// Writes one line.
     pub(crate) fn append(&mut self, line: &Line) -> Result<Position, NoRoom> {
         let (kind, payload) = line.encode();
-        self.tried = Some(line.clone());
+        self.try_line(line);
         let position = self.node().journal.append(kind, &payload)?;
         self.tried = None;
         Ok(position)
+    }
+
+    /// Remembers what is about to be written. An unusable journal writes nothing more: what made it so stays remembered.
+    fn try_line(&mut self, line: &Line) {
+        if self.node().journal.poisoned().is_none() {
+            self.tried = Some(line.clone());
+        }
     }
 
     /// Waits until it is durable; false when the journal is unusable.

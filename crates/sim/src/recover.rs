@@ -110,12 +110,14 @@ impl World {
         }
         let lost: Vec<_> = self.shelf.lost.values().copied().collect();
         lost.iter().for_each(|line| self.replay_lost(line));
+        let loss_epoch = self.shelf.loss_epoch;
+        self.node().ledger.mark_survivors(loss_epoch);
         let losing = recovered.openings.iter().filter(|one| one.after == Stop::PowerLost);
         let mut losses = Losses { last_at: losing.map(|one| one.at).max(), counted_at: None };
         if !self.is(Mutant::SkipTail) {
             for (position, line) in tail {
                 self.replay_line(line);
-                if *line == Line::LossCounted {
+                if matches!(line, Line::LossCounted { .. }) {
                     losses.counted_at = Some(*position);
                 }
             }
@@ -159,7 +161,7 @@ impl World {
                 self.replay(account, &Entry::Leased(lease));
             }
             Line::Lost(lost) => self.replay_lost(lost),
-            Line::LossCounted => {}
+            Line::LossCounted { epoch } => self.node().ledger.mark_survivors(*epoch),
             Line::Refunded { attempt, amounts: taken, .. } => {
                 let Some(truth) = self.oracle.attempts.get(attempt) else { return };
                 let (path, granted_at) = (self.indexes(truth.path), truth.granted_at);
@@ -214,11 +216,9 @@ impl World {
             return Ok(());
         }
         for lost in lost {
-            let Lost { account, period, starts, resource, amount } = lost;
-            let line = LostLine { account: account.0 as usize, period, starts, resource, amount };
-            self.append(&Line::Lost(line))?;
+            self.append(&Line::Lost(LostLine::of(&lost)))?;
         }
-        let counted = self.append(&Line::LossCounted)?;
+        let counted = self.append(&Line::LossCounted { epoch: self.epoch })?;
         self.node().journal.wait_durable_blocking(counted)?;
         Ok(())
     }

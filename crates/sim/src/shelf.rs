@@ -34,6 +34,8 @@ pub(crate) struct Shelf {
     pub(crate) holds: BTreeMap<AttemptId, (IntentRecord, HoldState)>,
     pub(crate) leases: BTreeMap<Place, (Timestamp, u64)>,
     pub(crate) lost: BTreeMap<Place, LostLine>,
+    /// The start that counted the last loss of power.
+    pub(crate) loss_epoch: u64,
     pub(crate) refunds: BTreeMap<(AttemptId, u64), Numbers>,
 }
 
@@ -70,7 +72,7 @@ impl Shelf {
                     let place = (lost.account, period_number(lost.period), lost.resource as usize);
                     self.lost.insert(place, *lost);
                 }
-                Line::LossCounted => {}
+                Line::LossCounted { epoch } => self.loss_epoch = *epoch,
                 Line::Refunded { attempt, number, amounts } => {
                     self.refunds.insert((*attempt, *number), *amounts);
                 }

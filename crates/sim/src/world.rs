@@ -338,7 +338,7 @@ impl World {
     }
 
     /// An end stands in the journal.
-    pub(crate) fn oracle_ended(&mut self, id: AttemptId, position: Position, line: &Line, _charged: Numbers) {
+    pub(crate) fn oracle_ended(&mut self, id: AttemptId, position: Position, line: &Line) {
         let attempt = self.oracle.of(id);
         match line {
             Line::Real(Record::Settled(usage)) if usage.ending == Ending::Unknown => {}
@@ -375,14 +375,14 @@ impl World {
             }
             Line::Real(record) => {
                 let Some(id) = record.attempt() else { return };
-                self.oracle_ended(id, position, line, [0, 0]);
+                self.oracle_ended(id, position, line);
                 if matches!(record, Record::Resolved(_)) {
                     self.oracle.of(id).decided = true;
                 }
             }
             Line::Refunded { attempt, amounts, .. } => self.oracle.of(*attempt).refunds.push((position, *amounts)),
             Line::Lost(lost) => self.forgive(lost),
-            Line::LossCounted => {}
+            Line::LossCounted { .. } => {}
         }
     }
 }
