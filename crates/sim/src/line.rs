@@ -2,9 +2,10 @@
 
 use base::{AttemptId, BudgetPeriod, Timestamp};
 use ledger::{Lost, Resource};
-use store::Record;
+use store::{LeaseRecord, Record};
 
-const LOST: u8 = 201;
+use crate::scenario;
+
 const LOSS_COUNTED: u8 = 202;
 const REFUNDED: u8 = 203;
 
@@ -41,21 +42,18 @@ impl LostLine {
 impl Line {
     pub(crate) fn encode(&self) -> (u8, Vec<u8>) {
         let mut bytes = Vec::with_capacity(512);
-        let mut put = |numbers: &[u64]| numbers.iter().for_each(|number| bytes.extend(number.to_le_bytes()));
+        let put = |bytes: &mut Vec<u8>, numbers: &[u64]| {
+            numbers.iter().for_each(|number| bytes.extend(number.to_le_bytes()));
+        };
         let kind = match self {
             Line::Real(record) => record.encode(&mut bytes),
-            Line::Lost(lost) => {
-                let period = period_number(lost.period);
-                let starts = lost.starts.micros() as u64;
-                put(&[lost.account as u64, period as u64, starts, lost.resource as u64, lost.amount]);
-                LOST
-            }
+            Line::Lost(lost) => lost.record().encode(&mut bytes),
             Line::LossCounted { epoch } => {
-                put(&[*epoch, 0, 0, 0, 0]);
+                put(&mut bytes, &[*epoch, 0, 0, 0, 0]);
                 LOSS_COUNTED
             }
             Line::Refunded { attempt, number, amounts } => {
-                put(&[attempt.epoch, attempt.sequence, *number, amounts[0], amounts[1]]);
+                put(&mut bytes, &[attempt.epoch, attempt.sequence, *number, amounts[0], amounts[1]]);
                 REFUNDED
             }
         };
@@ -70,24 +68,31 @@ impl Line {
             Some([next()?, next()?, next()?, next()?, next()?])
         };
         match kind {
-            LOST => {
-                let [account, period, starts, resource, amount] = numbers()?;
-                Some(Line::Lost(LostLine {
-                    account: account as usize,
-                    period: *BudgetPeriod::ALL.get(period as usize)?,
-                    starts: Timestamp::from_micros(starts as i64),
-                    resource: *Resource::ALL.get(resource as usize)?,
-                    amount,
-                }))
-            }
             LOSS_COUNTED => Some(Line::LossCounted { epoch: numbers()?[0] }),
             REFUNDED => {
                 let [epoch, sequence, number, usd, tokens] = numbers()?;
                 let attempt = AttemptId { epoch, sequence };
                 Some(Line::Refunded { attempt, number, amounts: [usd, tokens] })
             }
-            _ => Record::decode(kind, payload).ok().map(Line::Real),
+            _ => match Record::decode(kind, payload).ok()? {
+                Record::Leased(lease) if lease.lost.is_some() => LostLine::read(&lease).map(Line::Lost),
+                record => Some(Line::Real(record)),
+            },
         }
+    }
+}
+
+impl LostLine {
+    fn record(&self) -> Record {
+        let (tenant, project, key) = scenario::names_of(self.account);
+        let LostLine { period, starts, resource, amount, .. } = *self;
+        Record::Leased(LeaseRecord { tenant, project, key, period, starts, resource, up_to: 0, lost: Some(amount) })
+    }
+
+    fn read(lease: &LeaseRecord) -> Option<LostLine> {
+        let account = scenario::account_named(lease)?;
+        let LeaseRecord { period, starts, resource, lost, .. } = *lease;
+        Some(LostLine { account, period, starts, resource, amount: lost? })
     }
 }
 

@@ -10,7 +10,7 @@ use crate::line::{Line, LostLine};
 use crate::mutant::Mutant;
 use crate::node::{Answer, Applier, Call, Job, Stage};
 use crate::oracle::{Belief, Numbers};
-use crate::scenario::{amounts, numbers};
+use crate::scenario::{amounts, names_of, numbers};
 use crate::world::World;
 
 /// A call without an output limit is not sent with less than this.
@@ -204,7 +204,7 @@ impl World {
         }
         let mut written = None;
         for lease in &leases {
-            match self.append(&Line::Real(Record::Leased(self.lease_record(lease)))) {
+            match self.append(&Line::Real(Record::Leased(World::lease_record(lease)))) {
                 Ok(position) => {
                     self.oracle_leased(lease, position);
                     written = Some(position);
@@ -624,21 +624,10 @@ impl World {
     }
 
     /// `leases.rs`, `record`.
-    fn lease_record(&self, lease: &Lease) -> LeaseRecord {
-        let account = lease.account.0 as usize;
-        let on = |path: &&crate::scenario::Path| path.accounts.contains(&account);
-        let path = self.scenario.paths.iter().find(on).expect("a lease is of an account of some path");
-        let level = path.accounts.iter().position(|&one| one == account).unwrap_or_default();
+    fn lease_record(lease: &Lease) -> LeaseRecord {
+        let (tenant, project, key) = names_of(lease.account.0 as usize);
         let Lease { period, starts, resource, up_to, .. } = *lease;
-        LeaseRecord {
-            tenant: path.tenant.clone(),
-            project: (level > 0).then(|| path.project.clone()),
-            key: (level > 1).then(|| path.key.clone()),
-            period,
-            starts,
-            resource,
-            up_to,
-        }
+        LeaseRecord { tenant, project, key, period, starts, resource, up_to, lost: None }
     }
 
     /// `books.rs`, `Shard::refresh`.

@@ -9,8 +9,8 @@ use crate::checks;
 use crate::line::{Line, LostLine};
 use crate::mutant::Mutant;
 use crate::node::Node;
-use crate::scenario::{LEVELS, amounts};
-use crate::shelf::{account_of, charged};
+use crate::scenario::{LEVELS, account_named, amounts};
+use crate::shelf::charged;
 use crate::world::World;
 
 /// The smallest segments there are, so that a run sees many of them.
@@ -150,7 +150,7 @@ impl World {
                 self.node().ledger.apply(&Entry::Settled { attempt, charged, variance });
             }
             Line::Real(Record::Leased(lease)) => {
-                let account = account_of(&self.scenario, lease);
+                let account = account_named(lease).expect("leases name accounts of the scenario");
                 let lease = ledger::Lease {
                     account: AccountIndex(account as u32),
                     period: lease.period,

@@ -123,6 +123,22 @@ fn path(accounts: &[usize; LEVELS]) -> Path {
     }
 }
 
+/// How records name an account.
+pub(crate) fn names_of(account: usize) -> (TenantId, Option<ProjectPath>, Option<KeyId>) {
+    let accounts = PATHS.iter().find(|path| path.contains(&account)).expect("an account is on some path");
+    let level = accounts.iter().position(|&one| one == account).unwrap_or_default();
+    let path = path(accounts);
+    (path.tenant, (level > 0).then_some(path.project), (level > 1).then_some(path.key))
+}
+
+/// Whose lease it is: the last name that it has is nobody else's.
+pub(crate) fn account_named(lease: &store::LeaseRecord) -> Option<usize> {
+    let project = lease.project.as_ref().map(ProjectPath::as_str);
+    let key = lease.key.as_ref().map(KeyId::as_str);
+    let name = key.or(project).unwrap_or(lease.tenant.as_str());
+    NAMES.iter().position(|one| *one == name)
+}
+
 /// Limits of some calls, on some periods.
 fn config(chance: &mut Rng, zone: &TimeZone, scale: u64) -> AccountConfig {
     let mut config = AccountConfig::unlimited(zone.clone());

@@ -9,7 +9,7 @@ use store::{Ending, HoldState, IntentRecord, Record, ResolvedRecord, UsageRecord
 
 use crate::line::{Line, LostLine, period_number};
 use crate::oracle::{Numbers, add, sub};
-use crate::scenario::{Scenario, amounts, numbers};
+use crate::scenario::{Scenario, account_named, amounts, numbers};
 
 /// Sums are kept by quarters of an hour, as the real store's are.
 const BUCKET_MICROS: i64 = 900_000_000;
@@ -41,15 +41,15 @@ pub(crate) struct Shelf {
 
 impl Shelf {
     /// Applies a batch and notes that it reaches `reached`.
-    pub(crate) fn apply(&mut self, scenario: &Scenario, lines: &[Line], reached: u64) {
+    pub(crate) fn apply(&mut self, lines: &[Line], reached: u64) {
         if reached >= self.applied {
-            self.apply_rows(scenario, lines);
+            self.apply_rows(lines);
             self.applied = reached;
         }
     }
 
     /// The rows alone.
-    pub(crate) fn apply_rows(&mut self, scenario: &Scenario, lines: &[Line]) {
+    pub(crate) fn apply_rows(&mut self, lines: &[Line]) {
         for line in lines {
             match line {
                 Line::Real(Record::Intent(intent)) => {
@@ -62,7 +62,7 @@ impl Shelf {
                 Line::Real(Record::Void(attempt)) => drop(self.holds.remove(attempt)),
                 Line::Real(Record::Resolved(resolved)) => self.resolved(resolved),
                 Line::Real(Record::Leased(lease)) => {
-                    let account = account_of(scenario, lease);
+                    let account = account_named(lease).expect("leases name accounts of the scenario");
                     let place = (account, period_number(lease.period), lease.resource as usize);
                     let new = (lease.starts, lease.up_to);
                     let kept = self.leases.entry(place).or_insert(new);
@@ -70,7 +70,10 @@ impl Shelf {
                 }
                 Line::Lost(lost) => {
                     let place = (lost.account, period_number(lost.period), lost.resource as usize);
-                    self.lost.insert(place, *lost);
+                    // A loss of a period that is over says nothing of the one that the lease is for now.
+                    if self.leases.get(&place).is_none_or(|(starts, _)| *starts <= lost.starts) {
+                        self.lost.insert(place, *lost);
+                    }
                 }
                 Line::LossCounted { epoch } => self.loss_epoch = *epoch,
                 Line::Refunded { attempt, number, amounts } => {
@@ -153,17 +156,6 @@ impl Shelf {
 pub(crate) fn charged(usage: &UsageRecord) -> Numbers {
     let tokens = usage.usage.input.saturating_add(usage.usage.output);
     [usage.charged.nanos().unsigned_abs(), tokens.min(usage.held_tokens)]
-}
-
-/// Whose lease it is.
-pub(crate) fn account_of(scenario: &Scenario, lease: &store::LeaseRecord) -> usize {
-    let of = |path: &&crate::scenario::Path| {
-        path.tenant == lease.tenant
-            && lease.project.as_ref().is_none_or(|project| path.project == *project)
-            && lease.key.as_ref().is_none_or(|key| path.key == *key)
-    };
-    let path = scenario.paths.iter().find(of).expect("leases name accounts of the scenario");
-    path.accounts[usize::from(lease.project.is_some()) + usize::from(lease.key.is_some())]
 }
 
 /// A record of an attempt of which nothing is known but its intent.

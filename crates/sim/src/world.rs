@@ -286,9 +286,9 @@ impl World {
     /// Gives a batch to the store.
     pub(crate) fn store_batch(&mut self, lines: &[Line], reached: Position) {
         if self.is(Mutant::NoPosition) || self.is(Mutant::PositionFirst) {
-            self.shelf.apply_rows(&self.scenario, lines);
+            self.shelf.apply_rows(lines);
         } else {
-            self.shelf.apply(&self.scenario, lines, reached.get());
+            self.shelf.apply(lines, reached.get());
         }
         if let Some(twin) = &self.twin {
             let differs = twin.apply(&self.scenario, &self.shelf, lines, reached.get(), self.clock);
@@ -363,7 +363,7 @@ impl World {
                 }
             }
             Line::Real(Record::Leased(record)) => {
-                let account = crate::shelf::account_of(&self.scenario, record);
+                let account = crate::scenario::account_named(record).expect("leases name accounts of the scenario");
                 let lease = Lease {
                     account: AccountIndex(account as u32),
                     period: record.period,
