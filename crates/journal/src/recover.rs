@@ -132,9 +132,8 @@ fn settle_tail<F: DiskFile>(survey: &Survey<F>) -> Result<[u8; 32], OpenError> {
             };
             segment.write_header(&header).map_err(disk)?;
         }
-        if !found.is_clean {
-            rewrite(found, survey.durable).map_err(disk)?;
-        }
+        // The mark of a clean stop, too: its own sync may have failed.
+        rewrite(found, survey.durable).map_err(disk)?;
         segment.file.sync_data().map_err(disk)?;
         hash = chain::of(segment, found.end).map_err(disk)?;
     }

@@ -1,12 +1,13 @@
 //! One account: its limits, and what is posted and held in each of its current and past calendar periods.
 
 use base::{AccountIndex, BudgetPeriod, Budgets, Money, Timestamp};
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use crate::alerts::{Alerts, Crossed};
 use crate::amounts::{AMOUNT_MAX, Amounts, Resource, money};
 use crate::balances::{AccountBalances, PeriodBalance, PostedBalance};
-use crate::calendar::{end_of, period_at};
+use crate::calendar::{Bounds, end_of, period_at};
 use crate::counter::Counter;
 use crate::lease::{Lease, Lost};
 use crate::shortage::Shortage;
@@ -46,6 +47,28 @@ impl AccountConfig {
 /// A cap on money as a plain number.
 fn cap(money: Option<Money>) -> u64 {
     money.map_or(AMOUNT_MAX, |cap| cap.nanos().unsigned_abs())
+}
+
+/// The dates that name the periods of one time, in the order of [`BudgetPeriod::ALL`].
+pub(crate) type PeriodNames = [Date; 5];
+
+/// In which periods of an account a hold is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum When<'a> {
+    /// In those that were current in this generation of the account.
+    Generation(u32),
+    /// In those of these names.
+    Named(&'a PeriodNames),
+}
+
+impl When<'_> {
+    /// Whether a slot that stands at `place` is the one, once all younger ones are known not to be.
+    fn is(self, slot: &Slot, place: usize) -> bool {
+        match self {
+            When::Generation(generation) => slot.first_generation <= generation,
+            When::Named(names) => place == TOTAL || slot.date == names[place],
+        }
+    }
 }
 
 /// An account of the tree, with its current periods and those past ones in which attempts are open.
@@ -193,6 +216,26 @@ impl Account {
                 starts: slot.starts,
                 resource,
                 amount: counter.lost,
+            })
+        })
+    }
+
+    /// What is lost in current, leased periods when a hold of then is charged so much and the rest is not free but lost.
+    pub(crate) fn lost_with(
+        &self,
+        when: When<'_>,
+        released: [u64; 2],
+        charged: [u64; 2],
+    ) -> impl Iterator<Item = Lost> {
+        let slots = self.slots.iter().enumerate().filter(move |(place, slot)| when.is(slot, *place));
+        slots.flat_map(move |(_, slot)| {
+            Resource::ALL.into_iter().filter_map(move |resource| {
+                let (counter, number) = (&slot.counters[resource as usize], resource as usize);
+                let leased = counter.lease().filter(|_| released[number] > 0)?;
+                // Nobody could spend more than was leased.
+                let most = leased.saturating_sub(counter.posted.saturating_add(charged[number]));
+                let amount = counter.lost.saturating_add(released[number]).min(most).max(counter.lost);
+                Some(Lost { account: self.index, period: slot.period, starts: slot.starts, resource, amount })
             })
         })
     }
@@ -355,18 +398,55 @@ impl Account {
         is_refill_due
     }
 
-    /// Ends a hold of `worst` that was granted in `generation`: `charged` is posted, the rest is free again. Says
-    /// whether the charges have reached a threshold.
-    pub(crate) fn settle(&mut self, generation: u32, worst: [u64; 2], charged: [u64; 2]) -> bool {
+    /// Takes `worst` in the periods around `at`, some of which are over; returns what they are called.
+    pub(crate) fn hold_in_the_past(&mut self, worst: [u64; 2], at: Timestamp) -> PeriodNames {
+        let mut names = [Date::MIN; 5];
+        for (place, name) in names.iter_mut().enumerate() {
+            let (bounds, date) = period_at(self.slots[place].period, &self.zone, at);
+            *name = date;
+            let slot = match self.place_around(self.slots[place].period, at) {
+                Some(place) => &mut self.slots[place],
+                None => self.past_slot(place, bounds, date),
+            };
+            for (counter, amount) in slot.counters.iter_mut().zip(worst) {
+                counter.held = counter.held.checked_add(amount).expect("a sum of holds overflowed");
+            }
+            slot.note_over_limit();
+        }
+        names
+    }
+
+    /// The past period of this name, made where no hold has kept it.
+    fn past_slot(&mut self, place: usize, bounds: Bounds, date: Date) -> &mut Slot {
+        let current = &self.slots[place];
+        let period = current.period;
+        let found = self.earlier.iter().position(|slot| slot.period == period && slot.date == date);
+        let index = found.unwrap_or_else(|| {
+            let next = self.earlier.iter().position(|slot| slot.period == period && slot.date > date);
+            // A generation of the next one, whose holds find that first: only by its name is this one found.
+            let first_generation = next.map_or(current.first_generation, |next| self.earlier[next].first_generation);
+            let counters = current.counters.each_ref().map(|counter| counter.next(self.alerts));
+            let Bounds { starts, ends } = bounds;
+            let slot = Slot { period, starts, ends, date, first_generation, is_over_limit: false, counters };
+            let index = next.unwrap_or(self.earlier.len());
+            self.earlier.insert(index, slot);
+            index
+        });
+        &mut self.earlier[index]
+    }
+
+    /// Ends a hold of `worst` that was granted then: `charged` is posted, the rest is free again. Says whether the
+    /// charges have reached a threshold.
+    pub(crate) fn settle(&mut self, when: When<'_>, worst: [u64; 2], charged: [u64; 2]) -> bool {
         let mut is_alert_due = false;
         for place in 0..self.slots.len() {
-            let slot = if generation >= self.slots[place].first_generation {
+            let slot = if when.is(&self.slots[place], place) {
                 &mut self.slots[place]
             } else {
                 let period = self.slots[place].period;
                 let kin = self.earlier.iter_mut().rev().filter(|slot| slot.period == period);
                 // A slot without amounts is not kept: a hold of nothing finds none and needs none.
-                match kin.into_iter().find(|slot| slot.first_generation <= generation) {
+                match kin.into_iter().find(|slot| when.is(slot, place)) {
                     Some(slot) => slot,
                     None => {
                         assert!(worst == [0, 0], "a hold's period is kept until the hold ends");
@@ -409,14 +489,14 @@ impl Account {
         }
     }
 
-    /// The slots a hold of `generation` is in.
-    pub(crate) fn slots_of(&self, generation: u32) -> impl Iterator<Item = &Slot> {
-        self.slots.iter().filter_map(move |current| {
-            if generation >= current.first_generation {
+    /// The slots that a hold is in.
+    pub(crate) fn slots_of<'a>(&'a self, when: When<'a>) -> impl Iterator<Item = &'a Slot> {
+        self.slots.iter().enumerate().filter_map(move |(place, current)| {
+            if when.is(current, place) {
                 return Some(current);
             }
             let mut kin = self.earlier.iter().rev().filter(|slot| slot.period == current.period);
-            kin.find(|slot| slot.first_generation <= generation)
+            kin.find(|slot| when.is(slot, place))
         })
     }
 }

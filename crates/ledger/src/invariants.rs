@@ -18,8 +18,8 @@ impl Ledger {
         let mut held: HashMap<*const Slot, [u64; 2]> = HashMap::new();
         for open in self.open.values() {
             let worst = open.worst.numbers();
-            for (place, generation) in open.places.iter().zip(open.generations) {
-                for slot in self.accounts[place].slots_of(generation) {
+            for (level, place) in open.places.iter().enumerate() {
+                for slot in self.accounts[place].slots_of(open.when(level)) {
                     let sum = held.entry(core::ptr::from_ref(slot)).or_default();
                     *sum = [sum[0] + worst[0], sum[1] + worst[1]];
                 }
@@ -54,7 +54,7 @@ impl Account {
         let mut last: [Option<&Slot>; 5] = [None; 5];
         for slot in self.earlier.iter().chain(&self.slots) {
             let before = last[place(slot.period)].replace(slot);
-            let follows = before.is_none_or(|old| old.date < slot.date && old.first_generation < slot.first_generation);
+            let follows = before.is_none_or(|old| old.date < slot.date && old.first_generation <= slot.first_generation);
             assert!(follows && slot.first_generation <= self.generation, "periods never go back (I8): {self:?}");
         }
     }

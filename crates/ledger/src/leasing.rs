@@ -1,11 +1,12 @@
 //! The operations on leases: what is wanted, what is given, what a loss of power makes of it.
 
-use base::{AccountIndex, BudgetPeriod, Timestamp};
+use base::{AccountIndex, AttemptId, BudgetPeriod, Timestamp};
 
 use crate::account::Account;
 use crate::amounts::{Amounts, Resource};
 use crate::counter::Counter;
 use crate::lease::{Lease, Leases, Lost};
+use crate::hold::{Ending, Settlement};
 use crate::ledger::Ledger;
 use crate::slot::place;
 
@@ -75,6 +76,7 @@ impl Ledger {
     /// nothing. Says what each account concerned has lost now.
     pub fn lose_unused_leases(&mut self) -> Vec<Lost> {
         let mut lost = Vec::new();
+        self.mark_survivors(u64::MAX);
         for account in &mut self.accounts {
             if account.lose_unused_leases() {
                 lost.extend(account.lost());
@@ -83,9 +85,36 @@ impl Ledger {
         lost
     }
 
+    /// Marks the open holds of attempts before `epoch` as those that were open when power was lost, as
+    /// [`Ledger::lose_unused_leases`] does with all: for a restart after the one that counted the loss.
+    pub fn mark_survivors(&mut self, epoch: u64) {
+        for (_, open) in self.open.iter_mut().filter(|(attempt, _)| attempt.epoch < epoch) {
+            open.survived_loss = true;
+        }
+    }
+
+    /// What has to count as lost when an unresolved attempt ends so, to be written down before that end.
+    ///
+    /// A hold that was open when power was lost may have ended before: its end was not on the disk, nor was what took
+    /// its money since. What its ending releases may be spent already, and stays counted like the unused leases.
+    #[must_use]
+    pub fn lost_by_resolving(&self, attempt: AttemptId, ending: Ending) -> Vec<Lost> {
+        let mut lost = Vec::new();
+        let Some(open) = self.open.get(&attempt).filter(|open| open.survived_loss) else { return lost };
+        let settlement = Settlement::of(attempt, open.worst, ending);
+        let (released, charged) = (settlement.released.numbers(), settlement.charged.numbers());
+        for (level, place) in open.places.iter().enumerate() {
+            lost.extend(self.accounts[place].lost_with(open.when(level), released, charged));
+        }
+        lost
+    }
+
     /// The same for one account.
     pub fn lose_unused_leases_of(&mut self, account: AccountIndex) -> Vec<Lost> {
         let place = self.place(account);
+        for open in self.open.values_mut().filter(|open| open.places.iter().any(|one| one == place)) {
+            open.survived_loss = true;
+        }
         let account = &mut self.accounts[place];
         if account.lose_unused_leases() { account.lost().collect() } else { Vec::new() }
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use base::{AccountIndex, AccountMap, AttemptId, NumberHashing, PATH_LEVELS_MAX, Timestamp};
 
-use crate::account::{Account, AccountConfig};
+use crate::account::{Account, AccountConfig, PeriodNames, When};
 use crate::alerts::Crossed;
 use crate::amounts::{AMOUNT_MAX, Amounts, Available, money};
 use crate::balances::{AccountBalances, PostedBalance};
@@ -27,6 +27,8 @@ pub struct Ledger {
     pub(crate) lease_policy: Option<LeasePolicy>,
     /// What nobody was told of yet.
     pub(crate) crossed: Vec<Crossed>,
+    /// No grant is dated before it.
+    not_before: Option<Timestamp>,
 }
 
 /// A hold as the ledger knows it.
@@ -36,8 +38,12 @@ pub(crate) struct Open {
     /// Each account's generation at the grant: it says in which periods the money is held.
     pub(crate) generations: [u32; PATH_LEVELS_MAX],
     pub(crate) worst: Amounts,
+    /// The periods of a hold that was replayed when younger ones had begun: by level, the date that names each.
+    pub(crate) past: Option<Box<[PeriodNames]>>,
     granted_at: Timestamp,
     is_unresolved: bool,
+    /// It was open when power was lost: see [`Ledger::lost_by_resolving`].
+    pub(crate) survived_loss: bool,
 }
 
 /// A path as places in the vector of accounts.
@@ -45,6 +51,13 @@ pub(crate) struct Open {
 pub(crate) struct Places {
     places: [u32; PATH_LEVELS_MAX],
     length: u8,
+}
+
+impl Open {
+    /// In which periods of one account of the path it is held.
+    pub(crate) fn when(&self, level: usize) -> When<'_> {
+        self.past.as_ref().map_or(When::Generation(self.generations[level]), |names| When::Named(&names[level]))
+    }
 }
 
 impl Places {
@@ -93,6 +106,12 @@ impl Ledger {
         for balance in posted {
             self.accounts[place].restore(balance);
         }
+    }
+
+    /// Lets no grant be dated before `at`: the time of the balances that [`Ledger::restore`] is given. A clock that shows
+    /// an earlier day after a restart than before it would count in periods of which nothing was restored.
+    pub fn begin_at(&mut self, at: Timestamp) {
+        self.not_before = self.not_before.max(Some(at));
     }
 
     /// Takes `worst` from every account of the path, in every period and of each resource, or takes nothing.
@@ -164,8 +183,19 @@ impl Ledger {
 
     /// Ends an unresolved attempt on later evidence; `None` when there is none of that id, so that evidence may come
     /// twice.
+    ///
+    /// Of a hold that was open when power was lost, what is released counts as lost: see [`Ledger::lost_by_resolving`].
     pub fn resolve(&mut self, attempt: AttemptId, ending: Ending) -> Option<Settlement> {
-        if self.open.get(&attempt)?.is_unresolved { self.end(attempt, ending) } else { None }
+        if !self.open.get(&attempt)?.is_unresolved {
+            return None;
+        }
+        let lost = self.lost_by_resolving(attempt, ending);
+        let settlement = self.end(attempt, ending);
+        for lost in &lost {
+            let place = self.place(lost.account);
+            self.accounts[place].set_lost(lost);
+        }
+        settlement
     }
 
     /// The attempts of which nobody knows the cost, in no order.
@@ -212,11 +242,14 @@ impl Ledger {
                     return;
                 }
                 let places = self.places_of(path.accounts());
-                let at = self.time_on(&places, granted_at);
-                for place in places.iter() {
-                    self.accounts[place].roll(at);
+                if places.iter().any(|place| self.accounts[place].latest(granted_at) > granted_at) {
+                    self.take_in_the_past(places, attempt, worst, granted_at);
+                    return;
                 }
-                self.take(places, attempt, worst, at, true);
+                for place in places.iter() {
+                    self.accounts[place].roll(granted_at);
+                }
+                self.take(places, attempt, worst, granted_at, true);
             }
             Entry::Settled { attempt, charged, variance: _ } => {
                 // The variance is on nobody's account here: the operator's books have it.
@@ -248,10 +281,19 @@ impl Ledger {
             is_refill_due |= account.hold(worst.numbers(), is_replay);
             generations[level] = account.generation;
         }
-        let open = Open { places, generations, worst, granted_at: at, is_unresolved: is_replay };
+        let open = Open { places, generations, worst, past: None, granted_at: at, is_unresolved: is_replay, survived_loss: false };
         let before = self.open.insert(attempt, open);
         assert!(before.is_none(), "an attempt has one hold (I4)");
         is_refill_due
+    }
+
+    /// Replays a hold after younger periods have begun, as balances and leases of today make them do: it is held in
+    /// those of its grant (I8).
+    fn take_in_the_past(&mut self, places: Places, attempt: AttemptId, worst: Amounts, at: Timestamp) {
+        let names = places.iter().map(|place| self.accounts[place].hold_in_the_past(worst.numbers(), at)).collect();
+        let generations = [0; PATH_LEVELS_MAX];
+        let open = Open { places, generations, worst, past: Some(names), granted_at: at, is_unresolved: true, survived_loss: false };
+        self.open.insert(attempt, open);
     }
 
     /// Ends an open attempt, or marks it as unresolved.
@@ -264,8 +306,8 @@ impl Ledger {
         let open = self.open.remove(&attempt)?;
         let settlement = Settlement::of(attempt, open.worst, ending);
         let (worst, charged) = (open.worst.numbers(), settlement.charged.numbers());
-        for (place, generation) in open.places.iter().zip(open.generations) {
-            if self.accounts[place].settle(generation, worst, charged) {
+        for (level, place) in open.places.iter().enumerate() {
+            if self.accounts[place].settle(open.when(level), worst, charged) {
                 self.note_crossed(place);
             }
         }
@@ -280,7 +322,8 @@ impl Ledger {
 
     /// The time that counts for the whole path, so that one grant has one time on all levels.
     pub(crate) fn time_on(&self, places: &Places, now: Timestamp) -> Timestamp {
-        places.iter().fold(now, |latest, place| self.accounts[place].latest(latest))
+        let earliest = self.not_before.map_or(now, |at| now.max(at));
+        places.iter().fold(earliest, |latest, place| self.accounts[place].latest(latest))
     }
 
     pub(crate) fn place(&self, account: AccountIndex) -> usize {

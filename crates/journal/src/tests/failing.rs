@@ -129,3 +129,22 @@ fn threads_make_spares_again_when_there_is_space() {
     }
     journal.close().unwrap();
 }
+
+#[test]
+fn a_clean_stop_whose_sync_failed_is_written_again_by_the_next_process() {
+    let disk = FaultDisk::new(5);
+    let (journal, _) = open(&disk, 1);
+    journal.append(1, b"kept").unwrap();
+    let end = journal.sync().unwrap();
+    // The mark is written, and its sync fails: the system shows it, and the disk does not have it.
+    disk.fail_at(disk.ios() + 1, Fault::Error);
+    journal.close().unwrap_err();
+    let disk = disk.restart(Loss::Nothing);
+    let (journal, recovered) = open(&disk, 2);
+    assert!(recovered.clean() && recovered.end > end);
+    journal.append(1, b"more").unwrap();
+    journal.sync().unwrap();
+    drop(journal);
+    let (_, recovered) = Journal::open(disk.restart(Loss::Unsynced), driven(3, NEXT_BOOT), Position::START).unwrap();
+    assert_eq!(records(&recovered).len(), 2);
+}
