@@ -90,6 +90,20 @@ impl Books {
         }
     }
 
+    /// Lets no grant be dated before this time, which the restored balances are of.
+    pub(crate) fn begin_at(&self, at: Timestamp) {
+        for shard in 0..SHARDS {
+            self.shard(AccountIndex(shard as u32)).ledger.begin_at(at);
+        }
+    }
+
+    /// What is held now was open when power was lost: what its ending releases counts as lost.
+    pub(crate) fn mark_survivors(&self) {
+        for shard in 0..SHARDS {
+            self.shard(AccountIndex(shard as u32)).ledger.mark_survivors(self.epoch);
+        }
+    }
+
     /// What is lost of the leases of the last account of a path.
     pub(crate) fn lost(&self, path: &Path) -> Vec<Lost> {
         let account = path.last().expect("a path has a tenant at least").index;

@@ -57,6 +57,7 @@ impl Relay {
     ) -> Result<Settlement, ResolveError> {
         let _turn = self.deciding.lock().await;
         let (shard, charged) = self.find_unresolved(attempt, decision)?;
+        self.keep_what_may_be_spent(shard, attempt, Ending::Complete(charged)).await?;
         let record = ResolvedRecord { attempt, at: self.clock.now(), charged, reason: reason.to_owned() };
         let mut payload = Vec::new();
         let kind = Record::Resolved(record).encode(&mut payload);

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use base::ScopeLevel;
+use base::{AccountIndex, AttemptId, ScopeLevel};
 use journal::{NoRoom, Position};
-use ledger::{Lease, Lost};
+use ledger::{Ending, Lease, Lost};
 use store::{Account, LeaseRecord, ProjectPath, Record};
 
 use crate::authenticate::Path;
@@ -59,6 +59,31 @@ impl Relay {
         Ok(lost.len())
     }
 
+    /// Writes down what has to count as lost when an attempt ends so that was open when the power went.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(crate) async fn keep_what_may_be_spent(
+        &self,
+        shard: AccountIndex,
+        attempt: AttemptId,
+        ending: Ending,
+    ) -> Result<(), NoRoom> {
+        let path = self.survivors.lock().expect("no panic while survivors are listed").get(&attempt).cloned();
+        let Some(path) = path else { return Ok(()) };
+        let lost = self.books.shard(shard).ledger.lost_by_resolving(attempt, ending);
+        let lost: Vec<(Path, Lost)> =
+            lost.into_iter().filter_map(|one| Some((up_to(&path, one.account)?, one))).collect();
+        self.write_lost(&lost).await?;
+        let mut all = self.lost.lock().expect("no panic while losses are listed");
+        let is_same = |one: &Lost, other: &Lost| {
+            (one.account, one.period, one.resource) == (other.account, other.period, other.resource)
+        };
+        all.retain(|(_, old)| !lost.iter().any(|(_, new)| is_same(old, new)));
+        all.extend(lost);
+        Ok(())
+    }
+
     async fn write_lost(&self, lost: &[(Path, Lost)]) -> Result<(), NoRoom> {
         let mut written = None;
         for record in lost.iter().filter_map(|(path, lost)| lost_record(path, lost)) {
@@ -75,6 +100,12 @@ impl Relay {
         let kind = Record::Leased(record).encode(&mut payload);
         self.journal.append(kind, &payload)
     }
+}
+
+/// The part of a path that ends at an account.
+fn up_to(path: &Path, account: AccountIndex) -> Option<Path> {
+    let place = path.iter().position(|one| one.index == account)?;
+    Some(path[..=place].iter().cloned().collect())
 }
 
 /// What is lost of a lease now, by the names of its account.

@@ -26,6 +26,8 @@ pub(crate) struct Restored {
     pub(crate) unresolved: usize,
     /// The unused parts of leases that count as lost, because the machine lost its memory then or earlier.
     pub(crate) lost: Vec<(Path, Lost)>,
+    /// Who holds for attempts that were open when the power went, while anything counts as lost.
+    pub(crate) survivors: HashMap<AttemptId, Path>,
 }
 
 /// Restores the books. The journal is not changed.
@@ -39,12 +41,17 @@ pub(crate) fn restore(
     recovered: &Recovered<std::fs::File>,
     now: Timestamp,
 ) -> Result<Restored, StartError> {
+    let leases = store.leases()?;
+    // Not before what the books have seen: a clock that shows an earlier day would count in periods that are not restored.
+    let now = leases.iter().map(|lease| lease.starts).fold(now, Timestamp::max);
+    books.begin_at(now);
     for restored in store.restored_accounts(directory, now)? {
         books.restore(restored.tenant, restored.account, restored.posted);
     }
-    let mut replay = Replay { books, names: Names::new(directory), records: 0, leased: HashMap::new() };
-    for lease in store.leases()? {
-        replay.leased(&lease);
+    let names = Names::new(directory);
+    let mut replay = Replay { books, names, records: 0, leased: HashMap::new(), held: HashMap::new() };
+    for lease in &leases {
+        replay.leased(lease);
     }
     for held in store.open_holds()? {
         replay.held(&held.intent);
@@ -64,7 +71,15 @@ pub(crate) fn restore(
         let lost = books.lost(path);
         lost.into_iter().map(move |lost| (path.clone(), lost))
     });
-    Ok(Restored { records: replay.records, unresolved: books.open_holds(), lost: lost.collect() })
+    let lost: Vec<_> = lost.collect();
+    let survivors = if lost.is_empty() {
+        HashMap::new()
+    } else {
+        // As long as losses stand, what was open then may have ended, and what it releases may be spent.
+        books.mark_survivors();
+        replay.held
+    };
+    Ok(Restored { records: replay.records, unresolved: books.open_holds(), lost, survivors })
 }
 
 struct Replay<'a> {
@@ -73,6 +88,8 @@ struct Replay<'a> {
     records: usize,
     /// The paths to the accounts that have leases.
     leased: HashMap<AccountIndex, Path>,
+    /// Who holds for each attempt that was replayed, ended or not.
+    held: HashMap<AttemptId, Path>,
 }
 
 impl Replay<'_> {
@@ -98,15 +115,18 @@ impl Replay<'_> {
             granted_at: intent.at,
         };
         self.books.replay(&path, &entry);
+        self.held.insert(intent.attempt, path);
     }
 
     fn ended(&mut self, tenant: &TenantId, attempt: AttemptId, charged: Amounts, variance: Money) {
         let Some(path) = self.names.path(tenant, None, None) else { return };
+        self.held.remove(&attempt);
         self.books.replay(&path, &Entry::Settled { attempt, charged, variance });
     }
 
     /// For ends that do not name their tenant: an attempt is open in one shard at most.
     fn ended_anywhere(&mut self, attempt: AttemptId, charged: Amounts) {
+        self.held.remove(&attempt);
         self.books.replay_everywhere(&Entry::Settled { attempt, charged, variance: Money::ZERO });
     }
 

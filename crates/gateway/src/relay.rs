@@ -1,8 +1,9 @@
 //! What all calls share: the directory, the books, the upstreams, the journal, the clock.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use base::Refusal;
+use base::{AttemptId, Refusal};
 use journal::{Durability, Journal, Position};
 use ledger::Lost;
 use store::{Directory, Store};
@@ -30,6 +31,8 @@ pub(crate) struct Relay {
     pub(crate) deciding: tokio::sync::Mutex<()>,
     /// What counts as lost since a loss of power, by the path to its account.
     pub(crate) lost: Mutex<Vec<(Path, Lost)>>,
+    /// Who holds for the attempts that were open then.
+    pub(crate) survivors: Mutex<HashMap<AttemptId, Path>>,
     pub(crate) clock: Clock,
     pub(crate) tasks: Tasks,
 }

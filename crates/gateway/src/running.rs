@@ -100,12 +100,13 @@ pub async fn start(
     let books = Books::new(epoch, settings.reserve_waiting_max);
     let restored = recover::restore(&books, &store, &directory, &recovered, clock.now())?;
     if !recovered.clean() || restored.unresolved > 0 {
-        let recover::Restored { records, unresolved, ref lost } = restored;
+        let recover::Restored { records, unresolved, ref lost, .. } = restored;
         tracing::info!(records, unresolved, lost = lost.len(), after = ?recovered.after, "the journal was read");
     }
     let relay = Arc::new(Relay {
         applier: Applier::start(journal.clone(), store.clone(), applied),
         lost: Mutex::new(restored.lost),
+        survivors: Mutex::new(restored.survivors),
         leasing: tokio::sync::Mutex::default(),
         deciding: tokio::sync::Mutex::default(),
         journal,

@@ -70,9 +70,13 @@ impl World {
             Some(Mutant::TimedReclaim) => {
                 self.node().ledger.unresolved().filter(|one| old(60, one.granted_at)).map(|one| one.attempt).collect()
             }
-            Some(Mutant::RolloverDropsHolds) => {
-                self.node().ledger.unresolved().filter(|one| old(86_400, one.granted_at)).map(|one| one.attempt).collect()
-            }
+            Some(Mutant::RolloverDropsHolds) => self
+                .node()
+                .ledger
+                .unresolved()
+                .filter(|one| old(86_400, one.granted_at))
+                .map(|one| one.attempt)
+                .collect(),
             _ => return,
         };
         for attempt in due {

@@ -42,10 +42,19 @@ pub(crate) struct Node {
 /// Where the applier is in its round.
 pub(crate) enum Applier {
     Idle,
-    Read { lines: Vec<Line>, reached: Position },
+    Read {
+        lines: Vec<Line>,
+        reached: Position,
+    },
     /// The position is in the store, and the rows are not.
-    Half { lines: Vec<Line>, reached: Position },
-    Stored { lines: Vec<Line>, reached: Position },
+    Half {
+        lines: Vec<Line>,
+        reached: Position,
+    },
+    Stored {
+        lines: Vec<Line>,
+        reached: Position,
+    },
 }
 
 /// One call.

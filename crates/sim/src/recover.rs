@@ -91,7 +91,11 @@ impl World {
     }
 
     /// `recover.rs`, `restore`.
-    fn restore(&mut self, recovered: &Recovered<<FaultDisk as journal::Disk>::File>, tail: &[(Position, Line)]) -> Losses {
+    fn restore(
+        &mut self,
+        recovered: &Recovered<<FaultDisk as journal::Disk>::File>,
+        tail: &[(Position, Line)],
+    ) -> Losses {
         let leases: Vec<_> = self.shelf.leases().collect();
         // Not before what the books have seen: a clock may show an earlier day than they do.
         let seen = leases.iter().map(|lease| lease.starts).max().unwrap_or(Timestamp::EPOCH);
@@ -205,7 +209,9 @@ impl World {
         recovered: &Recovered<<FaultDisk as journal::Disk>::File>,
         losses: &Losses,
     ) -> Result<(), journal::NoRoom> {
-        let is_open = losses.last_at.is_some_and(|at| at >= recovered.applied && losses.counted_at.is_none_or(|counted| counted <= at));
+        let is_open = losses
+            .last_at
+            .is_some_and(|at| at >= recovered.applied && losses.counted_at.is_none_or(|counted| counted <= at));
         let is_open = if self.is(Mutant::LostForgotten) { recovered.power_lost() } else { is_open };
         if !is_open || self.is(Mutant::NothingLost) {
             return Ok(());
