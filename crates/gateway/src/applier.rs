@@ -5,15 +5,17 @@
 //! journal grows, and new calls are refused once it is too far ahead.
 
 use core::time::Duration;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 
+use base::AttemptId;
 use journal::{Journal, Position};
-use store::{Record, Store};
+use store::{Record, Store, StoreError, UsageRecord};
 
 /// How long records gather before they are applied together.
-const BATCH_INTERVAL: Duration = Duration::from_millis(500);
+const BATCH_INTERVAL: Duration = Duration::from_secs(1);
 /// Most bytes of records in one batch.
 const BATCH_BYTES_MAX: usize = 4 << 20;
 /// Wait before a refused batch is tried again.
@@ -146,20 +148,47 @@ impl Shared {
 
     fn apply_batch(&self) -> Result<(), String> {
         let after = Position::new(self.applied.load(Ordering::Relaxed));
-        let mut records = Vec::new();
-        let mut unreadable = None;
-        let read =
-            self.journal.read(after, BATCH_BYTES_MAX, &mut |_, kind, payload| match Record::decode(kind, payload) {
-                Ok(record) => records.push(record),
-                Err(error) => unreadable = Some(error),
-            });
+        let mut batch = Batch::default();
+        let read = self.journal.read(after, BATCH_BYTES_MAX, &mut |_, kind, payload| batch.take(kind, payload));
         let reached = read.map_err(|error| error.to_string())?;
-        if let Some(error) = unreadable {
-            return Err(error.to_string());
-        }
+        let records = batch.finish().map_err(|error| error.to_string())?;
         self.store.apply_records(records, reached.get()).map_err(|error| error.to_string())?;
         self.applied.store(reached.get(), Ordering::Relaxed);
         self.journal.applied(reached);
         Ok(())
+    }
+}
+
+/// The records of one batch. Most intents end in the batch in which they begin, and are never read.
+#[derive(Default)]
+struct Batch {
+    records: Vec<Record>,
+    /// Intents whose end has not come yet.
+    open: HashMap<AttemptId, (u8, Vec<u8>)>,
+    unreadable: Option<StoreError>,
+}
+
+impl Batch {
+    fn take(&mut self, kind: u8, payload: &[u8]) {
+        if let Some(attempt) = Record::attempt_of_intent(kind, payload) {
+            self.open.insert(attempt, (kind, payload.to_vec()));
+            return;
+        }
+        match Record::decode(kind, payload) {
+            Ok(record) => {
+                if let Record::Settled(UsageRecord { attempt, .. }) | Record::Void(attempt) = &record {
+                    self.open.remove(attempt);
+                }
+                self.records.push(record);
+            }
+            Err(error) => self.unreadable = Some(error),
+        }
+    }
+
+    fn finish(mut self) -> Result<Vec<Record>, StoreError> {
+        for (kind, payload) in self.open.values() {
+            self.records.push(Record::decode(*kind, payload)?);
+        }
+        self.unreadable.map_or(Ok(self.records), Err)
     }
 }

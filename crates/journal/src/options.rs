@@ -1,12 +1,15 @@
 //! What the caller decides when it opens a journal.
 
 use core::fmt;
+use core::time::Duration;
 use std::sync::Arc;
 
 use crate::{Poisoned, frame, header};
 
 /// The default size of a segment.
-pub const SEGMENT_BYTES: u64 = 32 << 20;
+pub const SEGMENT_BYTES: u64 = 8 << 20;
+/// How long records gather by default: far below the time that a model takes for its first byte.
+pub(crate) const GATHER: Duration = Duration::from_millis(2);
 /// Smaller segments are made of this size.
 pub const SEGMENT_BYTES_MIN: u64 = header::BYTES + 16 * frame::BYTES_MAX;
 /// Larger segments are made of this size.
@@ -63,6 +66,9 @@ pub struct Options {
     pub epoch: u64,
     /// The run of the machine.
     pub boot: BootId,
+    /// How long the thread lets records gather after a sync, but for `Strict`: an answer that comes at once waits for up
+    /// to so much longer, and a busy journal syncs less often.
+    pub gather: Duration,
     /// Who does the work beside the hot path.
     pub driver: Driver,
     /// True where an empty folder may follow a position that was applied: after the restore of a backup without the
@@ -81,6 +87,7 @@ impl Options {
             durability: Durability::default(),
             epoch,
             boot,
+            gather: GATHER,
             driver: Driver::default(),
             accept_lost: false,
             on_poison: None,

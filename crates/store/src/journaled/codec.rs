@@ -23,6 +23,12 @@ const RESOLVED: u8 = 5;
 const NAME_BYTES_MAX: usize = 512;
 
 impl Record {
+    /// The attempt that an intent of this kind and payload is for, without reading the rest; `None` for other kinds.
+    #[must_use]
+    pub fn attempt_of_intent(kind: u8, payload: &[u8]) -> Option<AttemptId> {
+        if kind == INTENT { attempt(&mut Reader::new(payload)).ok() } else { None }
+    }
+
     /// Appends the payload to `into` and returns its kind.
     pub fn encode(&self, into: &mut Vec<u8>) -> u8 {
         let mut writer = Writer::new(into);
