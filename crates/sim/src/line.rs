@@ -83,7 +83,7 @@ impl Line {
 }
 
 impl LostLine {
-    fn record(&self) -> Record {
+    pub(crate) fn record(&self) -> Record {
         let (tenant, project, key) = scenario::names_of(self.account);
         let LostLine { period, starts, resource, amount, .. } = *self;
         Record::Leased(LeaseRecord { tenant, project, key, period, starts, resource, up_to: 0, lost: Some(amount) })

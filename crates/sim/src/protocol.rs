@@ -623,7 +623,7 @@ impl World {
     }
 
     /// What makes a record long.
-    fn padding(&self) -> Option<String> {
+    pub(crate) fn padding(&self) -> Option<String> {
         self.scenario.is_disk_small.then(|| "x".repeat(256))
     }
 

@@ -60,6 +60,8 @@ pub(crate) struct Scenario {
     pub(crate) faults: u32,
     /// Of 1,000 steps so many move the clock far.
     pub(crate) jumps: u32,
+    /// Power is lost often, little is synced, and people correct much.
+    pub(crate) is_stormy: bool,
     /// The disk has room for little, and records are long.
     pub(crate) is_disk_small: bool,
     pub(crate) charges_at_deadline: bool,
@@ -71,8 +73,10 @@ impl Scenario {
     pub(crate) fn draw(chance: &mut Rng) -> Scenario {
         let (zone, start) = STARTS[chance.usize(0..STARTS.len())];
         let zone = TimeZone::get(zone).expect("the bundled calendar has this zone");
-        let paths = if chance.bool() { &PATHS[..] } else { &PATHS[..3] };
-        let is_tight = chance.u8(0..3) > 0;
+        let is_stormy = chance.u8(0..4) == 0;
+        let is_disk_small = !is_stormy && chance.u8(0..6) == 0;
+        let paths = if is_stormy { &PATHS[..1] } else { &PATHS[..3 + chance.usize(0..=1)] };
+        let is_tight = is_stormy || (!is_disk_small && chance.u8(0..3) > 0);
         let scale = if is_tight { 4 } else { 120 };
         let accounts = (0..ACCOUNTS).map(|_| Account { config: config(chance, &zone, scale), version: 1 }).collect();
         let durabilities = [Durability::Power, Durability::Power, Durability::Strict, Durability::Process];
@@ -81,11 +85,16 @@ impl Scenario {
             accounts,
             zone,
             start: Timestamp::from_seconds(start),
-            durability: durabilities[chance.usize(0..durabilities.len())],
+            durability: if is_stormy { Durability::Process } else { durabilities[chance.usize(0..4)] },
             call_max: 40,
-            faults: [0, 5, 15, 40][chance.usize(0..4)],
+            faults: match chance.usize(0..4) {
+                drawn if is_disk_small => [0, 0, 0, 5][drawn],
+                _ if is_stormy => 8,
+                drawn => [0, 5, 15, 40][drawn],
+            },
             jumps: [0, 2, 10, 40][chance.usize(0..4)],
-            is_disk_small: chance.u8(0..8) == 0,
+            is_stormy,
+            is_disk_small,
             charges_at_deadline: chance.bool(),
             wait_seconds: 10,
         }

@@ -134,6 +134,12 @@ impl World {
             // `running.rs`, `poisoned`: the process is to end.
             return self.restart(Loss::Nothing);
         }
+        if self.scenario.is_stormy && self.chance.u8(0..16) == 0 {
+            return if self.chance.bool() { self.refund() } else { self.person() };
+        }
+        if self.scenario.is_disk_small && self.chance.u8(0..5) == 0 {
+            return self.arrive();
+        }
         match self.chance.u8(0..100) {
             0..=11 => self.arrive(),
             12..=77 => self.advance_some(),
@@ -213,6 +219,7 @@ impl World {
     /// Arms a fault of the disk, or lets the machine fail now.
     fn fault(&mut self) {
         match self.chance.u8(0..10) {
+            _ if self.scenario.is_stormy && self.chance.bool() => self.restart(Loss::Unsynced),
             0..=1 => self.restart(Loss::Nothing),
             2 => self.restart(Loss::Unsynced),
             3 => self.restart(Loss::Torn),

@@ -1,1 +1,57 @@
-//! Tests.
+//! A bounded share of the programme; `MANDANT_LONG=1` makes it ten times as long.
+
+mod schedules;
+
+use crate::{Mutant, Plan, hunt, quiet_panics, replay_command, run_many};
+
+/// Steps of a run.
+const STEPS: u64 = 500;
+/// Most seeds that a mutant may live through.
+const HUNT_SEEDS: u64 = 20_000;
+
+fn share(runs: u64) -> u64 {
+    if std::env::var_os("MANDANT_LONG").is_some() { runs * 10 } else { runs }
+}
+
+#[test]
+fn no_seed_breaks_an_invariant() {
+    let plan = Plan { steps: STEPS, mutant: None, has_store: false };
+    let runs = share(4_000);
+    match run_many(0, runs, plan) {
+        Ok(stats) => println!("{runs} runs: {stats:?}"),
+        Err(failure) => panic!("{}\nreplay: {}", failure.violation, replay_command(failure.seed, plan)),
+    }
+}
+
+#[test]
+fn the_real_store_does_as_its_model() {
+    let plan = Plan { steps: 300, mutant: None, has_store: true };
+    match run_many(1_000_000, share(10), plan) {
+        Ok(stats) => println!("{stats:?}"),
+        Err(failure) => panic!("{}\nreplay: {}", failure.violation, replay_command(failure.seed, plan)),
+    }
+}
+
+#[test]
+fn every_mutant_is_caught() {
+    quiet_panics();
+    let mut missed = Vec::new();
+    for mutant in Mutant::ALL {
+        match hunt(mutant, HUNT_SEEDS, STEPS) {
+            Some(found) => println!("{:24} seed {:5} {}", mutant.name(), found.seed, found.violation.check),
+            None => missed.push(mutant),
+        }
+    }
+    assert!(missed.is_empty(), "no seed catches {missed:?}");
+}
+
+#[test]
+fn a_seed_gives_the_same_run_each_time() {
+    let plan = Plan { steps: STEPS, mutant: None, has_store: false };
+    for seed in 0..20 {
+        assert_eq!(crate::run(seed, plan).unwrap(), crate::run(seed, plan).unwrap());
+    }
+    let found = [0, 1].map(|_| hunt(Mutant::LostForgotten, HUNT_SEEDS, STEPS).unwrap());
+    assert_eq!((found[0].seed, found[0].step), (found[1].seed, found[1].step));
+    assert_eq!(found[0].violation, found[1].violation);
+}
