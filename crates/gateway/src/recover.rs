@@ -39,12 +39,16 @@ pub(crate) fn restore(
     recovered: &Recovered<std::fs::File>,
     now: Timestamp,
 ) -> Result<Restored, StartError> {
+    let leases = store.leases()?;
+    // A clock that shows an earlier day than the books have seen must not open that day anew.
+    let now = leases.iter().map(|lease| lease.starts).fold(now, Timestamp::max);
+    books.begin_at(now);
     for restored in store.restored_accounts(directory, now)? {
         books.restore(restored.tenant, restored.account, restored.posted);
     }
     let mut replay = Replay { books, names: Names::new(directory), records: 0, leased: HashMap::new() };
-    for lease in store.leases()? {
-        replay.leased(&lease);
+    for lease in &leases {
+        replay.leased(lease);
     }
     for held in store.open_holds()? {
         replay.held(&held.intent);

@@ -54,7 +54,8 @@ impl Account {
         let mut last: [Option<&Slot>; 5] = [None; 5];
         for slot in self.earlier.iter().chain(&self.slots) {
             let before = last[place(slot.period)].replace(slot);
-            let follows = before.is_none_or(|old| old.date < slot.date && old.first_generation <= slot.first_generation);
+            let follows =
+                before.is_none_or(|old| old.date < slot.date && old.first_generation <= slot.first_generation);
             assert!(follows && slot.first_generation <= self.generation, "periods never go back (I8): {self:?}");
         }
     }

@@ -5,8 +5,8 @@ use base::{AccountIndex, AttemptId, BudgetPeriod, Timestamp};
 use crate::account::Account;
 use crate::amounts::{Amounts, Resource};
 use crate::counter::Counter;
-use crate::lease::{Lease, Leases, Lost};
 use crate::hold::{Ending, Settlement};
+use crate::lease::{Lease, Leases, Lost};
 use crate::ledger::Ledger;
 use crate::slot::place;
 

@@ -281,7 +281,15 @@ impl Ledger {
             is_refill_due |= account.hold(worst.numbers(), is_replay);
             generations[level] = account.generation;
         }
-        let open = Open { places, generations, worst, past: None, granted_at: at, is_unresolved: is_replay, survived_loss: false };
+        let open = Open {
+            places,
+            generations,
+            worst,
+            past: None,
+            granted_at: at,
+            is_unresolved: is_replay,
+            survived_loss: false,
+        };
         let before = self.open.insert(attempt, open);
         assert!(before.is_none(), "an attempt has one hold (I4)");
         is_refill_due
@@ -292,7 +300,15 @@ impl Ledger {
     fn take_in_the_past(&mut self, places: Places, attempt: AttemptId, worst: Amounts, at: Timestamp) {
         let names = places.iter().map(|place| self.accounts[place].hold_in_the_past(worst.numbers(), at)).collect();
         let generations = [0; PATH_LEVELS_MAX];
-        let open = Open { places, generations, worst, past: Some(names), granted_at: at, is_unresolved: true, survived_loss: false };
+        let open = Open {
+            places,
+            generations,
+            worst,
+            past: Some(names),
+            granted_at: at,
+            is_unresolved: true,
+            survived_loss: false,
+        };
         self.open.insert(attempt, open);
     }
 

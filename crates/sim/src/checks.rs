@@ -160,7 +160,9 @@ impl Counter {
 fn i1_authority(place: &Place<'_>) -> Verdict {
     let Some((counter, highest)) = place.in_force() else { return Ok(()) };
     let leased = counter.leased.unwrap_or(0).min(place.limit.unwrap_or(0));
-    ensure((counter.posted + counter.held).max(counter.lost).max(leased) <= highest, "I1", || format!("more than the limit is taken: {place:?}"))?;
+    ensure((counter.posted + counter.held).max(counter.lost).max(leased) <= highest, "I1", || {
+        format!("more than the limit is taken: {place:?}")
+    })?;
     ensure(place.leased_durably <= highest, "I1", || format!("a lease goes beyond the limit: {place:?}"))
 }
 
@@ -187,14 +189,16 @@ fn i2_bills_are_covered(place: &Place<'_>) -> Verdict {
 
 /// I2 of one attempt: the tenant is never charged above the hold.
 fn i2_charge_within_hold(id: AttemptId, attempt: &Attempt) -> Verdict {
-    let within = attempt.ends.iter().all(|(_, charged)| charged[0] <= attempt.worst[0] && charged[1] <= attempt.worst[1]);
+    let within =
+        attempt.ends.iter().all(|(_, charged)| charged[0] <= attempt.worst[0] && charged[1] <= attempt.worst[1]);
     ensure(within, "I2", || format!("attempt {id} is charged above its hold: {attempt:?}"))
 }
 
 /// I3: whatever left has one intent, unless a loss of power took it, and at most one end.
 fn i3_one_intent_one_end(id: AttemptId, attempt: &Attempt) -> Verdict {
     let intents = attempt.intents.len();
-    let is_written = intents == 1 || (intents == 0 && (!attempt.left || attempt.is_lost || attempt.left_wrongly.is_some()));
+    let is_written =
+        intents == 1 || (intents == 0 && (!attempt.left || attempt.is_lost || attempt.left_wrongly.is_some()));
     ensure(is_written, "I3", || format!("attempt {id} has {intents} intents: {attempt:?}"))?;
     ensure(attempt.ends.len() <= 1, "I3", || format!("attempt {id} ends more than once: {attempt:?}"))?;
     ensure(attempt.record_fault.is_none(), "I3", || format!("attempt {id}: {attempt:?}"))
@@ -320,8 +324,11 @@ pub(crate) fn i3_nothing_seen_is_gone(oracle: &Oracle, power_lost: bool, waits: 
         let promised = waits || !power_lost;
         let is_gone = attempt.seen && attempt.intents.is_empty() && promised;
         ensure(!is_gone, "I3", || format!("a client saw an answer whose intent is gone, attempt {id}: {attempt:?}"))?;
-        let is_unended = attempt.seen_whole && attempt.ends.is_empty() && !power_lost && attempt.belief != Belief::Nothing;
-        ensure(!is_unended, "I3", || format!("a client saw a whole answer whose end is gone, attempt {id}: {attempt:?}"))?;
+        let is_unended =
+            attempt.seen_whole && attempt.ends.is_empty() && !power_lost && attempt.belief != Belief::Nothing;
+        ensure(!is_unended, "I3", || {
+            format!("a client saw a whole answer whose end is gone, attempt {id}: {attempt:?}")
+        })?;
         let is_unsaid = attempt.is_confirmed && attempt.ends.is_empty();
         ensure(!is_unsaid, "I3", || format!("a decision that was told is gone, attempt {id}: {attempt:?}"))?;
         ensure(power_lost || !attempt.is_lost || attempt.was_lost_before, "I3", || {

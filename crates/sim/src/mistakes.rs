@@ -37,7 +37,8 @@ impl World {
 
     fn resolution_line(&self, attempt: base::AttemptId, charged: [u64; 2]) -> Line {
         let charged = crate::scenario::amounts(charged);
-        let record = store::ResolvedRecord { attempt, at: self.clock, charged, reason: self.padding().unwrap_or_default() };
+        let record =
+            store::ResolvedRecord { attempt, at: self.clock, charged, reason: self.padding().unwrap_or_default() };
         Line::Real(Record::Resolved(record))
     }
 
@@ -70,9 +71,13 @@ impl World {
             Some(Mutant::TimedReclaim) => {
                 self.node().ledger.unresolved().filter(|one| old(60, one.granted_at)).map(|one| one.attempt).collect()
             }
-            Some(Mutant::RolloverDropsHolds) => {
-                self.node().ledger.unresolved().filter(|one| old(86_400, one.granted_at)).map(|one| one.attempt).collect()
-            }
+            Some(Mutant::RolloverDropsHolds) => self
+                .node()
+                .ledger
+                .unresolved()
+                .filter(|one| old(86_400, one.granted_at))
+                .map(|one| one.attempt)
+                .collect(),
             _ => return,
         };
         for attempt in due {

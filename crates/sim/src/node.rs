@@ -26,6 +26,8 @@ pub(crate) struct Node {
     pub(crate) versions: [u64; NAMES.len()],
     /// What accounts were charged before this process started, until they are first used.
     pub(crate) restored: BTreeMap<usize, Vec<PostedBalance>>,
+    /// The start that counted the last loss of power.
+    pub(crate) loss_epoch: u64,
     /// No grant is dated before it.
     pub(crate) not_before: Timestamp,
     pub(crate) journal: Journal<FaultDisk>,
@@ -42,10 +44,19 @@ pub(crate) struct Node {
 /// Where the applier is in its round.
 pub(crate) enum Applier {
     Idle,
-    Read { lines: Vec<Line>, reached: Position },
+    Read {
+        lines: Vec<Line>,
+        reached: Position,
+    },
     /// The position is in the store, and the rows are not.
-    Half { lines: Vec<Line>, reached: Position },
-    Stored { lines: Vec<Line>, reached: Position },
+    Half {
+        lines: Vec<Line>,
+        reached: Position,
+    },
+    Stored {
+        lines: Vec<Line>,
+        reached: Position,
+    },
 }
 
 /// One call.
@@ -131,6 +142,7 @@ impl Node {
             turns: BTreeSet::new(),
             versions: [0; NAMES.len()],
             restored: BTreeMap::new(),
+            loss_epoch: 0,
             not_before: Timestamp::EPOCH,
             journal,
             epoch,

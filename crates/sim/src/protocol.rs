@@ -212,7 +212,11 @@ impl World {
                 Err(_) => return Stage::Gone,
             }
         }
-        if self.is(Mutant::LeaseBeforeDurable) { Stage::Extending { leases } } else { Stage::Granting { leases, written } }
+        if self.is(Mutant::LeaseBeforeDurable) {
+            Stage::Extending { leases }
+        } else {
+            Stage::Granting { leases, written }
+        }
     }
 
     /// `leases.rs`, `Relay::grant`: until they are durable.

@@ -91,7 +91,11 @@ impl World {
     }
 
     /// `recover.rs`, `restore`.
-    fn restore(&mut self, recovered: &Recovered<<FaultDisk as journal::Disk>::File>, tail: &[(Position, Line)]) -> Losses {
+    fn restore(
+        &mut self,
+        recovered: &Recovered<<FaultDisk as journal::Disk>::File>,
+        tail: &[(Position, Line)],
+    ) -> Losses {
         let leases: Vec<_> = self.shelf.leases().collect();
         // Not before what the books have seen: a clock may show an earlier day than they do.
         let seen = leases.iter().map(|lease| lease.starts).max().unwrap_or(Timestamp::EPOCH);
@@ -111,7 +115,7 @@ impl World {
         let lost: Vec<_> = self.shelf.lost.values().copied().collect();
         lost.iter().for_each(|line| self.replay_lost(line));
         let loss_epoch = self.shelf.loss_epoch;
-        self.node().ledger.mark_survivors(loss_epoch);
+        self.survivors_before(loss_epoch);
         let losing = recovered.openings.iter().filter(|one| one.after == Stop::PowerLost);
         let mut losses = Losses { last_at: losing.map(|one| one.at).max(), counted_at: None };
         if !self.is(Mutant::SkipTail) {
@@ -161,7 +165,7 @@ impl World {
                 self.replay(account, &Entry::Leased(lease));
             }
             Line::Lost(lost) => self.replay_lost(lost),
-            Line::LossCounted { epoch } => self.node().ledger.mark_survivors(*epoch),
+            Line::LossCounted { epoch } => self.survivors_before(*epoch),
             Line::Refunded { attempt, amounts: taken, .. } => {
                 let Some(truth) = self.oracle.attempts.get(attempt) else { return };
                 let (path, granted_at) = (self.indexes(truth.path), truth.granted_at);
@@ -190,6 +194,12 @@ impl World {
         self.replay(account, &Entry::Lost(lost));
     }
 
+    /// A loss of power was counted at the start of `epoch`: what was open then may have ended before.
+    fn survivors_before(&mut self, epoch: u64) {
+        self.node().loss_epoch = epoch;
+        self.node().ledger.mark_survivors(epoch);
+    }
+
     /// `books.rs`, `Books::replay`.
     fn replay(&mut self, account: usize, entry: &Entry) {
         let on = |path: &crate::scenario::Path| path.accounts.contains(&account);
@@ -205,13 +215,16 @@ impl World {
         recovered: &Recovered<<FaultDisk as journal::Disk>::File>,
         losses: &Losses,
     ) -> Result<(), journal::NoRoom> {
-        let is_open = losses.last_at.is_some_and(|at| at >= recovered.applied && losses.counted_at.is_none_or(|counted| counted <= at));
+        let is_open = losses
+            .last_at
+            .is_some_and(|at| at >= recovered.applied && losses.counted_at.is_none_or(|counted| counted <= at));
         let is_open = if self.is(Mutant::LostForgotten) { recovered.power_lost() } else { is_open };
         if !is_open || self.is(Mutant::NothingLost) {
             return Ok(());
         }
         // Accounts without a lease have lost nothing; those with one were brought to their settings with it.
-        let lost = self.node().ledger.lose_unused_leases();
+        let (lost, epoch) = (self.node().ledger.lose_unused_leases(), self.epoch);
+        self.node().loss_epoch = epoch;
         if self.is(Mutant::LostForgotten) {
             return Ok(());
         }

@@ -60,9 +60,7 @@ pub(crate) struct World {
 
 fn names() -> &'static (ModelId, UpstreamId) {
     static NAMES: OnceLock<(ModelId, UpstreamId)> = OnceLock::new();
-    NAMES.get_or_init(|| {
-        (ModelId::new("small").expect("a good name"), UpstreamId::new("local").expect("a good name"))
-    })
+    NAMES.get_or_init(|| (ModelId::new("small").expect("a good name"), UpstreamId::new("local").expect("a good name")))
 }
 
 impl World {
@@ -251,7 +249,8 @@ impl World {
     }
 
     fn set_disk_full(&mut self) {
-        let is_full = self.are_faults_on && (self.scenario.is_disk_small || self.chance.u32(0..100) < self.scenario.faults);
+        let is_full =
+            self.are_faults_on && (self.scenario.is_disk_small || self.chance.u32(0..100) < self.scenario.faults);
         self.disk.set_full(is_full);
     }
 
