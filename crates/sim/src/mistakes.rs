@@ -37,7 +37,8 @@ impl World {
 
     fn resolution_line(&self, attempt: base::AttemptId, charged: [u64; 2]) -> Line {
         let charged = crate::scenario::amounts(charged);
-        let record = store::ResolvedRecord { attempt, at: self.clock, charged, reason: self.padding().unwrap_or_default() };
+        let record =
+            store::ResolvedRecord { attempt, at: self.clock, charged, reason: self.padding().unwrap_or_default() };
         Line::Real(Record::Resolved(record))
     }
 

@@ -26,6 +26,8 @@ pub(crate) struct Node {
     pub(crate) versions: [u64; NAMES.len()],
     /// What accounts were charged before this process started, until they are first used.
     pub(crate) restored: BTreeMap<usize, Vec<PostedBalance>>,
+    /// The start that counted the last loss of power.
+    pub(crate) loss_epoch: u64,
     /// No grant is dated before it.
     pub(crate) not_before: Timestamp,
     pub(crate) journal: Journal<FaultDisk>,
@@ -140,6 +142,7 @@ impl Node {
             turns: BTreeSet::new(),
             versions: [0; NAMES.len()],
             restored: BTreeMap::new(),
+            loss_epoch: 0,
             not_before: Timestamp::EPOCH,
             journal,
             epoch,

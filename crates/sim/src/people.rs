@@ -101,7 +101,9 @@ impl World {
         if self.node().jobs.iter().any(|job| matches!(job, Job::Refund { .. })) {
             return;
         }
-        let ended = self.oracle.attempts.iter().filter(|(_, one)| {
+        // Not of what began before the last loss of power: it may be charged above its bill, for others that were lost.
+        let first = AttemptId { epoch: self.node().loss_epoch, sequence: 0 };
+        let ended = self.oracle.attempts.range(first..).filter(|(_, one)| {
             matches!(one.belief, Belief::Ended(charged) if charged != [0, 0]) && !one.ends.is_empty()
         });
         let ended: Vec<_> = ended.map(|(id, _)| *id).collect();

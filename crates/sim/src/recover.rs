@@ -115,7 +115,7 @@ impl World {
         let lost: Vec<_> = self.shelf.lost.values().copied().collect();
         lost.iter().for_each(|line| self.replay_lost(line));
         let loss_epoch = self.shelf.loss_epoch;
-        self.node().ledger.mark_survivors(loss_epoch);
+        self.survivors_before(loss_epoch);
         let losing = recovered.openings.iter().filter(|one| one.after == Stop::PowerLost);
         let mut losses = Losses { last_at: losing.map(|one| one.at).max(), counted_at: None };
         if !self.is(Mutant::SkipTail) {
@@ -165,7 +165,7 @@ impl World {
                 self.replay(account, &Entry::Leased(lease));
             }
             Line::Lost(lost) => self.replay_lost(lost),
-            Line::LossCounted { epoch } => self.node().ledger.mark_survivors(*epoch),
+            Line::LossCounted { epoch } => self.survivors_before(*epoch),
             Line::Refunded { attempt, amounts: taken, .. } => {
                 let Some(truth) = self.oracle.attempts.get(attempt) else { return };
                 let (path, granted_at) = (self.indexes(truth.path), truth.granted_at);
@@ -194,6 +194,12 @@ impl World {
         self.replay(account, &Entry::Lost(lost));
     }
 
+    /// A loss of power was counted at the start of `epoch`: what was open then may have ended before.
+    fn survivors_before(&mut self, epoch: u64) {
+        self.node().loss_epoch = epoch;
+        self.node().ledger.mark_survivors(epoch);
+    }
+
     /// `books.rs`, `Books::replay`.
     fn replay(&mut self, account: usize, entry: &Entry) {
         let on = |path: &crate::scenario::Path| path.accounts.contains(&account);
@@ -217,7 +223,8 @@ impl World {
             return Ok(());
         }
         // Accounts without a lease have lost nothing; those with one were brought to their settings with it.
-        let lost = self.node().ledger.lose_unused_leases();
+        let (lost, epoch) = (self.node().ledger.lose_unused_leases(), self.epoch);
+        self.node().loss_epoch = epoch;
         if self.is(Mutant::LostForgotten) {
             return Ok(());
         }

@@ -71,7 +71,8 @@ impl Twin {
     fn sums(&self, now: Timestamp) -> Sums {
         let mut by_index = BTreeMap::new();
         for tenant in self.directory.tenants() {
-            let accounts = tenant.projects().into_iter().map(|(path, account)| (path.as_str().to_owned(), account.index));
+            let accounts =
+                tenant.projects().into_iter().map(|(path, account)| (path.as_str().to_owned(), account.index));
             let keys = tenant.keys().into_iter().map(|key| (key.id().as_str().to_owned(), key.account().index));
             by_index.extend(accounts.chain(keys).map(|(name, index)| (index, name)));
             by_index.insert(tenant.account.index, tenant.id.as_str().to_owned());
@@ -112,7 +113,9 @@ fn model_sums(scenario: &Scenario, shelf: &Shelf, now: Timestamp) -> Sums {
     for (usage, charged) in shelf.ended.values() {
         for (number, period) in BudgetPeriod::ALL.into_iter().enumerate() {
             let starts = bounds(period, &scenario.zone, now).starts;
-            if period != BudgetPeriod::Total && usage.at.micros().div_euclid(900_000_000) < starts.micros().div_euclid(900_000_000) {
+            if period != BudgetPeriod::Total
+                && usage.at.micros().div_euclid(900_000_000) < starts.micros().div_euclid(900_000_000)
+            {
                 continue;
             }
             for account in scenario.paths[scenario.path_of(&usage.key)].accounts {
@@ -137,7 +140,10 @@ fn resources(scenario: &Scenario) -> Resources {
     for path in &scenario.paths {
         let [tenant, project, key] = path.accounts.map(|account| NAMES[account]);
         if before[0] != tenant {
-            let _ = write!(text, "[[tenant]]\nid = \"{tenant}\"\nname = \"{tenant}\"\nmodels = [\"small\"]\ntimezone = \"{zone}\"\n");
+            let _ = write!(
+                text,
+                "[[tenant]]\nid = \"{tenant}\"\nname = \"{tenant}\"\nmodels = [\"small\"]\ntimezone = \"{zone}\"\n"
+            );
         }
         if before[1] != project {
             let _ = write!(text, "[[tenant.project]]\nid = \"{project}\"\n");

@@ -49,6 +49,7 @@ const RULES: &[Rule] = &[
         ours_in_tests: &["testkit"],
         others: None,
     },
+    Rule { name: "sim", ours: &["base", "ledger", "journal", "wire", "store"], ours_in_tests: &[], others: None },
     Rule {
         name: "control",
         ours: &["base", "ledger", "admit", "catalog", "wire", "store"],
@@ -152,6 +153,8 @@ mod tests {
         assert!(!allowed("gateway", "control", false, true));
         assert!(!allowed("control", "gateway", true, true));
         assert!(!allowed("ledger", "admit", false, true));
+        assert!(!allowed("sim", "gateway", true, true));
+        assert!(RULES.iter().all(|rule| !rule.ours.contains(&"sim") && !rule.ours_in_tests.contains(&"sim")));
     }
 
     #[test]

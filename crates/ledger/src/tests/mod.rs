@@ -6,6 +6,7 @@ mod leases;
 mod money;
 mod power;
 mod reference;
+mod restart;
 mod rules;
 mod speed;
 mod table;

@@ -45,6 +45,10 @@ impl Entries<'_> {
             Ok([tenant, project, key, period, resource, row.get(0)?, row.get(1)?, row.get(2)?])
         });
         let before: Option<LeaseRow> = before.optional()?;
+        if before.is_some_and(|[.., begins, _, _]| begins > starts) {
+            // Of a period that was over when this was written: the lease of the younger one stays.
+            return Ok(());
+        }
         let (up_to, lost) = match before {
             Some([.., before, reached, was_lost]) if before == starts => {
                 (reached.max(up_to), if lease.lost.is_some() { lost } else { was_lost })

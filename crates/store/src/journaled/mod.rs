@@ -98,8 +98,9 @@ pub struct LeaseRecord {
 impl LeaseRecord {
     /// What both say of one lease, where `later` was written after this.
     pub(crate) fn then(&self, later: &LeaseRecord) -> LeaseRecord {
+        // Two that were asked for around a period's end may come in either order: the younger period stays.
         if self.starts != later.starts {
-            return later.clone();
+            return if later.starts > self.starts { later.clone() } else { self.clone() };
         }
         LeaseRecord { up_to: self.up_to.max(later.up_to), lost: later.lost.or(self.lost), ..later.clone() }
     }

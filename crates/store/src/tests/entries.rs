@@ -289,6 +289,16 @@ fn what_is_lost_of_a_lease_stays_until_somebody_says_otherwise() {
 }
 
 #[test]
+fn a_lease_of_a_period_that_is_over_takes_no_younger_one_away() {
+    let bench = bench();
+    let older = LeaseRecord { starts: Timestamp::from_seconds(START - 1), ..lease(None, 900, Some(7)) };
+    bench.store.apply_records([lease(None, 10, None), older.clone()].map(Record::Leased), 1).unwrap();
+    bench.store.apply_records([Record::Leased(older)], 2).unwrap();
+    assert_eq!(bench.store.leases().unwrap(), [lease(None, 10, Some(0))]);
+    sound(&bench);
+}
+
+#[test]
 fn a_failed_batch_leaves_nothing_and_the_next_one_works() {
     let bench = bench();
     let impossible = void(1 << 40);
