@@ -58,13 +58,6 @@ impl Books {
         (0..SHARDS).map(|shard| self.shard(AccountIndex(shard as u32)).ledger.open_holds()).sum()
     }
 
-    /// Lets no hold be dated before `at`: what accounts were charged is restored as of then.
-    pub(crate) fn begin_at(&self, at: Timestamp) {
-        for shard in 0..SHARDS {
-            self.shard(AccountIndex(shard as u32)).ledger.begin_at(at);
-        }
-    }
-
     /// Notes what an account was charged before this process started.
     pub(crate) fn restore(&self, tenant: AccountIndex, account: AccountIndex, posted: Vec<PostedBalance>) {
         self.shard(tenant).restored.insert(account, posted);
