@@ -159,11 +159,14 @@ impl World {
         }
     }
 
+    /// A step of a call; of three where the disk is to become full.
     fn advance_some(&mut self) {
-        let calls = self.node().calls.len();
-        if calls > 0 {
-            let place = self.chance.usize(0..calls);
-            self.advance(place);
+        for _ in 0..if self.scenario.is_disk_small { 3 } else { 1 } {
+            let calls = self.node().calls.len();
+            if calls > 0 {
+                let place = self.chance.usize(0..calls);
+                self.advance(place);
+            }
         }
     }
 

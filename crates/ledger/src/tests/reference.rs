@@ -77,6 +77,8 @@ struct Attempt {
     names: [(i16, i16); 5],
     at: Timestamp,
     state: State,
+    /// It was open when power was lost.
+    survived: bool,
 }
 
 /// An account, a period with its name, and money or tokens.
@@ -194,6 +196,24 @@ impl Reference {
         }
     }
 
+    /// A survivor of a loss of power ends: what it releases may be spent already, as far as there was a lease for it.
+    fn lose_released(&mut self, place: usize, charged: Amounts) {
+        let attempt = &self.attempts[place];
+        let (path, names, at) = (attempt.path, attempt.names, attempt.at);
+        let released = attempt.worst.saturating_sub(charged).numbers();
+        for &account in path {
+            for (period, name) in names.into_iter().enumerate() {
+                let (posted, _) = self.sums(account, period, at);
+                for resource in [0, 1].into_iter().filter(|resource| released[*resource] > 0) {
+                    let Some(leased) = self.leased(account, period, resource, at) else { continue };
+                    let most = leased.saturating_sub(posted.numbers()[resource] + charged.numbers()[resource]);
+                    let lost = self.lost.entry((account, period, name, resource)).or_default();
+                    *lost = (*lost).max(most.min(*lost + released[resource]));
+                }
+            }
+        }
+    }
+
     /// Whether it fits, and whether it would without the holds.
     fn fits(&self, path: &[usize], worst: Amounts, now: Timestamp) -> (bool, bool) {
         let at = self.time(path, now);
@@ -290,6 +310,8 @@ impl Pair {
                 let lost = self.ledger.lose_unused_leases();
                 self.log.extend(lost.into_iter().map(Entry::Lost));
                 self.reference.lose();
+                let open = |one: &&mut Attempt| !matches!(one.state, State::Ended(_));
+                self.reference.attempts.iter_mut().filter(open).for_each(|one| one.survived = true);
             }
             Step::Release { account, period, tokens } => self.release(account, period, tokens),
         }
@@ -362,7 +384,7 @@ impl Pair {
                 self.log.push(self.ledger.entry(&hold));
                 self.holds.push(hold);
                 let names = self.reference.names(at);
-                self.reference.attempts.push(Attempt { id, path, worst, names, at, state: State::UnderWay });
+                self.reference.attempts.push(Attempt { id, path, worst, names, at, state: State::UnderWay, survived: false });
             }
             Err(NoHold::Unleased) => panic!("every lease was extended"),
             Err(NoHold::Short(shortage)) => {
@@ -404,10 +426,16 @@ impl Pair {
         let place = which % self.reference.attempts.len();
         let attempt = &mut self.reference.attempts[place];
         let used = Amounts { usd: Money::from_nanos(usd), tokens: 0 };
+        let (charged, lost) = (used.min(attempt.worst), self.ledger.lost_by_resolving(attempt.id, Ending::Complete(used)));
         let resolved = self.ledger.resolve(attempt.id, Ending::Complete(used));
         assert_eq!(resolved.is_some(), attempt.state == State::Unknown);
         if let Some(settlement) = resolved {
+            self.log.extend(lost.into_iter().map(Entry::Lost));
             self.log.extend(settlement.entry());
+            if attempt.survived {
+                self.reference.lose_released(place, charged);
+            }
+            let attempt = &mut self.reference.attempts[place];
             attempt.state = State::Ended(Amounts { usd: used.usd.min(attempt.worst.usd), tokens: 0 });
         }
     }
