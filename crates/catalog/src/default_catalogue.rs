@@ -1,8 +1,8 @@
 //! The models that a relay knows before anybody configures one: bounds and list prices, each with its source and date.
 //!
-//! The data is `data/models.toml`, written by `cargo run -p xtask -- catalogue`. It is compiled in and parsed at first use.
+//! The data is `data/models.toml`, written by `cargo run -p xtask -- catalogue`. It is compiled in; an entry is parsed at its first use.
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use base::{ModelId, Timestamp};
 use serde::Deserialize;
@@ -77,13 +77,6 @@ impl CatalogueEntry {
     }
 }
 
-/// The file as it is written.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    model: Vec<CatalogueEntry>,
-}
-
 const fn image_tokens_default() -> u64 {
     IMAGE_TOKENS_DEFAULT
 }
@@ -92,23 +85,38 @@ const fn hidden_prompt_tokens_default() -> u64 {
     HIDDEN_PROMPT_TOKENS_DEFAULT
 }
 
-static ENTRIES: LazyLock<Vec<CatalogueEntry>> = LazyLock::new(|| {
-    let file: File = toml::from_str(include_str!("../data/models.toml")).expect("a test parses this very file");
-    file.model
-});
+/// One entry as it stands in the file, parsed when somebody asks for it: most processes need a few of them.
+struct Unread {
+    id: &'static str,
+    text: &'static str,
+    entry: OnceLock<CatalogueEntry>,
+}
+
+impl Unread {
+    /// `text` is what follows the head of an entry; its first line is the id.
+    fn new(text: &'static str) -> Unread {
+        let id = text.trim_start().strip_prefix("id = \"").and_then(|rest| rest.split_once('"'));
+        let (id, _) = id.expect("every entry begins with its id, says a test");
+        Unread { id, text, entry: OnceLock::new() }
+    }
+
+    fn entry(&self) -> &CatalogueEntry {
+        self.entry.get_or_init(|| toml::from_str(self.text).expect("a test parses this very file"))
+    }
+}
+
+static ENTRIES: LazyLock<Vec<Unread>> =
+    LazyLock::new(|| include_str!("../data/models.toml").split("[[model]]\n").skip(1).map(Unread::new).collect());
 
 /// The whole default catalogue: the four models that the product was asked for, then the others by maker and name.
-///
-/// The first use parses it (some milliseconds); a relay that names none of its models never does.
-#[must_use]
-pub fn default_models() -> &'static [CatalogueEntry] {
-    &ENTRIES
+pub fn default_models() -> impl Iterator<Item = &'static CatalogueEntry> {
+    ENTRIES.iter().map(Unread::entry)
 }
 
 /// What the default catalogue says of the model `id`.
 #[must_use]
 pub fn default_entry(id: &str) -> Option<&'static CatalogueEntry> {
-    default_models().iter().find(|entry| entry.id.as_str() == id)
+    ENTRIES.iter().find(|unread| unread.id == id).map(Unread::entry)
 }
 
 #[cfg(test)]

@@ -5,23 +5,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::watch;
-
 use crate::disk::Disk;
 use crate::frame::{self, Mark};
 use crate::state::State;
 use crate::syncer::Syncer;
+use crate::waiting::Waiting;
 use crate::{Driver, Durability, NoRoom, Options, PAYLOAD_BYTES_MAX, Poisoned, Position};
 
 /// How long a record waits for a spare that is being made. It bounds what a slow disk can do to the hot path.
 const SPARE_WAIT: Duration = Duration::from_millis(20);
-
-/// What waiting tasks see.
-#[derive(Debug, Clone)]
-pub(crate) struct Progress {
-    pub(crate) durable: u64,
-    pub(crate) poison: Option<Poisoned>,
-}
 
 pub(crate) struct Core<D: Disk> {
     pub(crate) disk: D,
@@ -31,7 +23,7 @@ pub(crate) struct Core<D: Disk> {
     /// One at a time makes spares and deletes segments.
     pub(crate) keeper: Mutex<()>,
     durable: AtomicU64,
-    pub(crate) progress: watch::Sender<Progress>,
+    pub(crate) waiting: Waiting,
     /// There is something to sync, or the end.
     pub(crate) sync_due: Condvar,
     /// There is a spare to make or a segment to delete, or the end.
@@ -54,7 +46,7 @@ impl<D: Disk> Core<D> {
             syncer: Mutex::new(syncer),
             keeper: Mutex::new(()),
             durable: AtomicU64::new(durable),
-            progress: watch::Sender::new(Progress { durable, poison: None }),
+            waiting: Waiting::default(),
             sync_due: Condvar::new(),
             keep_due: Condvar::new(),
             spare_tried: Condvar::new(),
@@ -176,7 +168,7 @@ impl<D: Disk> Core<D> {
     /// Tells everyone that the journal is durable up to `end`.
     pub(crate) fn announce(&self, end: u64) {
         self.durable.store(end, Ordering::Release);
-        self.progress.send_modify(|progress| progress.durable = end);
+        self.waiting.announce(end);
         // Whoever waits looked at the mark under the lock.
         drop(self.state());
         self.synced.notify_all();
@@ -219,7 +211,7 @@ impl<D: Disk> Core<D> {
         let is_first = state.poison.is_none();
         let poison = state.poison.get_or_insert(poison).clone();
         drop(state);
-        self.progress.send_modify(|progress| progress.poison = Some(poison.clone()));
+        self.waiting.poison(&poison);
         for waiting in [&self.sync_due, &self.keep_due, &self.spare_tried, &self.synced] {
             waiting.notify_all();
         }

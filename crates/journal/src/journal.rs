@@ -114,13 +114,11 @@ impl<D: Disk> Journal<D> {
         if core.options.durability == Durability::Process {
             drop(core.ask(core.state(), wanted));
         }
-        let mut progress = core.progress.subscribe();
-        let is_over = |progress: &crate::core::Progress| progress.durable >= wanted || progress.poison.is_some();
-        let seen = progress.wait_for(is_over).await.expect("the core keeps the sender").clone();
-        match seen.poison {
-            Some(poison) if seen.durable < wanted => Err(poison),
-            _ => Ok(()),
+        let told = core.waiting.enter(wanted);
+        if core.durable() >= wanted {
+            return Ok(());
         }
+        told.await.expect("whoever waits is told before the journal is gone")
     }
 
     /// The same, blocking the thread.

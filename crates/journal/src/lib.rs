@@ -53,6 +53,7 @@ mod syncer;
 #[cfg(test)]
 mod tests;
 mod verify;
+mod waiting;
 
 pub use disk::{Disk, DiskFile, RealDisk};
 #[cfg(any(test, feature = "faults"))]

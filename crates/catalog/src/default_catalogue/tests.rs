@@ -7,8 +7,8 @@ use crate::quote_loose;
 
 #[test]
 fn the_four_models_of_the_product_come_first() {
-    let first: Vec<(&str, String, String)> = default_models()[..4]
-        .iter()
+    let first: Vec<(&str, String, String)> = default_models()
+        .take(4)
         .map(|entry| {
             let rates = &entry.price.rates;
             (entry.id.as_str(), rates.input.to_string(), rates.output.unwrap().to_string())
@@ -23,7 +23,7 @@ fn the_four_models_of_the_product_come_first() {
 
 #[test]
 fn every_entry_is_whole_and_can_be_quoted() {
-    let entries = default_models();
+    let entries: Vec<_> = default_models().collect();
     assert!(entries.len() >= 80, "{} entries", entries.len());
     for entry in entries {
         let id = &entry.id;
@@ -45,11 +45,13 @@ fn every_entry_is_whole_and_can_be_quoted() {
 
 #[test]
 fn ids_are_unique_and_an_unknown_one_has_no_entry() {
-    let mut ids: Vec<_> = default_models().iter().map(|entry| entry.id.as_str()).collect();
+    let mut ids: Vec<_> = default_models().map(|entry| entry.id.as_str()).collect();
     ids.sort_unstable();
     let all = ids.len();
     ids.dedup();
     assert_eq!(ids.len(), all);
+    let parsed_whole: toml::Table = toml::from_str(include_str!("../../data/models.toml")).expect("TOML");
+    assert_eq!(parsed_whole["model"].as_array().map(Vec::len), Some(all), "taken apart, the file loses nothing");
     assert_eq!(default_entry("no-such-model"), None);
     for known in [
         "gpt-4o",
