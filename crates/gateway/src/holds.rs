@@ -56,6 +56,9 @@ impl Relay {
     ) -> Result<Settlement, ResolveError> {
         let (settlement, position) = self.decide(attempt, decision, reason)?;
         self.journal.wait_durable(position).await.map_err(NoRoom::from)?;
+        if settlement.charged == Amounts::ZERO {
+            self.keys.free(attempt);
+        }
         Ok(settlement)
     }
 

@@ -11,6 +11,7 @@ use crate::applier::Applier;
 use crate::authenticate::Path;
 use crate::books::Books;
 use crate::clock::Clock;
+use crate::idempotency::Keys;
 use crate::settings::Settings;
 use crate::tasks::Tasks;
 use crate::upstream::Upstreams;
@@ -26,6 +27,8 @@ pub(crate) struct Relay {
     pub(crate) applier: Applier,
     /// What counts as lost since a loss of power, by the path to its account.
     pub(crate) lost: Mutex<Vec<(Path, Lost)>>,
+    /// The idempotency keys that were used.
+    pub(crate) keys: Keys,
     pub(crate) clock: Clock,
     pub(crate) tasks: Tasks,
 }
