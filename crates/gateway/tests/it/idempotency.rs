@@ -215,7 +215,7 @@ async fn a_call_refused_for_money_runs_once_there_is_some() {
     assert_eq!(app.call(call()).await.status, 402);
     let richer = json!({ "tenant": [tenant("acme", json!({ "budget": { "usd_total": "1.00" } }))] });
     crate::app::apply(&app.store, richer);
-    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    app.directory.sync().unwrap();
     let reply = app.call(call()).await;
     assert_eq!((reply.status.as_u16(), reply.header("idempotent-replayed")), (200, ""), "{}", reply.text());
 }
