@@ -231,6 +231,7 @@ impl MeteredStream {
         if let Some(reason) = fault {
             let refusal = Refusal::UpstreamError { reason };
             self.ready.push_back(wire::render::stream_error(self.dialect, &refusal, self.request_id.as_str()));
+            attempt.lose_answer();
         } else {
             attempt.release();
         }
@@ -241,7 +242,8 @@ impl MeteredStream {
         let Some(mut attempt) = self.attempt.take() else {
             return;
         };
-        self.receipt = attempt.settle();
+        self.receipt = self.receipt.take().or(attempt.settle());
+        attempt.lose_answer();
         let refusal = Refusal::UpstreamTimeout;
         self.ready.push_back(wire::render::stream_error(self.dialect, &refusal, self.request_id.as_str()));
         self.comment();
@@ -269,7 +271,9 @@ impl MeteredStream {
 
 /// The line by which a stream says what it cost.
 pub(crate) fn receipt_comment(cost: &str, hold: &str, price_version: &str) -> String {
-    format!(": mandant-receipt {{\"cost_usd\":\"{cost}\",\"hold_usd\":\"{hold}\",\"price_version\":{price_version}}}\n\n")
+    format!(
+        ": mandant-receipt {{\"cost_usd\":\"{cost}\",\"hold_usd\":\"{hold}\",\"price_version\":{price_version}}}\n\n"
+    )
 }
 
 /// Expires when nothing came for `idle`, or at the latest after `total`.

@@ -157,6 +157,14 @@ impl Attempt {
         self.exchange().settle()
     }
 
+    /// The answer will never be whole: it is lost for the call's idempotency key, and nobody reads on for it. The hold must
+    /// be settled.
+    pub(crate) fn lose_answer(mut self) {
+        let mut exchange = self.exchange.take().expect("whole");
+        assert!(exchange.hold.is_none(), "an answer is lost after it is settled");
+        exchange.claim = None;
+    }
+
     /// The answer is whole: it is kept for the call's idempotency key, and the connection given back when the body was
     /// read to its end. The hold must be settled.
     pub(crate) fn release(mut self) {
@@ -174,8 +182,7 @@ impl Drop for Attempt {
         let Some(exchange) = self.exchange.take() else {
             return;
         };
-        let is_awaited = exchange.claim.is_some() && matches!(exchange.stage, Stage::Reading(_));
-        if exchange.hold.is_none() && !is_awaited {
+        if exchange.hold.is_none() && exchange.claim.is_none() {
             return;
         }
         let relay = exchange.relay.clone();
@@ -289,6 +296,7 @@ impl Exchange {
         let settings = &self.relay.settings;
         let patience = if self.meter.is_stream() { settings.stream_drain } else { settings.answer_drain };
         let deadline = Instant::now() + patience;
+        let intent = self.hold.as_ref().map(Hold::intent);
         let read_on = async {
             if matches!(self.stage, Stage::Sent(_)) && self.head().await.is_err() {
                 return;
@@ -303,7 +311,12 @@ impl Exchange {
         let _cancelled = timeout_at(deadline, read_on).await;
         let is_whole = self.finish(&mut |_| {});
         self.settle();
-        if is_whole {
+        // Whoever asks again learns nothing of it before the intent is durable.
+        let is_durable = match intent {
+            Some(intent) if is_whole && self.claim.is_some() => self.relay.before_answering(intent).await.is_ok(),
+            _ => true,
+        };
+        if is_whole && is_durable {
             self.keep_answer();
         }
         if matches!(self.stage, Stage::Ended) {

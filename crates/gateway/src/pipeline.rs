@@ -37,7 +37,8 @@ pub(crate) async fn handle(relay: Arc<Relay>, address: IpAddr, request: Request<
     let running = relay.tasks.enter();
     let (head, body) = request.into_parts();
     let mut trace = Trace::new(relay.clock.moment());
-    let label = Label { request_id: relay.clock.request_id(), started: Instant::now(), at: relay.clock.now(), claim: None };
+    let label =
+        Label { request_id: relay.clock.request_id(), started: Instant::now(), at: relay.clock.now(), claim: None };
     let id = label.request_id;
 
     let (route, caller) = match identify(&relay, &head, address, label.at) {

@@ -14,8 +14,8 @@ use store::{
 };
 
 use crate::authenticate::Path;
-use crate::idempotency::Keys;
 use crate::books::{Books, indexes};
+use crate::idempotency::Keys;
 use crate::running::StartError;
 
 /// What was found.

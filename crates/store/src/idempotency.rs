@@ -141,7 +141,8 @@ impl Store {
         };
         let Some(sealed) = sealed else { return Ok(None) };
         let opened = self.master.open(&purpose(attempt), &sealed);
-        let opened = opened.ok_or_else(|| StoreError::corrupt("kept_answer", "its bytes are not those that were kept"))?;
+        let opened =
+            opened.ok_or_else(|| StoreError::corrupt("kept_answer", "its bytes are not those that were kept"))?;
         Ok(Some(opened.expose().clone()))
     }
 

@@ -295,5 +295,4 @@ impl Tenant {
 }
 
 #[cfg(test)]
-#[path = "index_tests.rs"]
 mod tests;

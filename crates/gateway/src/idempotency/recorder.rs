@@ -2,9 +2,9 @@
 
 use base::RequestId;
 use bytes::Bytes;
+use http::StatusCode;
 use http::header::HeaderMap;
 use http::response::Parts;
-use http::StatusCode;
 
 use super::space::Space;
 use super::stored::StoredAnswer;

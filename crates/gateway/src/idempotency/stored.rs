@@ -24,7 +24,8 @@ impl StoredAnswer {
         let text = |name| self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let is_stream = text(&CONTENT_TYPE).starts_with("text/event-stream");
         let body = if is_stream && comment {
-            let line = answer::receipt_comment(text(&headers::COST), text(&headers::HOLD), text(&headers::PRICE_VERSION));
+            let line =
+                answer::receipt_comment(text(&headers::COST), text(&headers::HOLD), text(&headers::PRICE_VERSION));
             [&self.body[..], line.as_bytes()].concat().into()
         } else {
             self.body.clone()

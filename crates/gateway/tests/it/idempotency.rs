@@ -60,7 +60,8 @@ fn faulty(name: &str, fault: &str) -> Vec<Value> {
 }
 
 async fn app_with(settings: Settings, models: Vec<Value>) -> TestApp {
-    let tenants = vec![tenant("acme", json!({ "limits": { "requests_per_minute": 1_000 } })), tenant("globex", json!({}))];
+    let tenants =
+        vec![tenant("acme", json!({ "limits": { "requests_per_minute": 1_000 } })), tenant("globex", json!({}))];
     TestApp::with(Options::default(), settings, models, tenants).await
 }
 
@@ -223,7 +224,9 @@ async fn a_call_refused_for_money_runs_once_there_is_some() {
 #[tokio::test]
 async fn an_answer_whose_client_left_is_there_for_the_retry() {
     let options = Options { chunk_latency: Duration::from_millis(5), output_tokens: 40, ..Options::default() };
-    let app = TestApp::with(options, Settings::default(), faulty("slow", "sim-delay-200"), vec![tenant("acme", json!({}))]).await;
+    let app =
+        TestApp::with(options, Settings::default(), faulty("slow", "sim-delay-200"), vec![tenant("acme", json!({}))])
+            .await;
     let whole = || keyed("acme", "whole", "slow", json!({ "max_tokens": 9 }));
     let mut client = Client::connect(app.relay.address()).await;
     assert!(tokio::time::timeout(Duration::from_millis(50), client.send(whole())).await.is_err());

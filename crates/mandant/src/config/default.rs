@@ -55,7 +55,10 @@ pub(crate) fn document() -> String {
 }
 
 fn idempotency(out: &mut Page, relay: &gateway::Settings) {
-    out.section("idempotency", "Calls with an Idempotency-Key: what is remembered, so that a retry is not charged again.");
+    out.section(
+        "idempotency",
+        "Calls with an Idempotency-Key: what is remembered, so that a retry is not charged again.",
+    );
     out.key("keep", span(relay.idempotency_keep), "How long a key is remembered, with its answer.");
     out.key(
         "keys_max",

@@ -7,7 +7,8 @@ use wire::{Endpoint, Usage};
 
 use super::bytes::{Reader, Writer, cut, unreadable};
 use super::{
-    END_USER_BYTES_MAX, Idempotency, IntentRecord, LeaseRecord, REASON_BYTES_MAX, RESPONSE_ID_BYTES_MAX, Record, ResolvedRecord,
+    END_USER_BYTES_MAX, Idempotency, IntentRecord, LeaseRecord, REASON_BYTES_MAX, RESPONSE_ID_BYTES_MAX, Record,
+    ResolvedRecord,
 };
 use crate::StoreError;
 use crate::resource::ProjectPath;

@@ -75,7 +75,10 @@ fn an_intent_given_again_after_its_end_does_not_consume_the_key_again() {
 
 fn answer(sequence: u64, text: &str) -> KeptAnswer {
     let answer_bytes = Some(text.len() as u64);
-    KeptAnswer { key: UsedKey { answer_bytes, ..UsedKey::of(&keyed(sequence), digests(sequence)) }, answer: text.into() }
+    KeptAnswer {
+        key: UsedKey { answer_bytes, ..UsedKey::of(&keyed(sequence), digests(sequence)) },
+        answer: text.into(),
+    }
 }
 
 #[test]

@@ -14,6 +14,7 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
+use super::books::billed;
 use super::caller::secret;
 use super::stand::{Stand, Tenant, traced};
 use super::{is_long, number, tell};
@@ -44,7 +45,7 @@ async fn call(address: SocketAddr, key: String) -> Option<Answer> {
     let body = format!(
         r#"{{"model":"{}","max_tokens":20,"stream":{},"messages":[{{"role":"user","content":"Hello"}}]}}"#,
         ["quick", "dripping", "late"][place % 3],
-        place % 2 == 0
+        place.is_multiple_of(2)
     );
     let request = Request::post("/v1/chat/completions")
         .header("host", "relay")
@@ -91,7 +92,7 @@ fn no_key_is_charged_twice_whenever_the_relay_is_killed() {
         let address = stand.address();
         let calls: Vec<_> = keys.iter().map(|key| stand.runtime.spawn(call(address, key.clone()))).collect();
         let before_kill = Duration::from_millis(random.u64(0..400));
-        stand.runtime.block_on(tokio::time::sleep(before_kill));
+        stand.runtime.block_on(async { tokio::time::sleep(before_kill).await });
         stand.kill();
         let mut seen = BTreeMap::new();
         for (key, first) in keys.iter().zip(calls) {
@@ -118,5 +119,6 @@ fn no_key_is_charged_twice_whenever_the_relay_is_killed() {
     assert!(twice.is_empty(), "made twice: {twice:?}");
     tell(&format!("{} kills: {replayed} answers came again, {lost} were lost, {fresh} had not left", kills()));
     assert!(lost > 0 && replayed > 0, "{lost} lost, {replayed} replayed: both were reached");
-    assert!(stand.sandbox.good("verify").code == 0);
+    let (balance, billed) = (stand.balance("acme"), billed(&truth, "acme"));
+    assert!(balance.spent + balance.held >= billed, "{balance:?} does not cover the bill of {billed}");
 }
