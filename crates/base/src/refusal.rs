@@ -98,6 +98,15 @@ pub enum Refusal {
         /// The limit in bytes.
         bytes_max: u64,
     },
+    /// The same call, by its `Idempotency-Key`, is under way.
+    IdempotencyInFlight {
+        /// Look again after this long.
+        retry_after: Duration,
+    },
+    /// The `Idempotency-Key` was used for another call.
+    IdempotencyMismatch,
+    /// The same call, by its `Idempotency-Key`, was charged or may yet be, and its answer is gone.
+    IdempotencyLost,
     /// A rate or token window is full, or too many calls are under way.
     RateLimited {
         /// Whose limit.
@@ -200,7 +209,9 @@ impl Refusal {
             Refusal::AddressNotAllowed | Refusal::TenantSuspended | Refusal::ModelNotAllowed { .. } => 403,
             Refusal::TenantNotFound | Refusal::RouteNotFound | Refusal::ModelNotFound { .. } => 404,
             Refusal::MethodNotAllowed { .. } => 405,
+            Refusal::IdempotencyInFlight { .. } | Refusal::IdempotencyLost => 409,
             Refusal::RequestTooLarge { .. } => 413,
+            Refusal::IdempotencyMismatch => 422,
             Refusal::RateLimited { .. } => 429,
             Refusal::Internal => 500,
             Refusal::UpstreamError { .. } => 502,
@@ -227,6 +238,9 @@ impl Refusal {
             Refusal::InvalidRequest { .. } => "invalid_request",
             Refusal::AmbiguousRequest { .. } => "ambiguous_request",
             Refusal::RequestTooLarge { .. } => "request_too_large",
+            Refusal::IdempotencyInFlight { .. } => "idempotency_in_flight",
+            Refusal::IdempotencyMismatch => "idempotency_mismatch",
+            Refusal::IdempotencyLost => "idempotency_lost",
             Refusal::RateLimited { .. } => "rate_limited",
             Refusal::BudgetExhausted(_) => "budget_exhausted",
             Refusal::WalletEmpty(_) => "wallet_empty",
@@ -252,7 +266,9 @@ impl Refusal {
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
-            Refusal::RateLimited { retry_after, .. } | Refusal::Overloaded { retry_after } => Some(*retry_after),
+            Refusal::RateLimited { retry_after, .. }
+            | Refusal::Overloaded { retry_after }
+            | Refusal::IdempotencyInFlight { retry_after } => Some(*retry_after),
             _ => None,
         }
     }
@@ -288,6 +304,15 @@ impl Refusal {
             Refusal::InvalidRequest { reason, .. } | Refusal::AmbiguousRequest { reason, .. } => reason.clone(),
             Refusal::RequestTooLarge { bytes_max } => {
                 format!("The request body is larger than the {bytes_max} bytes allowed.")
+            }
+            Refusal::IdempotencyInFlight { .. } => {
+                "The first call with this Idempotency-Key is under way. Send it again later to get the same answer.".into()
+            }
+            Refusal::IdempotencyMismatch => {
+                "This Idempotency-Key was used with another body or path. Use a new key for a new call.".into()
+            }
+            Refusal::IdempotencyLost => {
+                "The first call with this Idempotency-Key was charged, or may yet be, and its answer is gone. It is not run again; use a new key to pay for it again.".into()
             }
             Refusal::RateLimited { scope, window, limit, retry_after } => format!(
                 "The limit of {limit} {window} of {scope} is reached. Try again in {} s.",

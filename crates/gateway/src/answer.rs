@@ -111,7 +111,7 @@ pub(crate) async fn gather(mut answer: Answer, bytes_max: usize) -> Result<(Byte
         if answer.attempt.meter().gathered() + data.len() > bytes_max {
             return Err(broken(answer.attempt, UpstreamFault::TooLarge));
         }
-        if answer.attempt.meter().push(data, &mut |_| {}).is_err() {
+        if answer.attempt.push(data, &mut |_| {}).is_err() {
             return Err(broken(answer.attempt, UpstreamFault::Malformed));
         }
     }
@@ -209,7 +209,7 @@ impl MeteredStream {
             return;
         };
         let ready = &mut self.ready;
-        if attempt.meter().push(data, &mut |bytes| ready.push_back(bytes)).is_err() {
+        if attempt.push(data, &mut |bytes| ready.push_back(bytes)).is_err() {
             return self.end(Some(UpstreamFault::Malformed));
         }
         if self.receipt.is_none() && attempt.meter().is_terminal() {
@@ -223,7 +223,7 @@ impl MeteredStream {
             return;
         };
         let ready = &mut self.ready;
-        let whole = attempt.meter().finish(&mut |bytes| ready.push_back(bytes));
+        let whole = attempt.finish(&mut |bytes| ready.push_back(bytes));
         if self.receipt.is_none() {
             self.receipt = attempt.settle();
         }
@@ -231,6 +231,7 @@ impl MeteredStream {
         if let Some(reason) = fault {
             let refusal = Refusal::UpstreamError { reason };
             self.ready.push_back(wire::render::stream_error(self.dialect, &refusal, self.request_id.as_str()));
+            attempt.lose_answer();
         } else {
             attempt.release();
         }
@@ -241,7 +242,8 @@ impl MeteredStream {
         let Some(mut attempt) = self.attempt.take() else {
             return;
         };
-        self.receipt = attempt.settle();
+        self.receipt = self.receipt.take().or(attempt.settle());
+        attempt.lose_answer();
         let refusal = Refusal::UpstreamTimeout;
         self.ready.push_back(wire::render::stream_error(self.dialect, &refusal, self.request_id.as_str()));
         self.comment();
@@ -250,10 +252,8 @@ impl MeteredStream {
     /// The receipt as a comment line of the event stream, which parsers skip.
     fn comment(&mut self) {
         if let (true, Some(receipt)) = (self.wishes.comment, &self.receipt) {
-            let line = format!(
-                ": mandant-receipt {{\"cost_usd\":\"{}\",\"hold_usd\":\"{}\",\"price_version\":{}}}\n\n",
-                receipt.charged, receipt.held, receipt.price_version
-            );
+            let [cost, hold] = [receipt.charged, receipt.held].map(|usd| usd.to_string());
+            let line = receipt_comment(&cost, &hold, &receipt.price_version.to_string());
             self.ready.push_back(line.into());
         }
     }
@@ -267,6 +267,13 @@ impl MeteredStream {
         headers::receipt(&mut trailers, self.receipt.as_ref()?);
         Some(trailers)
     }
+}
+
+/// The line by which a stream says what it cost.
+pub(crate) fn receipt_comment(cost: &str, hold: &str, price_version: &str) -> String {
+    format!(
+        ": mandant-receipt {{\"cost_usd\":\"{cost}\",\"hold_usd\":\"{hold}\",\"price_version\":{price_version}}}\n\n"
+    )
 }
 
 /// Expires when nothing came for `idle`, or at the latest after `total`.

@@ -5,6 +5,7 @@
 
 use core::pin::Pin;
 use core::task::{Context, Poll};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use catalog::{Candidate, Timeouts};
@@ -18,7 +19,9 @@ use wire::Call;
 use crate::body::OutgoingBody;
 use crate::clock::within;
 use crate::hold::{Hold, Observed, Receipt};
-use crate::meter::Meter;
+use crate::idempotency::{Claim, Recorder};
+use crate::meter::{Malformed, Meter};
+use crate::relay::Relay;
 use crate::upstream::{Connection, SendError};
 
 type ResponseFuture = Pin<Box<dyn Future<Output = Result<Response<Incoming>, SendError>> + Send>>;
@@ -34,9 +37,14 @@ struct Exchange {
     connection: Connection,
     /// Taken when settled, which may be before the last byte.
     hold: Option<Hold>,
+    /// The idempotency key of a call that was charged, until its answer is kept or lost.
+    claim: Option<Claim>,
+    /// Writes the answer down for that key.
+    recorder: Option<Box<Recorder>>,
     observed: Observed,
     meter: Meter,
     deadlines: Deadlines,
+    relay: Arc<Relay>,
 }
 
 enum Stage {
@@ -79,17 +87,21 @@ impl Attempt {
         call: &Call,
     ) -> Attempt {
         hold.mark_sent(candidate);
-        let line_bytes_max = hold.relay().settings.stream_line_bytes_max;
+        let relay = hold.relay().clone();
+        let line_bytes_max = relay.settings.stream_line_bytes_max;
         let timeouts = candidate.upstream().timeouts;
         let now = Instant::now();
         let deadlines = Deadlines { head: now + timeouts.first_byte, total: now + timeouts.total, timeouts };
         let exchange = Exchange {
             stage: Stage::Sent(connection.send(request)),
             connection,
+            claim: None,
+            recorder: hold.recorder().map(Box::new),
             hold: Some(hold),
             observed: Observed::default(),
             meter: Meter::new(call.clone(), candidate.model().clone(), line_bytes_max),
             deadlines,
+            relay,
         };
         Attempt { exchange: Some(Box::new(exchange)) }
     }
@@ -110,6 +122,16 @@ impl Attempt {
 
     pub(crate) async fn data(&mut self) -> Option<Result<Bytes, AttemptError>> {
         self.exchange().data().await
+    }
+
+    /// Takes the next bytes; `forward` receives what the client should see of them.
+    pub(crate) fn push(&mut self, data: Bytes, forward: &mut impl FnMut(Bytes)) -> Result<(), Malformed> {
+        self.exchange().push(data, forward)
+    }
+
+    /// The upstream's side is over: forwards what was held back, and says whether the answer is whole.
+    pub(crate) fn finish(&mut self, forward: &mut impl FnMut(Bytes)) -> bool {
+        self.exchange().finish(forward)
     }
 
     /// What reads the body and knows what it cost.
@@ -136,10 +158,20 @@ impl Attempt {
         self.exchange().settle()
     }
 
-    /// Gives the connection back when the body was read to its end; closes it otherwise. The hold must be settled.
+    /// The answer will never be whole: it is lost for the call's idempotency key, and nobody reads on for it. The hold must
+    /// be settled.
+    pub(crate) fn lose_answer(mut self) {
+        let mut exchange = self.exchange.take().expect("whole");
+        assert!(exchange.hold.is_none(), "an answer is lost after it is settled");
+        exchange.claim = None;
+    }
+
+    /// The answer is whole: it is kept for the call's idempotency key, and the connection given back when the body was
+    /// read to its end. The hold must be settled.
     pub(crate) fn release(mut self) {
-        let exchange = self.exchange.take().expect("whole");
+        let mut exchange = self.exchange.take().expect("whole");
         assert!(exchange.hold.is_none(), "an attempt is released after it is settled");
+        exchange.keep_answer();
         if matches!(exchange.stage, Stage::Ended) {
             exchange.connection.release();
         }
@@ -151,8 +183,10 @@ impl Drop for Attempt {
         let Some(exchange) = self.exchange.take() else {
             return;
         };
-        let Some(hold) = &exchange.hold else { return };
-        let relay = hold.relay().clone();
+        if exchange.hold.is_none() && exchange.claim.is_none() {
+            return;
+        }
+        let relay = exchange.relay.clone();
         relay.tasks.spawn(exchange.drain());
     }
 }
@@ -167,6 +201,9 @@ impl Exchange {
                 self.observed.status = head.status.as_u16();
                 self.observed.first_byte = Some(Instant::now());
                 self.meter.begin(&head);
+                if let Some(recorder) = &mut self.recorder {
+                    recorder.begin(&head);
+                }
                 self.stage = Stage::Reading(body);
                 return Ok(head);
             }
@@ -217,29 +254,73 @@ impl Exchange {
     fn settle(&mut self) -> Option<Receipt> {
         let hold = self.hold.take()?;
         let (outcome, response_id) = self.meter.outcome(matches!(self.stage, Stage::Ended));
-        Some(hold.settle(outcome, Observed { response_id, ..self.observed.clone() }))
+        let (receipt, claim) = hold.settle(outcome, Observed { response_id, ..self.observed.clone() });
+        self.claim = claim;
+        if let Some(recorder) = &mut self.recorder {
+            recorder.settled(&receipt);
+        }
+        Some(receipt)
+    }
+
+    fn push(&mut self, data: Bytes, forward: &mut impl FnMut(Bytes)) -> Result<(), Malformed> {
+        match &mut self.recorder {
+            None => self.meter.push(data, forward),
+            Some(recorder) => self.meter.push(data, &mut |piece| {
+                recorder.push(&piece);
+                forward(piece);
+            }),
+        }
+    }
+
+    fn finish(&mut self, forward: &mut impl FnMut(Bytes)) -> bool {
+        match &mut self.recorder {
+            None => self.meter.finish(forward),
+            Some(recorder) => self.meter.finish(&mut |piece| {
+                recorder.push(&piece);
+                forward(piece);
+            }),
+        }
+    }
+
+    /// Keeps a whole answer for the call's idempotency key; without this, it is lost.
+    fn keep_answer(&mut self) {
+        let (Some(claim), Some(recorder)) = (self.claim.take(), self.recorder.take()) else { return };
+        let whole = (!self.meter.is_stream()).then(|| self.meter.whole());
+        if matches!(self.stage, Stage::Ended)
+            && let Some((answer, space)) = recorder.finish(whole)
+        {
+            claim.keep(answer, space);
+        }
     }
 
     /// Reads on without a client, for a bounded time, then settles.
     async fn drain(mut self: Box<Self>) {
-        let Some(hold) = &self.hold else { return };
-        let settings = &hold.relay().settings;
+        let settings = &self.relay.settings;
         let patience = if self.meter.is_stream() { settings.stream_drain } else { settings.answer_drain };
         let deadline = Instant::now() + patience;
+        let intent = self.hold.as_ref().map(Hold::intent);
         let read_on = async {
             if matches!(self.stage, Stage::Sent(_)) && self.head().await.is_err() {
                 return;
             }
             while let Some(Ok(data)) = self.data().await {
-                if self.meter.push(data, &mut |_| {}).is_err() {
+                if self.push(data, &mut |_| {}).is_err() {
                     return;
                 }
             }
         };
         // Past the deadline the connection is dropped with the exchange, which cancels the request at the upstream.
         let _cancelled = timeout_at(deadline, read_on).await;
-        self.meter.finish(&mut |_| {});
+        let is_whole = self.finish(&mut |_| {});
         self.settle();
+        // Whoever asks again learns nothing of it before the intent is durable.
+        let is_durable = match intent {
+            Some(intent) if is_whole && self.claim.is_some() => self.relay.before_answering(intent).await.is_ok(),
+            _ => true,
+        };
+        if is_whole && is_durable {
+            self.keep_answer();
+        }
         if matches!(self.stage, Stage::Ended) {
             self.connection.release();
         }

@@ -24,10 +24,12 @@ const LIMIT_TOKENS: HeaderName = HeaderName::from_static("x-ratelimit-limit-toke
 const REMAINING_TOKENS: HeaderName = HeaderName::from_static("x-ratelimit-remaining-tokens");
 const RESET_TOKENS: HeaderName = HeaderName::from_static("x-ratelimit-reset-tokens");
 pub(crate) const COST: HeaderName = HeaderName::from_static("mandant-cost-usd");
-const HOLD: HeaderName = HeaderName::from_static("mandant-hold-usd");
+pub(crate) const HOLD: HeaderName = HeaderName::from_static("mandant-hold-usd");
 pub(crate) const BUDGET_REMAINING: HeaderName = HeaderName::from_static("mandant-budget-remaining-usd");
-const PRICE_VERSION: HeaderName = HeaderName::from_static("mandant-price-version");
+pub(crate) const PRICE_VERSION: HeaderName = HeaderName::from_static("mandant-price-version");
 const OUTPUT_LIMIT: HeaderName = HeaderName::from_static("mandant-output-limit");
+const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+const ORIGINAL_REQUEST: HeaderName = HeaderName::from_static("original-request");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// Room for all of them and what the upstream adds.
@@ -78,6 +80,16 @@ pub(crate) fn output_limit(headers: &mut HeaderMap, limit: Option<u64>) {
     if let Some(limit) = limit {
         headers.insert(OUTPUT_LIMIT, HeaderValue::from(limit));
     }
+}
+
+/// The answer of an earlier call, which was charged then.
+pub(crate) fn replayed(headers: &mut HeaderMap) {
+    headers.insert(REPLAYED, HeaderValue::from_static("true"));
+}
+
+/// The call that a kept answer was given to first.
+pub(crate) fn original_request(headers: &mut HeaderMap, id: RequestId) {
+    headers.insert(ORIGINAL_REQUEST, text(id.as_str().as_bytes()));
 }
 
 /// What a finished call cost.

@@ -10,7 +10,7 @@
 use core::time::Duration;
 use std::sync::Arc;
 
-use base::{Money, Refusal, RequestId, Timestamp};
+use base::{AttemptId, Money, Refusal, RequestId, Timestamp};
 use catalog::{Candidate, Plan};
 use journal::{NoRoom, Position, RealDisk, Room};
 use ledger::{Amounts, Ending};
@@ -20,6 +20,7 @@ use wire::{Call, Usage};
 
 use crate::admit::Admitted;
 use crate::authenticate::Caller;
+use crate::idempotency::{Claim, Recorder};
 use crate::relay::Relay;
 
 /// Room for most records, so that writing one allocates once.
@@ -30,6 +31,8 @@ pub(crate) struct Label {
     pub(crate) request_id: RequestId,
     pub(crate) started: Instant,
     pub(crate) at: Timestamp,
+    /// The call's idempotency key, until it is known whether it was charged.
+    pub(crate) claim: Option<Claim>,
 }
 
 /// Money and tokens held on every level of the account path, with room for the record of what becomes of them.
@@ -157,12 +160,18 @@ impl Hold {
         &self.relay
     }
 
-    /// Turns the hold into a charge, releases the rest, and hands the record over. Cannot fail and does not wait.
-    pub(crate) fn settle(mut self, outcome: Outcome, observed: Observed) -> Receipt {
+    /// What writes the answer down, where the call has an idempotency key.
+    pub(crate) fn recorder(&self) -> Option<Recorder> {
+        self.label.claim.as_ref().map(|claim| claim.recorder(self.label.request_id, self.output_limit))
+    }
+
+    /// Turns the hold into a charge, releases the rest, and hands the record over. Cannot fail and does not wait. The
+    /// idempotency key of a call that was charged comes back: its answer is to be kept.
+    pub(crate) fn settle(mut self, outcome: Outcome, observed: Observed) -> (Receipt, Option<Claim>) {
         self.close(outcome, observed).expect("a hold is settled once, by value or by its drop")
     }
 
-    fn close(&mut self, outcome: Outcome, observed: Observed) -> Option<Receipt> {
+    fn close(&mut self, outcome: Outcome, observed: Observed) -> Option<(Receipt, Option<Claim>)> {
         let Open { hold, pass, room } = self.open.take()?;
         let charge = |usage: &Usage| Amounts {
             usd: self.sent.as_ref().map_or(Money::ZERO, |sent| sent.price().rates.charge(usage)),
@@ -188,7 +197,22 @@ impl Hold {
             tracing::error!(attempt = %settlement.attempt, variance_usd = %settlement.variance, "a provider billed more than the worst case; the operator pays");
         }
         let price_version = self.sent.as_ref().map_or(0, |sent| sent.price().id);
-        Some(Receipt { charged: settlement.charged.usd, held: self.worst.usd, price_version, budget_remaining })
+        let receipt =
+            Receipt { charged: settlement.charged.usd, held: self.worst.usd, price_version, budget_remaining };
+        Some((receipt, self.end_claim(&outcome, settlement.attempt)))
+    }
+
+    /// What the end means for the call's idempotency key. The journal knows it by now.
+    fn end_claim(&mut self, outcome: &Outcome, attempt: AttemptId) -> Option<Claim> {
+        let claim = self.label.claim.take()?;
+        match outcome {
+            Outcome::Complete(_) | Outcome::Cut(_) => Some(claim.charged(attempt)),
+            Outcome::Unknown => {
+                claim.unknown(attempt);
+                None
+            }
+            Outcome::Refused => None,
+        }
     }
 
     fn record(
@@ -264,6 +288,7 @@ fn intent(
         stream: call.stream,
         worst: hold.worst(),
         price_version: candidate.price().id,
+        idempotency: label.claim.as_ref().map(Claim::idempotency),
     }
 }
 

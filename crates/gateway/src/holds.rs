@@ -63,7 +63,11 @@ impl Relay {
         let kind = Record::Resolved(record).encode(&mut payload);
         let position = self.journal.append(kind, &payload)?;
         self.journal.wait_durable(position).await.map_err(NoRoom::from)?;
-        Ok(self.books.shard(shard).resolve(attempt, Ending::Complete(charged)))
+        let settlement = self.books.shard(shard).resolve(attempt, Ending::Complete(charged));
+        if settlement.charged == Amounts::ZERO {
+            self.keys.free(attempt);
+        }
+        Ok(settlement)
     }
 
     /// The shard in which an attempt is unresolved, and what the decision charges for it.

@@ -24,6 +24,7 @@ mod forward;
 mod headers;
 mod hold;
 mod holds;
+mod idempotency;
 mod inquiry;
 mod intake;
 mod leases;

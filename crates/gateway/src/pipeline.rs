@@ -3,6 +3,7 @@
 //! ```text
 //! authenticate -> Caller    401 403 404   from headers alone, before the body is read
 //! read         -> Call      400 413       bytes kept verbatim
+//! enter        -> Entry     409 422       only with an Idempotency-Key: the first call, or the answer of an earlier one
 //! plan         -> Plan      403 404       candidates, and the worst case over all of them
 //! admit        -> Admitted  429           every window of every level
 //! reserve      -> Hold      402           every budget of every level; the intent is in the journal
@@ -25,6 +26,7 @@ use crate::answer::{self, AnswerBody, MeteredStream};
 use crate::authenticate::{Caller, authenticate};
 use crate::forward::forward;
 use crate::hold::Label;
+use crate::idempotency::{Entry, StoredAnswer};
 use crate::relay::Relay;
 use crate::reserve::reserve;
 use crate::trace::Trace;
@@ -35,7 +37,8 @@ pub(crate) async fn handle(relay: Arc<Relay>, address: IpAddr, request: Request<
     let running = relay.tasks.enter();
     let (head, body) = request.into_parts();
     let mut trace = Trace::new(relay.clock.moment());
-    let label = Label { request_id: relay.clock.request_id(), started: Instant::now(), at: relay.clock.now() };
+    let label =
+        Label { request_id: relay.clock.request_id(), started: Instant::now(), at: relay.clock.now(), claim: None };
     let id = label.request_id;
 
     let (route, caller) = match identify(&relay, &head, address, label.at) {
@@ -85,6 +88,12 @@ async fn call(
     let request_id = label.request_id;
     let body = intake::body(head, body, &relay.settings).await?;
     trace.body_read(relay.clock.moment());
+    let claim = match relay.keys.enter(caller, route.endpoint, head, &body, label.at).await? {
+        Entry::Unkeyed => None,
+        Entry::First(claim) => Some(claim),
+        Entry::Again(answer) => return Ok(again(relay, caller, &answer, head)),
+    };
+    let label = Label { claim, ..label };
     let mut call = intake::call(caller, route.endpoint, head, body)?;
     let mut plan = intake::plan(relay, caller, &call, label.at)?;
     let admitted = admit(relay, caller.clone(), &plan, relay.clock.moment())?;
@@ -118,4 +127,11 @@ async fn call(
         *response.body_mut() = AnswerBody::whole(body);
     }
     Ok(response)
+}
+
+/// The answer of an earlier call with the same idempotency key. It costs nothing and counts against no window.
+fn again(relay: &Relay, caller: &Caller, answer: &StoredAnswer, head: &Parts) -> Response<AnswerBody> {
+    let mut response = answer.response(intake::receipt_wishes(head).comment);
+    refuse::limits(relay, caller, response.headers_mut());
+    response
 }

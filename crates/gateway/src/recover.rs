@@ -15,6 +15,7 @@ use store::{
 
 use crate::authenticate::Path;
 use crate::books::{Books, indexes};
+use crate::idempotency::Keys;
 use crate::running::StartError;
 
 /// What was found.
@@ -36,6 +37,7 @@ pub(crate) struct Restored {
 /// When the store or the journal cannot be read.
 pub(crate) fn restore(
     books: &Books,
+    keys: &Keys,
     store: &Store,
     directory: &Directory,
     recovered: &Recovered<std::fs::File>,
@@ -56,9 +58,13 @@ pub(crate) fn restore(
     for held in store.open_holds()? {
         replay.held(&held.intent);
     }
+    store.used_keys(&mut |key| keys.restore(&key, now))?;
     let mut unreadable = None;
     recovered.visit(&mut |_, kind, payload| match Record::decode(kind, payload) {
-        Ok(record) => replay.record(&record),
+        Ok(record) => {
+            replay.record(&record);
+            keys.replay(&record, now);
+        }
         Err(error) => unreadable = unreadable.take().or(Some(error)),
     })?;
     if let Some(error) = unreadable {

@@ -3,7 +3,7 @@
 use base::{Refusal, RequestId, whole_seconds_ceil};
 use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::request::Parts;
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use wire::Dialect;
 
 use crate::answer::AnswerBody;
@@ -29,13 +29,18 @@ pub(crate) fn caller(
     id: RequestId,
 ) -> Response<AnswerBody> {
     let mut response = render(dialect, refusal, id);
+    limits(relay, caller, response.headers_mut());
+    response
+}
+
+/// The state of a caller's limits, for answers that did not go through them.
+pub(crate) fn limits(relay: &Relay, caller: &Caller, headers: &mut HeaderMap) {
     let indexes = indexes(caller.path());
     let mut shard = relay.books.shard(indexes[0]);
     shard.refresh(caller.path());
     let tightest = shard.admission.tightest(&indexes, relay.clock.moment());
     drop(shard);
-    headers::limits(response.headers_mut(), &tightest, relay.clock.now());
-    response
+    headers::limits(headers, &tightest, relay.clock.now());
 }
 
 fn render(dialect: Dialect, refusal: &Refusal, id: RequestId) -> Response<AnswerBody> {
@@ -53,6 +58,10 @@ fn render(dialect: Dialect, refusal: &Refusal, id: RequestId) -> Response<Answer
         }
         Refusal::InvalidApiKey | Refusal::KeyExpired | Refusal::KeyRevoked => {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        // SDKs take a 409 for a conflict that passes; this one does not.
+        Refusal::IdempotencyLost => {
+            headers.insert("x-should-retry", HeaderValue::from_static("false"));
         }
         // The rest of such a body would be read as the next request.
         Refusal::RequestTooLarge { .. } => {

@@ -12,6 +12,7 @@ use crate::applier::Applier;
 use crate::authenticate::Path;
 use crate::books::Books;
 use crate::clock::Clock;
+use crate::idempotency::Keys;
 use crate::settings::Settings;
 use crate::tasks::Tasks;
 use crate::upstream::Upstreams;
@@ -33,6 +34,8 @@ pub(crate) struct Relay {
     pub(crate) lost: Mutex<Vec<(Path, Lost)>>,
     /// Who holds for the attempts that were open then.
     pub(crate) survivors: Mutex<HashMap<AttemptId, Path>>,
+    /// The idempotency keys that were used.
+    pub(crate) keys: Keys,
     pub(crate) clock: Clock,
     pub(crate) tasks: Tasks,
 }

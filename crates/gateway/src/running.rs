@@ -20,11 +20,12 @@ use crate::books::Books;
 use crate::clock::Clock;
 use crate::explain::{self, Explanation};
 use crate::holds::{Decision, ResolveError};
+use crate::idempotency::Keys;
 use crate::relay::Relay;
 use crate::settings::Settings;
 use crate::tasks::Tasks;
 use crate::upstream::{PoolLimits, Tls, Upstreams};
-use crate::{holds, recover, server, status};
+use crate::{holds, idempotency, recover, server, status};
 
 /// Why the relay does not start.
 #[derive(Debug, Error)]
@@ -98,7 +99,9 @@ pub async fn start(
     let (journal, recovered) = Journal::open(disk, options, applied)?;
     let clock = Clock::new(seeds);
     let books = Books::new(epoch, settings.reserve_waiting_max);
-    let restored = recover::restore(&books, &store, &directory, &recovered, clock.now())?;
+    let tasks = Tasks::default();
+    let keys = Keys::new(store.clone(), tasks.clone(), &settings);
+    let restored = recover::restore(&books, &keys, &store, &directory, &recovered, clock.now())?;
     if !recovered.clean() || restored.unresolved > 0 {
         let recover::Restored { records, unresolved, ref lost, .. } = restored;
         tracing::info!(records, unresolved, lost = lost.len(), after = ?recovered.after, "the journal was read");
@@ -112,7 +115,8 @@ pub async fn start(
         journal,
         upstreams: Upstreams::new(Arc::new(tls), limits),
         clock,
-        tasks: Tasks::default(),
+        keys,
+        tasks,
         settings,
         store,
         directory,
@@ -120,6 +124,7 @@ pub async fn start(
     });
     relay.note_lost().await?;
     tokio::spawn(holds::watch_deadlines(Arc::downgrade(&relay)));
+    tokio::spawn(idempotency::forget_expired(Arc::downgrade(&relay)));
     let (stop, stopped) = watch::channel(false);
     let accepting = tokio::spawn(server::accept(relay.clone(), listener, stopped));
     Ok(Running { relay, address, stop, accepting, poisoned })

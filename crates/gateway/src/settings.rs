@@ -55,6 +55,17 @@ pub struct Settings {
     /// Where the money does not buy the model's largest output, a call that named no limit waits for at least this many
     /// tokens, as long as waiting can buy them.
     pub output_floor_tokens: u64,
+    /// How long a key of `Idempotency-Key` is remembered, with its answer.
+    pub idempotency_keep: Duration,
+    /// Keys that are remembered at once, a quarter of them for one tenant; beyond it calls with a new one are refused.
+    pub idempotency_keys_max: usize,
+    /// Largest answer that is kept for a key, in bytes.
+    pub idempotency_answer_bytes_max: usize,
+    /// Answers that are under way or not written yet may take so many bytes of memory, a quarter of them for one tenant;
+    /// what exceeds that is not kept.
+    pub idempotency_memory_bytes_max: usize,
+    /// Kept answers may take so many bytes of the store, a quarter of them for one tenant, whose oldest go first.
+    pub idempotency_stored_bytes_max: u64,
     /// Idle connections kept to one upstream.
     pub upstream_idle_max: usize,
     /// An idle upstream connection is closed after this time.
@@ -91,6 +102,11 @@ impl Default for Settings {
             reserve_wait: Duration::from_secs(10),
             reserve_waiting_max: 10_000,
             output_floor_tokens: 1_024,
+            idempotency_keep: Duration::from_secs(24 * 3_600),
+            idempotency_keys_max: 1_000_000,
+            idempotency_answer_bytes_max: 1 << 20,
+            idempotency_memory_bytes_max: 64 << 20,
+            idempotency_stored_bytes_max: 1 << 30,
             upstream_idle_max: 256,
             upstream_idle_timeout: Duration::from_secs(55),
             upstream_http2_connections_max: 4,

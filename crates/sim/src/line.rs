@@ -11,6 +11,7 @@ const REFUNDED: u8 = 203;
 
 /// One record.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "most lines are real ones")]
 pub(crate) enum Line {
     /// As the relay writes it.
     Real(Record),

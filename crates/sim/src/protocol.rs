@@ -577,6 +577,7 @@ impl World {
             stream: true,
             worst: hold.worst(),
             price_version: 1,
+            idempotency: None,
         }
     }
 

@@ -198,3 +198,22 @@ CREATE TABLE rollup_end_user (
     unresolved_tokens INTEGER NOT NULL,
     PRIMARY KEY (tenant, bucket, end_user)
 ) STRICT, WITHOUT ROWID;
+
+-- Attempts of calls that came with an Idempotency-Key and consumed it. `name` stands for the key and whose it is, `body`
+-- for what was asked, both as keyed hashes; `answer_bytes` is null where no answer is kept. No money: not in the chain.
+CREATE TABLE used_key (
+    attempt INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    tenant TEXT NOT NULL,
+    name BLOB NOT NULL CHECK (length(name) = 16),
+    body BLOB NOT NULL CHECK (length(body) = 16),
+    answer_bytes INTEGER
+) STRICT;
+
+CREATE INDEX used_key_by_at ON used_key (at);
+
+-- Their answers, sealed.
+CREATE TABLE kept_answer (
+    attempt INTEGER PRIMARY KEY,
+    sealed BLOB NOT NULL
+) STRICT;

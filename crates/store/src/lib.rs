@@ -16,6 +16,7 @@ mod entries;
 mod error;
 mod export;
 mod feed;
+mod idempotency;
 mod journaled;
 pub mod resource;
 mod rows;
@@ -33,7 +34,8 @@ pub use directory::{Account, AccountSettings, Directory, LiveKey, LiveTenant, Wa
 pub use entries::{AppliedRecords, Credit, CreditEntry, CreditKind, Doubt, HoldState, OpenHold, Wallet};
 pub use error::{ApplyError, Problem, StoreError};
 pub use feed::{ChangeNote, Kind};
-pub use journaled::{IntentRecord, LeaseRecord, PAYLOAD_BYTES_MAX, Record, ResolvedRecord};
+pub use idempotency::{KeptAnswer, UsedKey};
+pub use journaled::{Idempotency, IntentRecord, LeaseRecord, PAYLOAD_BYTES_MAX, Record, ResolvedRecord};
 pub use resource::{Defaults, Network, ProjectPath, Resources, Temperature};
 pub use secret::{MasterKeySource, NewSecret};
 pub use store::Store;

@@ -17,7 +17,7 @@ pub(crate) struct TestApp {
     pub(crate) store: Arc<Store>,
     pub(crate) directory: Arc<Directory>,
     /// Removed when the test ends.
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// The secret of the key `name` in tests.
@@ -85,7 +85,21 @@ impl TestApp {
         let relay = mandant_gateway::start(settings, store.clone(), directory.clone(), [7, 11])
             .await
             .expect("the relay starts");
-        TestApp { provider, relay, store, directory, _folder: folder }
+        TestApp { provider, relay, store, directory, folder }
+    }
+
+    /// The same store under another process's relay, with the default settings.
+    pub(crate) async fn restarted(self) -> TestApp {
+        let TestApp { provider, relay, store, directory, folder } = self;
+        relay.stop().await;
+        drop((store, directory));
+        let store = Arc::new(Store::open(&folder.path().join("data")).expect("the store opens"));
+        let directory = Directory::load(store.clone()).expect("the directory loads");
+        let settings = Settings { listen: "127.0.0.1:0".parse().expect("an address"), ..Settings::default() };
+        let relay = mandant_gateway::start(settings, store.clone(), directory.clone(), [8, 12])
+            .await
+            .expect("the relay starts");
+        TestApp { provider, relay, store, directory, folder }
     }
 
     /// Waits until nothing is held, at most five seconds: what the ledger promises of an idle relay.

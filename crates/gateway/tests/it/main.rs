@@ -9,6 +9,7 @@ mod bad_input;
 mod defaults;
 mod fails_over;
 mod hostile_clients;
+mod idempotency;
 mod isolation;
 mod limits;
 mod never_overspends;

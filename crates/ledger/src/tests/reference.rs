@@ -384,7 +384,15 @@ impl Pair {
                 self.log.push(self.ledger.entry(&hold));
                 self.holds.push(hold);
                 let names = self.reference.names(at);
-                self.reference.attempts.push(Attempt { id, path, worst, names, at, state: State::UnderWay, survived: false });
+                self.reference.attempts.push(Attempt {
+                    id,
+                    path,
+                    worst,
+                    names,
+                    at,
+                    state: State::UnderWay,
+                    survived: false,
+                });
             }
             Err(NoHold::Unleased) => panic!("every lease was extended"),
             Err(NoHold::Short(shortage)) => {
@@ -426,7 +434,8 @@ impl Pair {
         let place = which % self.reference.attempts.len();
         let attempt = &mut self.reference.attempts[place];
         let used = Amounts { usd: Money::from_nanos(usd), tokens: 0 };
-        let (charged, lost) = (used.min(attempt.worst), self.ledger.lost_by_resolving(attempt.id, Ending::Complete(used)));
+        let (charged, lost) =
+            (used.min(attempt.worst), self.ledger.lost_by_resolving(attempt.id, Ending::Complete(used)));
         let resolved = self.ledger.resolve(attempt.id, Ending::Complete(used));
         assert_eq!(resolved.is_some(), attempt.state == State::Unknown);
         if let Some(settlement) = resolved {

@@ -24,6 +24,7 @@ pub(crate) fn document() -> String {
         "The folder with the database, the secrets and the control socket; made on first start, for its owner only.",
     );
     relay(&mut out, &settings.relay);
+    idempotency(&mut out, &settings.relay);
     out.section("control", "The control listener.");
     out.key(
         "listen",
@@ -51,6 +52,34 @@ pub(crate) fn document() -> String {
         "error, warn, info, debug or trace; also per part, such as \"info,mandant_gateway=debug\".",
     );
     out.0
+}
+
+fn idempotency(out: &mut Page, relay: &gateway::Settings) {
+    out.section(
+        "idempotency",
+        "Calls with an Idempotency-Key: what is remembered, so that a retry is not charged again.",
+    );
+    out.key("keep", span(relay.idempotency_keep), "How long a key is remembered, with its answer.");
+    out.key(
+        "keys_max",
+        relay.idempotency_keys_max.to_string(),
+        "Keys remembered at once, a quarter of them for one tenant; beyond it calls with a new key are refused with 503.",
+    );
+    out.key(
+        "answer_bytes_max",
+        bytes(relay.idempotency_answer_bytes_max as u64),
+        "Largest answer that is kept; a retry of a larger one is told that it is lost.",
+    );
+    out.key(
+        "memory_bytes_max",
+        bytes(relay.idempotency_memory_bytes_max as u64),
+        "Memory for answers until they are written, a quarter of it for one tenant; what exceeds it is not kept.",
+    );
+    out.key(
+        "stored_bytes_max",
+        bytes(relay.idempotency_stored_bytes_max),
+        "Disk for kept answers, a quarter of it for one tenant; its oldest answers go first.",
+    );
 }
 
 fn storage(out: &mut Page, relay: &gateway::Settings) {

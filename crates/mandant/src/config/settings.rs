@@ -103,6 +103,16 @@ static RELAY: Form = Form {
         Field::optional("extra_ca_file", Kind::Text("a path", checks::text)),
     ],
 };
+static IDEMPOTENCY: Form = Form {
+    label: None,
+    fields: &[
+        Field::optional("keep", DURATION),
+        Field::optional("keys_max", COUNT),
+        Field::optional("answer_bytes_max", Kind::Bytes),
+        Field::optional("memory_bytes_max", Kind::Bytes),
+        Field::optional("stored_bytes_max", Kind::Bytes),
+    ],
+};
 static CONTROL: Form = Form { label: None, fields: &[Field::optional("listen", ADDRESS)] };
 static STORAGE: Form = Form {
     label: None,
@@ -131,6 +141,7 @@ pub(super) static FORM: Form = Form {
     fields: &[
         Field::optional("data_dir", Kind::Text("a path", checks::text)),
         Field::optional("relay", Kind::Table(&RELAY)),
+        Field::optional("idempotency", Kind::Table(&IDEMPOTENCY)),
         Field::optional("control", Kind::Table(&CONTROL)),
         Field::optional("storage", Kind::Table(&STORAGE)),
         Field::optional("secrets", Kind::Table(&SECRETS)),
@@ -174,6 +185,7 @@ pub(crate) fn read(file: &str, text: &str) -> Result<Settings, Findings> {
     });
     good.text("/log/level", |value| value.clone_into(&mut settings.log_level));
     good.relay(&mut settings.relay);
+    good.idempotency(&mut settings.relay);
     good.storage(&mut settings.relay);
     Ok(settings)
 }
@@ -216,6 +228,14 @@ impl Reader<'_> {
         self.number("/storage/journal_bytes_max", &mut relay.journal_bytes_max);
         self.duration("/storage/hold_deadline", &mut relay.hold_deadline);
         self.text("/storage/hold_at_deadline", |value| relay.charges_at_deadline = value == "charge");
+    }
+
+    fn idempotency(&self, relay: &mut gateway::Settings) {
+        self.duration("/idempotency/keep", &mut relay.idempotency_keep);
+        self.number("/idempotency/keys_max", &mut relay.idempotency_keys_max);
+        self.number("/idempotency/answer_bytes_max", &mut relay.idempotency_answer_bytes_max);
+        self.number("/idempotency/memory_bytes_max", &mut relay.idempotency_memory_bytes_max);
+        self.number("/idempotency/stored_bytes_max", &mut relay.idempotency_stored_bytes_max);
     }
 
     fn relay(&self, relay: &mut gateway::Settings) {

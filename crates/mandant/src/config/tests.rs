@@ -62,6 +62,12 @@ upstream_idle_max = 15
 upstream_idle_timeout = "16s"
 upstream_http2_connections_max = 17
 extra_ca_file = "ca.pem"
+[idempotency]
+keep = "22s"
+keys_max = 23
+answer_bytes_max = "24KiB"
+memory_bytes_max = "25KiB"
+stored_bytes_max = "26KiB"
 [control]
 listen = "127.0.0.2:2"
 [storage]
@@ -103,6 +109,11 @@ level = "debug,mandant_gateway=trace"
         reserve_wait: seconds(19),
         reserve_waiting_max: 20,
         output_floor_tokens: 21,
+        idempotency_keep: seconds(22),
+        idempotency_keys_max: 23,
+        idempotency_answer_bytes_max: 24 << 10,
+        idempotency_memory_bytes_max: 25 << 10,
+        idempotency_stored_bytes_max: 26 << 10,
         upstream_idle_max: 15,
         upstream_idle_timeout: seconds(16),
         upstream_http2_connections_max: 17,

@@ -28,6 +28,7 @@ fn intent(sequence: u64) -> IntentRecord {
         stream: false,
         worst: WORST,
         price_version: 1,
+        idempotency: None,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use base::AttemptId;
+use ledger::Amounts;
 use rusqlite::{Transaction, TransactionBehavior};
 
 use super::holds::HoldState;
@@ -11,7 +12,7 @@ use super::{Entries, Names};
 use crate::journaled::{IntentRecord, LeaseRecord, Record, ResolvedRecord, period_code, resource_code};
 use crate::store::Writer;
 use crate::usage::{Ending, UsageRecord};
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, UsedKey};
 
 /// Names remembered with the writing connection; beyond that they are looked up anew.
 const NAMES_MAX: usize = 200_000;
@@ -75,18 +76,26 @@ impl Batch {
     fn write(&self, entries: &mut Entries<'_>) -> Result<AppliedRecords, StoreError> {
         let newest = entries.newest_hold()?;
         let mut done = AppliedRecords::default();
+        self.use_keys(entries)?;
         let fresh = entries.usages(&self.settled)?;
         for (usage, _) in self.settled.iter().zip(fresh).filter(|(_, is_new)| *is_new) {
             done.settled += 1;
             let attempt = row_number(usage.attempt)?;
             let held = if attempt <= newest { entries.take_hold(attempt)? } else { None };
+            if usage.ending == Ending::Refused {
+                entries.free_key(attempt)?;
+            }
             if usage.ending == Ending::Unknown {
                 let intent = held.map(|hold| hold.intent).or_else(|| self.intents.get(&usage.attempt).cloned());
                 entries.put_hold(&intent.unwrap_or_else(|| IntentRecord::of(usage)), HoldState::Unknown)?;
             }
         }
         for attempt in &self.voids {
-            entries.take_open_hold(row_number(*attempt)?)?;
+            let attempt = row_number(*attempt)?;
+            entries.take_open_hold(attempt)?;
+            if !entries.has_ended(attempt)? {
+                entries.free_key(attempt)?;
+            }
         }
         let mut open: Vec<&IntentRecord> = self.intents.values().filter(|intent| !self.ends(intent.attempt)).collect();
         open.sort_unstable_by_key(|intent| intent.attempt);
@@ -104,6 +113,18 @@ impl Batch {
         }
         Ok(done)
     }
+
+    /// Notes the idempotency keys of attempts that begin in the batch; before their ends, which may free them again.
+    fn use_keys(&self, entries: &Entries<'_>) -> Result<(), StoreError> {
+        for intent in self.intents.values() {
+            let Some(idempotency) = intent.idempotency else { continue };
+            // Given again after it ended: what its end did with the key is done.
+            if !entries.has_ended(row_number(intent.attempt)?)? {
+                entries.use_key(&UsedKey::of(intent, idempotency))?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Ends an attempt that is held; one that is not was ended before.
@@ -111,6 +132,9 @@ fn resolve(entries: &mut Entries<'_>, resolved: &ResolvedRecord) -> Result<bool,
     let Some(hold) = entries.take_hold(row_number(resolved.attempt)?)? else { return Ok(false) };
     if hold.state == HoldState::Open {
         entries.usages(&[unknown(&hold.intent)])?;
+    }
+    if resolved.charged == Amounts::ZERO {
+        entries.free_key(row_number(resolved.attempt)?)?;
     }
     entries.resolution(resolved, &hold.intent)
 }

@@ -4,6 +4,7 @@
 mod apply;
 mod chain;
 mod holds;
+mod keys;
 mod leases;
 mod rollups;
 mod rows;

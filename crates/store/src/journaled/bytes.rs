@@ -135,6 +135,11 @@ impl<'a> Reader<'a> {
         if self.flag()? { self.number().map(Some) } else { Ok(None) }
     }
 
+    /// What was not read yet.
+    pub(super) const fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     /// Says that nothing may follow.
     pub(super) fn end(self) -> Result<(), StoreError> {
         if self.rest.is_empty() { Ok(()) } else { Err(unreadable("something follows its end")) }

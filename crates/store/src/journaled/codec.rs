@@ -7,7 +7,8 @@ use wire::{Endpoint, Usage};
 
 use super::bytes::{Reader, Writer, cut, unreadable};
 use super::{
-    END_USER_BYTES_MAX, IntentRecord, LeaseRecord, REASON_BYTES_MAX, RESPONSE_ID_BYTES_MAX, Record, ResolvedRecord,
+    END_USER_BYTES_MAX, Idempotency, IntentRecord, LeaseRecord, REASON_BYTES_MAX, RESPONSE_ID_BYTES_MAX, Record,
+    ResolvedRecord,
 };
 use crate::StoreError;
 use crate::resource::ProjectPath;
@@ -18,6 +19,7 @@ const SETTLED: u8 = 2;
 const VOID: u8 = 3;
 const LEASED: u8 = 4;
 const RESOLVED: u8 = 5;
+const KEYED_INTENT: u8 = 6;
 
 /// Longest text of a name, so that a length that lies cannot make us allocate.
 const NAME_BYTES_MAX: usize = 512;
@@ -34,8 +36,16 @@ impl Record {
         let mut writer = Writer::new(into);
         match self {
             Record::Intent(intent) => {
+                let kind = match &intent.idempotency {
+                    None => INTENT,
+                    Some(Idempotency { name, body }) => {
+                        writer.bytes(name);
+                        writer.bytes(body);
+                        KEYED_INTENT
+                    }
+                };
                 encode_intent(intent, into);
-                INTENT
+                kind
             }
             Record::Settled(usage) => {
                 encode_usage(usage, into);
@@ -67,6 +77,10 @@ impl Record {
         let mut reader = Reader::new(payload);
         let record = match kind {
             INTENT => return decode_intent(payload).map(Record::Intent),
+            KEYED_INTENT => {
+                let idempotency = Some(Idempotency { name: reader.array()?, body: reader.array()? });
+                return Ok(Record::Intent(IntentRecord { idempotency, ..decode_intent(reader.rest())? }));
+            }
             SETTLED => return decode_usage(payload).map(Record::Settled),
             VOID => Record::Void(attempt(&mut reader)?),
             LEASED => Record::Leased(lease(&mut reader)?),
@@ -83,7 +97,7 @@ impl Record {
     }
 }
 
-/// Appends the payload of an intent.
+/// Appends the payload of an intent, without its idempotency key.
 pub(crate) fn encode_intent(intent: &IntentRecord, into: &mut Vec<u8>) {
     let mut writer = Writer::new(into);
     put_attempt(&mut writer, intent.attempt);
@@ -119,6 +133,7 @@ pub(crate) fn decode_intent(payload: &[u8]) -> Result<IntentRecord, StoreError> 
     #[rustfmt::skip]
     let intent = IntentRecord {
         attempt, request_id, at, tenant, project, key, end_user, model, upstream, endpoint, stream, worst, price_version,
+        idempotency: None,
     };
     Ok(intent)
 }

@@ -72,6 +72,17 @@ pub struct IntentRecord {
     pub worst: Amounts,
     /// The price version that it is rated with.
     pub price_version: u32,
+    /// The call's `Idempotency-Key`, where it had one; only the journal has it.
+    pub idempotency: Option<Idempotency>,
+}
+
+/// What an `Idempotency-Key` and the call that it came with are known by: keyed hashes, which tell nothing of either.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Idempotency {
+    /// Stands for the key and for whose it is: two accounts that use the same text have different names.
+    pub name: [u8; 16],
+    /// Stands for what was asked, and of which endpoint.
+    pub body: [u8; 16],
 }
 
 /// Durable permission of an account to use a resource up to a sum.
@@ -150,6 +161,7 @@ impl IntentRecord {
             stream: usage.stream,
             worst: Amounts { usd: usage.held, tokens: usage.held_tokens },
             price_version: usage.price_version,
+            idempotency: None,
         }
     }
 }

@@ -36,6 +36,11 @@ impl SecretHasher {
         let cut = &secret[..secret.len().min(SECRET_BYTES_MAX + 1)];
         *blake3::keyed_hash(self.pepper.expose(), cut).as_bytes()
     }
+
+    /// A key for hashes of another purpose, which says nothing of the pepper nor of the key of a third one.
+    pub(crate) fn key_for(&self, purpose: &str) -> [u8; 32] {
+        blake3::derive_key(purpose, self.pepper.expose())
+    }
 }
 
 /// Random bytes of the operating system.

@@ -5,7 +5,9 @@ use ledger::{Amounts, Resource};
 use proptest::prelude::*;
 use wire::{Endpoint, Usage};
 
-use crate::{Ending, IntentRecord, LeaseRecord, PAYLOAD_BYTES_MAX, ProjectPath, Record, ResolvedRecord, UsageRecord};
+use crate::{
+    Ending, Idempotency, IntentRecord, LeaseRecord, PAYLOAD_BYTES_MAX, ProjectPath, Record, ResolvedRecord, UsageRecord,
+};
 
 fn attempts() -> impl Strategy<Value = AttemptId> {
     (0..1_u64 << 23, 0..1_u64 << 40).prop_map(|(epoch, sequence)| AttemptId { epoch, sequence })
@@ -103,7 +105,10 @@ fn records() -> impl Strategy<Value = Record> {
         Record::Resolved(ResolvedRecord { attempt, at: Timestamp::from_micros(at), charged, reason })
     });
     prop_oneof![
-        settled().prop_map(|usage| Record::Intent(IntentRecord::of(&usage))),
+        (settled(), prop::option::of(any::<[[u8; 16]; 2]>())).prop_map(|(usage, keyed)| {
+            let idempotency = keyed.map(|[name, body]| Idempotency { name, body });
+            Record::Intent(IntentRecord { idempotency, ..IntentRecord::of(&usage) })
+        }),
         settled().prop_map(Record::Settled),
         attempts().prop_map(Record::Void),
         leases().prop_map(Record::Leased),

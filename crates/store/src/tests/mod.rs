@@ -9,6 +9,7 @@
 mod applying;
 mod directory;
 mod entries;
+mod idempotency;
 mod journaled;
 mod measures;
 mod problems;

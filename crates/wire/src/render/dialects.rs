@@ -26,6 +26,9 @@ pub fn headers(refusal: &Refusal) -> Vec<(&'static str, String)> {
     if let Refusal::MethodNotAllowed { allowed } = refusal {
         headers.push(("allow", (*allowed).to_owned()));
     }
+    if matches!(refusal, Refusal::IdempotencyLost) {
+        headers.push(("x-should-retry", "false".to_owned()));
+    }
     if refusal.status() == 401 {
         headers.push(("www-authenticate", "Bearer".to_owned()));
     }

@@ -16,7 +16,8 @@ pub fn refusals_markdown() -> String {
         "# Refusals\n\n\
          Every \"no\" that Mandant itself gives, generated from the code: do not edit. An upstream's own refusals pass \
          through unchanged.\n\nThe `code` is stable; the message is for people. Money is a decimal string in USD, times are \
-         UTC, `retry_after_seconds` and `Retry-After` are sufficient: the same call alone succeeds after them. A stream that \
+         UTC, `retry_after_seconds` and `Retry-After` are sufficient: the same call alone succeeds after them \
+         (for `idempotency_in_flight`: it is time to look again). A stream that \
          breaks after its status was sent ends with the same object as an event.\n\n\
          | status | code | type | headers | message |\n| --- | --- | --- | --- | --- |\n",
     );

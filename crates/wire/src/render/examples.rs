@@ -33,7 +33,10 @@ fn after(refusal: &Refusal) -> Option<Refusal> {
             Refusal::ambiguous("model", "'model' stands twice; parsers differ in which one they take. Send it once.")
         }
         Refusal::AmbiguousRequest { .. } => Refusal::RequestTooLarge { bytes_max: 33_554_432 },
-        Refusal::RequestTooLarge { .. } => Refusal::RateLimited {
+        Refusal::RequestTooLarge { .. } => Refusal::IdempotencyInFlight { retry_after: Duration::from_secs(1) },
+        Refusal::IdempotencyInFlight { .. } => Refusal::IdempotencyMismatch,
+        Refusal::IdempotencyMismatch => Refusal::IdempotencyLost,
+        Refusal::IdempotencyLost => Refusal::RateLimited {
             scope: scope(ScopeLevel::Tenant, "tenant_premium_001"),
             window: Window::RequestsPerMinute,
             limit: 120,

@@ -9,6 +9,7 @@ mod caller;
 mod disconnects;
 mod edge;
 mod kills;
+mod retries;
 mod soak;
 mod stand;
 
