@@ -16,7 +16,7 @@ fn share(runs: u64) -> u64 {
 #[test]
 fn no_seed_breaks_an_invariant() {
     let plan = Plan { steps: STEPS, mutant: None, has_store: false };
-    let runs = share(4_000);
+    let runs = share(3_000);
     match run_many(0, runs, plan) {
         Ok(stats) => println!("{runs} runs: {stats:?}"),
         Err(failure) => panic!("{}\nreplay: {}", failure.violation, replay_command(failure.seed, plan)),

@@ -95,7 +95,7 @@ fn model(frees_first: bool) {
 
 #[test]
 fn the_journal_keeps_to_the_limit_in_every_schedule() {
-    let schedules = super::share(5_000) as usize;
+    let schedules = super::share(3_000) as usize;
     shuttle::check_random(|| model(false), schedules);
     shuttle::check_pct(|| model(false), schedules, 3);
 }
