@@ -79,6 +79,17 @@ fn a_key_expires_after_its_time_but_never_under_way() {
 }
 
 #[test]
+fn a_key_expires_also_behind_many_others() {
+    let index = Index::new(&Settings { idempotency_keep: Duration::from_secs(100), ..Settings::default() });
+    for name in 0..50 {
+        assert_eq!(look(&index, "a", name, 0, 0), "nothing");
+        index.end(&tenant("a"), &[name; 16], attempt(name.into()), AnswerState::Lost);
+    }
+    assert_eq!(look(&index, "a", 49, 7, 100), "other body");
+    assert_eq!(look(&index, "a", 49, 7, 101), "nothing");
+}
+
+#[test]
 fn a_tenant_has_a_share_of_the_keys_and_is_refused_beyond_it() {
     let index = index();
     assert_eq!([1, 2, 3].map(|name| look(&index, "a", name, 0, 0)), ["nothing", "nothing", "full"]);
