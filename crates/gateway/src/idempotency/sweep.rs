@@ -32,7 +32,9 @@ pub(crate) async fn forget_expired(relay: Weak<Relay>) {
                 }
                 Err(_) => return,
             }
-            tokio::time::sleep(STEP_INTERVAL).await;
+            if full_step {
+                tokio::time::sleep(STEP_INTERVAL).await;
+            }
         }
         drop(relay);
         tokio::time::sleep(interval).await;
