@@ -78,7 +78,8 @@ pub(crate) fn restore(
         lost.into_iter().map(move |lost| (path.clone(), lost))
     });
     let lost: Vec<_> = lost.collect();
-    let survivors = if lost.is_empty() {
+    // Where all that was leased is held, nothing is lost yet: it is when a survivor releases it.
+    let survivors = if lost.is_empty() && !recovered.power_lost() {
         HashMap::new()
     } else {
         // As long as losses stand, what was open then may have ended, and what it releases may be spent.

@@ -64,7 +64,7 @@ fn main() -> ExitCode {
 fn hunt_all(arguments: &Arguments) -> ExitCode {
     let mut missed = 0;
     for mutant in Mutant::ALL {
-        match hunt(mutant, arguments.runs, arguments.steps) {
+        match hunt(mutant, arguments.seed, arguments.runs, arguments.steps) {
             Some(found) => {
                 println!("{:24} seed {:5} step {:4} {}", mutant.name(), found.seed, found.step, found.violation.check);
             }

@@ -89,6 +89,10 @@ pub enum Mutant {
     DecideBeforeDurable,
     /// What was open when power was lost is released as if it had not ended before.
     SurvivorsReleased,
+    /// What they release counts as lost, and is not written down.
+    SurvivorsNotWritten,
+    /// A start that was ended while it wrote down what is lost is taken for one that was not.
+    LossHalfWritten,
     /// The numbers of attempts begin again with each process.
     AttemptsNumberedAgain,
     /// A decision may charge more than was held.
@@ -97,7 +101,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Mutant; 45] = [
+    pub const ALL: [Mutant; 47] = [
         Mutant::FreeBeforeEnd,
         Mutant::ForwardBeforeIntent,
         Mutant::AnswerBeforeDurable,
@@ -141,6 +145,8 @@ impl Mutant {
         Mutant::DecisionNotWritten,
         Mutant::DecideBeforeDurable,
         Mutant::SurvivorsReleased,
+        Mutant::SurvivorsNotWritten,
+        Mutant::LossHalfWritten,
         Mutant::AttemptsNumberedAgain,
         Mutant::DecideAboveHold,
     ];

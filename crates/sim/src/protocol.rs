@@ -441,7 +441,7 @@ impl World {
 
     /// What was open when power was lost may have ended then: what is released now may be spent already.
     fn write_lost_with(&mut self, attempt: AttemptId, charged: Numbers) -> bool {
-        if self.is(Mutant::SurvivorsReleased) {
+        if self.is(Mutant::SurvivorsReleased) || self.is(Mutant::SurvivorsNotWritten) {
             return true;
         }
         let lost = self.node().ledger.lost_by_resolving(attempt, Ending::Complete(amounts(charged)));

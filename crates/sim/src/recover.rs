@@ -218,7 +218,8 @@ impl World {
         let is_open = losses
             .last_at
             .is_some_and(|at| at >= recovered.applied && losses.counted_at.is_none_or(|counted| counted <= at));
-        let is_open = if self.is(Mutant::LostForgotten) { recovered.power_lost() } else { is_open };
+        let by_stop = self.is(Mutant::LostForgotten) || self.is(Mutant::LossHalfWritten);
+        let is_open = if by_stop { recovered.power_lost() } else { is_open };
         if !is_open || self.is(Mutant::NothingLost) {
             return Ok(());
         }

@@ -82,11 +82,11 @@ pub fn run_many(first: u64, runs: u64, plan: Plan) -> Result<Stats, Box<Failure>
     Ok(sum)
 }
 
-/// The first seed that catches a mutant, of so many.
+/// The first seed from `first` on that catches a mutant, of so many.
 #[must_use]
-pub fn hunt(mutant: Mutant, seeds: u64, steps: u64) -> Option<Failure> {
+pub fn hunt(mutant: Mutant, first: u64, seeds: u64, steps: u64) -> Option<Failure> {
     let plan = Plan { steps, mutant: Some(mutant), has_store: false };
-    run_many(0, seeds, plan).err().map(|failure| *failure)
+    run_many(first, seeds, plan).err().map(|failure| *failure)
 }
 
 /// The command that runs one seed again.

