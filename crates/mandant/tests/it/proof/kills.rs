@@ -16,7 +16,7 @@ use crate::sandbox::pause;
 
 /// How often the relay is killed.
 fn kills() -> usize {
-    number("MANDANT_KILLS").map_or(if is_long() { 1_000 } else { 20 }, |count| count as usize)
+    number("MANDANT_KILLS").map_or(if is_long() { 1_000 } else { 100 }, |count| count as usize)
 }
 
 /// Callers at once; with the pause of each they make about 200 calls a second.
