@@ -75,7 +75,17 @@ async fn three_calls_under_way(durability: Durability) -> TestApp {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_kill_what_was_under_way_is_held_until_somebody_says_what_it_cost() {
+    held_after_a_kill(three_calls_under_way(Durability::Power).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_under_way_is_held_when_the_store_knows_of_it_already() {
     let app = three_calls_under_way(Durability::Power).await;
+    app.relay.flush();
+    held_after_a_kill(app).await;
+}
+
+async fn held_after_a_kill(app: TestApp) {
     let before = app.relay.status(&acme()).expect("the tenant exists").figures;
     let copy = copy_of_the_disk(&app);
     let (relay, store) = start_on(copy.path(), settings(THIS_BOOT)).await;
