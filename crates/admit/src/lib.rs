@@ -13,6 +13,7 @@
 mod account;
 mod admission;
 mod pass;
+pub mod queue;
 mod status;
 #[cfg(test)]
 mod tests;

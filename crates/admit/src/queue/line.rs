@@ -1,0 +1,112 @@
+//! The tenants that wait, by priority and by what they have had.
+
+use std::collections::BTreeSet;
+
+use base::Priority;
+
+/// Admissions that may pass over a low tenant that waits, before one of low goes.
+pub const LOW_PASSED_MAX: u32 = 15;
+/// The same for normal.
+pub const NORMAL_PASSED_MAX: u32 = 3;
+
+/// Where a tenant stands among those of its priority: by its counter, then by who has waited longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Key {
+    pub(crate) counter: u64,
+    /// Of its first waiting call.
+    pub(crate) sequence: u64,
+    pub(crate) seat: u32,
+}
+
+/// The waiting tenants of one priority.
+#[derive(Debug, Default)]
+struct Line {
+    keys: BTreeSet<Key>,
+    /// The largest counter that was ever next: what a tenant that comes back is lifted to.
+    reached: u64,
+    /// Admissions that went to others since one went here.
+    passed: u32,
+}
+
+/// All waiting tenants.
+#[derive(Debug, Default)]
+pub(crate) struct Lines {
+    lines: [Line; 3],
+    weight: u64,
+}
+
+const HIGH: usize = 0;
+const NORMAL: usize = 1;
+const LOW: usize = 2;
+
+const fn band(priority: Priority) -> usize {
+    match priority {
+        Priority::High => HIGH,
+        Priority::Normal => NORMAL,
+        Priority::Low => LOW,
+    }
+}
+
+impl Lines {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lines.iter().all(|line| line.keys.is_empty())
+    }
+
+    /// The weights of all tenants that wait.
+    pub(crate) fn weight(&self) -> u64 {
+        self.weight
+    }
+
+    pub(crate) fn insert(&mut self, priority: Priority, weight: u32, key: Key) {
+        let is_new = self.lines[band(priority)].keys.insert(key);
+        assert!(is_new, "a tenant stands in one line, once");
+        self.weight += u64::from(weight);
+    }
+
+    pub(crate) fn remove(&mut self, priority: Priority, weight: u32, key: &Key) {
+        let line = &mut self.lines[band(priority)];
+        assert!(line.keys.remove(key), "a tenant stands where its key says");
+        self.weight -= u64::from(weight);
+        if line.keys.is_empty() {
+            line.passed = 0;
+        }
+    }
+
+    /// The counter of who is next of a priority.
+    pub(crate) fn least(&self, priority: Priority) -> Option<u64> {
+        self.lines[band(priority)].keys.first().map(|key| key.counter)
+    }
+
+    /// What a tenant that comes back from idleness counts at least as having had.
+    pub(crate) fn level(&self, priority: Priority) -> u64 {
+        let reached = self.lines[band(priority)].reached;
+        self.least(priority).map_or(reached, |least| least.min(reached))
+    }
+
+    /// Whether somebody of a higher priority waits.
+    pub(crate) fn is_behind(&self, priority: Priority) -> bool {
+        self.lines[..band(priority)].iter().any(|line| !line.keys.is_empty())
+    }
+
+    /// Who goes next, of those who may: first a line that was passed over too often, then the higher ones.
+    pub(crate) fn pick(&self, may_go: impl Fn(u32) -> bool) -> Option<u32> {
+        let due = |band: usize, most: u32| (self.lines[band].passed >= most).then_some(band);
+        let aged = [due(LOW, LOW_PASSED_MAX), due(NORMAL, NORMAL_PASSED_MAX)];
+        let bands = aged.into_iter().flatten().chain([HIGH, NORMAL, LOW]);
+        let mut first = bands.filter_map(|band| self.lines[band].keys.first());
+        first.find(|key| may_go(key.seat)).map(|key| key.seat)
+    }
+
+    /// Notes that one of this priority goes, which had this counter.
+    pub(crate) fn went(&mut self, priority: Priority, counter: u64) {
+        let went = band(priority);
+        self.lines[went].reached = self.lines[went].reached.max(counter);
+        for (band, line) in self.lines.iter_mut().enumerate() {
+            if band == went {
+                line.passed = 0;
+            } else if !line.keys.is_empty() {
+                line.passed += 1;
+            }
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! The queue against a naive one: every decision found by looking at everybody.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use base::{AccountIndex, Priority};
+use proptest::prelude::*;
+
+use super::{POLICY, millis};
+use crate::queue::{Ask, Entered, LOW_PASSED_MAX, Limit, NORMAL_PASSED_MAX, Policy, Queue, Slot, Ticket};
+
+const TENANTS: u32 = 6;
+const BANDS: [Priority; 3] = [Priority::High, Priority::Normal, Priority::Low];
+const REQUESTS_MAX: u32 = 4;
+
+#[derive(Debug, Clone)]
+enum Step {
+    Enter { tenant: u32, tokens: u64 },
+    End { which: usize, used: u64 },
+    Leave { which: usize },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => (0..TENANTS, 1_u64..100).prop_map(|(tenant, tokens)| Step::Enter { tenant, tokens }),
+        5 => (any::<usize>(), 0_u64..150).prop_map(|(which, used)| Step::End { which, used }),
+        1 => any::<usize>().prop_map(|which| Step::Leave { which }),
+    ]
+}
+
+/// What the naive queue knows of a tenant. Counters are rationals over the weight's multiples, as the real ones round.
+#[derive(Default)]
+struct Naive {
+    counter: u64,
+    lifts: u32,
+    running: u32,
+    /// Of the estimate, learnt as the real one learns it.
+    ratio: Option<u32>,
+    waiting: VecDeque<(Ticket, u64)>,
+}
+
+struct Oracle {
+    tenants: BTreeMap<u32, Naive>,
+    reached: [u64; 3],
+    passed: [u32; 3],
+    places: u32,
+    running: u32,
+    ratio: Option<u32>,
+}
+
+fn band(tenant: u32) -> usize {
+    tenant as usize % 3
+}
+
+fn weight(tenant: u32) -> u32 {
+    [1, 1, 2, 5, 3, 700][tenant as usize]
+}
+
+fn units(tokens: u64, tenant: u32) -> u64 {
+    (tokens << 16).div_ceil(u64::from(weight(tenant)))
+}
+
+fn learn(ratio: Option<u32>, used: u64, worst: u64) -> Option<u32> {
+    let seen = ((u128::from(used.min(worst)) << 32) / u128::from(worst)).min(u128::from(u32::MAX)) as u32;
+    Some(match ratio {
+        None | Some(u32::MAX) => seen,
+        Some(before) => before - before / 8 + seen / 8,
+    })
+}
+
+impl Oracle {
+    /// The waiting tenant of a band with the least, and of those with the same the one whose first call came first.
+    fn least(&self, of: usize) -> Option<(u64, u64, u32)> {
+        let waiting = self.tenants.iter().filter(|(tenant, naive)| band(**tenant) == of && !naive.waiting.is_empty());
+        waiting.map(|(&tenant, naive)| (naive.counter, naive.waiting[0].0.sequence, tenant)).min()
+    }
+
+    fn next(&self) -> Option<u32> {
+        let free = self.running < self.places;
+        let first = |of: usize| self.least(of).map(|(_, _, tenant)| tenant);
+        let aged = |of: usize, most: u32| if self.passed[of] >= most { first(of) } else { None };
+        let chosen = aged(2, LOW_PASSED_MAX).or_else(|| aged(1, NORMAL_PASSED_MAX));
+        chosen.or_else(|| (0..3).find_map(first)).filter(|_| free)
+    }
+
+    fn lift(&mut self, tenant: u32) {
+        let of = band(tenant);
+        let level = self.least(of).map_or(self.reached[of], |(least, ..)| least.min(self.reached[of]));
+        let naive = self.tenants.entry(tenant).or_default();
+        if naive.counter < level {
+            naive.counter = level;
+            naive.lifts += 1;
+        }
+    }
+
+    /// What is charged for a call that goes.
+    fn admit(&mut self, tenant: u32, tokens: u64) -> (u64, u32) {
+        let of = band(tenant);
+        let overall = self.ratio;
+        let naive = self.tenants.get_mut(&tenant).unwrap();
+        let ratio = u128::from(naive.ratio.or(overall).unwrap_or(u32::MAX)) + 1;
+        let expected = ((u128::from(tokens) * ratio) >> 32).max(1) as u64;
+        self.reached[of] = self.reached[of].max(naive.counter);
+        naive.counter += units(expected, tenant);
+        naive.running += 1;
+        self.running += 1;
+        let lifts = naive.lifts;
+        for other in 0..3 {
+            let waits = self.tenants.iter().any(|(&tenant, naive)| band(tenant) == other && !naive.waiting.is_empty());
+            self.passed[other] = if other == of || !waits { 0 } else { self.passed[other] + 1 };
+        }
+        (units(expected, tenant), lifts)
+    }
+}
+
+struct Call {
+    tenant: u32,
+    slot: Slot,
+    tokens: u64,
+    charged: u64,
+    lifts: u32,
+}
+
+struct Pair {
+    queue: Queue,
+    oracle: Oracle,
+    running: Vec<Call>,
+    now: u64,
+}
+
+impl Pair {
+    fn ask(tenant: u32, tokens: u64) -> Ask {
+        let priority = BANDS[band(tenant)];
+        Ask { tenant: AccountIndex(tenant), weight: weight(tenant), priority, tokens, bytes: 10 }
+    }
+
+    fn began(&mut self, tenant: u32, tokens: u64, slot: Slot) {
+        let (charged, lifts) = self.oracle.admit(tenant, tokens);
+        assert_eq!((slot.charged, slot.lifts), (charged, lifts), "tenant {tenant} is charged");
+        self.running.push(Call { tenant, slot, tokens, charged, lifts });
+    }
+
+    /// Lets everybody go who may, in the oracle's order.
+    fn drain(&mut self) {
+        while let Some((ticket, slot)) = self.queue.next(millis(self.now)) {
+            let tenant = self.oracle.next().expect("the oracle lets somebody go too");
+            let naive = self.oracle.tenants.get_mut(&tenant).unwrap();
+            let (expected, tokens) = naive.waiting.pop_front().unwrap();
+            assert_eq!(ticket, expected, "the call that goes is tenant {tenant}'s first");
+            self.began(tenant, tokens, slot);
+        }
+        assert_eq!(self.oracle.next(), None, "nobody waits who may go");
+    }
+
+    fn enter(&mut self, tenant: u32, tokens: u64) {
+        let waits = self.oracle.tenants.get(&tenant).map_or(0, |naive| naive.waiting.len());
+        let has_room = self.oracle.running < self.oracle.places;
+        if waits == 0 {
+            self.oracle.lift(tenant);
+            self.oracle.tenants.get_mut(&tenant).unwrap().ratio.get_or_insert(self.oracle.ratio.unwrap_or(u32::MAX));
+        }
+        match self.queue.enter(&Pair::ask(tenant, tokens), millis(self.now)) {
+            Entered::Admitted(slot) => {
+                assert!(has_room && waits == 0, "it goes because there is room");
+                self.began(tenant, tokens, slot);
+            }
+            Entered::Waiting(ticket) => {
+                assert!(!has_room && waits < REQUESTS_MAX as usize);
+                self.oracle.tenants.get_mut(&tenant).unwrap().waiting.push_back((ticket, tokens));
+            }
+            Entered::Full { .. } => assert!(waits == REQUESTS_MAX as usize),
+        }
+    }
+
+    fn end(&mut self, which: usize, used: u64) {
+        if self.running.is_empty() {
+            return;
+        }
+        let call = self.running.swap_remove(which % self.running.len());
+        let naive = self.oracle.tenants.get_mut(&call.tenant).unwrap();
+        let cost = units(used, call.tenant);
+        if cost >= call.charged {
+            naive.counter += cost - call.charged;
+        } else if naive.lifts == call.lifts {
+            naive.counter -= call.charged - cost;
+        }
+        naive.running -= 1;
+        self.oracle.running -= 1;
+        if used > 0 {
+            naive.ratio = learn(naive.ratio, used, call.tokens);
+            self.oracle.ratio = learn(self.oracle.ratio, used, call.tokens);
+        }
+        self.queue.end(call.slot, Some(used), millis(self.now));
+    }
+
+    fn leave(&mut self, which: usize) {
+        let waiting: Vec<(u32, Ticket)> = self
+            .oracle
+            .tenants
+            .iter()
+            .flat_map(|(&tenant, naive)| naive.waiting.iter().map(move |(ticket, _)| (tenant, *ticket)))
+            .collect();
+        if waiting.is_empty() {
+            return;
+        }
+        let (tenant, ticket) = waiting[which % waiting.len()];
+        self.oracle.tenants.get_mut(&tenant).unwrap().waiting.retain(|(other, _)| *other != ticket);
+        let of = band(tenant);
+        if self.oracle.least(of).is_none() {
+            self.oracle.passed[of] = 0;
+        }
+        assert!(self.queue.leave(ticket, millis(self.now)));
+        assert!(!self.queue.leave(ticket, millis(self.now)), "it leaves once");
+    }
+
+    fn compare(&self) {
+        let status = self.queue.status();
+        assert_eq!(status.running, self.oracle.running);
+        let waiting: usize = self.oracle.tenants.values().map(|naive| naive.waiting.len()).sum();
+        assert_eq!(status.waiting as usize, waiting);
+        self.queue.check();
+    }
+}
+
+proptest! {
+    /// Calls that end within the millisecond in which they began: no place is kept free, so the oracle is exact.
+    #[test]
+    fn every_decision_is_that_of_the_naive_queue(places in 1_u32..7, steps in proptest::collection::vec(step(), 1..300)) {
+        let policy = Policy { requests_max: REQUESTS_MAX, ..POLICY };
+        let oracle = Oracle {
+            tenants: BTreeMap::new(), reached: [0; 3], passed: [0; 3], places, running: 0, ratio: None,
+        };
+        let mut pair = Pair { queue: Queue::new(policy, Limit::Fixed(places)), oracle, running: Vec::new(), now: 0 };
+        for step in steps {
+            match step {
+                Step::Enter { tenant, tokens } => pair.enter(tenant, tokens),
+                Step::End { which, used } => pair.end(which, used),
+                Step::Leave { which } => pair.leave(which),
+            }
+            pair.drain();
+            pair.compare();
+        }
+    }
+}
