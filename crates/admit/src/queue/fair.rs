@@ -7,7 +7,7 @@ use base::{AccountIndex, Moment};
 
 use crate::queue::ask::{Ask, Discipline, Entered, Policy, QueueStatus, Slot, Ticket};
 use crate::queue::limit::{Answered, Limit};
-use crate::queue::line::{Key, LOW_PASSED_MAX, Lines, NORMAL_PASSED_MAX};
+use crate::queue::line::{Key, LOW_PASSED_MAX, Lines, NORMAL_PASSED_MAX, Stand};
 use crate::queue::rate::Rate;
 use crate::queue::seats::Seats;
 use crate::queue::tenant::{Ratio, Tenant, units};
@@ -72,7 +72,7 @@ impl Queue {
         let came_back = self.seats.get(seat).waiting.len() == 0;
         if came_back {
             self.lift(seat);
-            if self.may_pass(seat, now) {
+            if self.may_pass(seat, ask.tokens, now) {
                 return Entered::Admitted(self.admit(seat, ask.tokens, now));
             }
         }
@@ -214,35 +214,40 @@ impl Queue {
 
     /// A tenant none of whose calls waits comes back to where the others are.
     fn lift(&mut self, seat: u32) {
-        let tenant = self.seats.get_mut(seat);
-        let level = self.lines.level(tenant.priority);
-        if tenant.counter < level {
-            tenant.counter = level;
-            tenant.lifts += 1;
-        }
+        let level = self.lines.level(self.seats.get(seat).priority);
+        self.seats.get_mut(seat).lift(level);
     }
 
     /// Whether a call of a tenant that does not wait may go at once.
-    fn may_pass(&self, seat: u32, now: Moment) -> bool {
+    fn may_pass(&self, seat: u32, tokens: u64, now: Moment) -> bool {
         if self.limit.opens_at(now).is_some() || !self.has_room_for(seat, now) {
             return false;
         }
         let tenant = self.seats.get(seat);
-        if self.policy.discipline == Discipline::Fifo || tenant.running >= self.share(tenant) {
+        if self.policy.discipline == Discipline::Fifo || self.borrows(tenant) {
             return self.lines.is_empty();
         }
-        // Whoever waits of a higher priority has borrowed, and waits for places that are not lent.
-        self.lines.least(tenant.priority).is_none_or(|least| tenant.counter <= least)
+        // Where there is room, others wait because it is kept. It is kept for those who have not had much more.
+        let ahead = units(tenant.ratio.expect(tokens), tenant.weight)
+            .saturating_mul(u64::from(self.limit.most() / SPARE_PARTS));
+        self.lines.least(tenant.priority).is_none_or(|least| tenant.counter <= least.saturating_add(ahead))
     }
 
-    /// Whether there is a place that this tenant may have: any, below its share; beyond it, one that is not kept.
+    /// Whether there is a place that this tenant may have. Below its share, that is any; beyond it, one that is not kept
+    /// for tenants that do not wait. Nothing is kept from those whose turn comes before that of a tenant below its share.
     fn has_room_for(&self, seat: u32, now: Moment) -> bool {
         let free = self.limit.most().saturating_sub(self.rate.running());
         if free == 0 || self.policy.discipline == Discipline::Fifo {
             return free > 0;
         }
         let tenant = self.seats.get(seat);
-        tenant.running < self.share(tenant) || free > self.kept_from(tenant, now)
+        let is_free_for_all = !self.borrows(tenant) || self.lines.has_entitled(tenant.priority);
+        is_free_for_all || free > self.kept_from(tenant, now)
+    }
+
+    /// Whether a further place of this tenant would be beyond its share.
+    fn borrows(&self, tenant: &Tenant) -> bool {
+        tenant.running >= self.share(tenant)
     }
 
     /// The places that are a tenant's own beside those that are remembered and one more that may come.
@@ -282,28 +287,30 @@ impl Queue {
     /// Takes a tenant out of its line.
     fn stand_up(&mut self, seat: u32) {
         let tenant = self.seats.get_mut(seat);
-        if let Some(key) = tenant.key.take() {
-            self.lines.remove(tenant.priority, tenant.weight, &key);
+        if let Some(stand) = tenant.stand.take() {
+            self.lines.remove(tenant.priority, tenant.weight, &stand);
         }
     }
 
     /// Brings a tenant's place in its line, its claim and its peak up to its state. After every change of it.
     fn settle_in(&mut self, seat: u32, now: Moment) {
+        let is_fair = self.policy.discipline == Discipline::Fair;
         let tenant = self.seats.get(seat);
-        let counter = if self.policy.discipline == Discipline::Fifo { 0 } else { tenant.counter };
+        let counter = if is_fair { tenant.counter } else { 0 };
         let key = tenant.waiting.front().map(|waiter| Key { counter, sequence: waiter.sequence, seat });
-        if key != tenant.key {
+        let stand = key.map(|key| Stand { key, is_entitled: !self.borrows(tenant) });
+        if stand != tenant.stand {
             self.stand_up(seat);
             let tenant = self.seats.get_mut(seat);
-            tenant.key = key;
-            if let Some(key) = key {
-                self.lines.insert(tenant.priority, tenant.weight, key);
+            tenant.stand = stand;
+            if let Some(stand) = stand {
+                self.lines.insert(tenant.priority, tenant.weight, stand);
             }
         }
         let share = self.share(self.seats.get(seat));
         let tenant = self.seats.get_mut(seat);
         tenant.peak.note(tenant.demand(), now);
-        let claim = if key.is_none() { share.min(tenant.peak.get()).saturating_sub(tenant.running) } else { 0 };
+        let claim = if stand.is_none() { share.min(tenant.peak.get()).saturating_sub(tenant.running) } else { 0 };
         self.claims = self.claims + claim - tenant.claim;
         tenant.claim = claim;
     }

@@ -22,6 +22,8 @@ pub(crate) struct Key {
 #[derive(Debug, Default)]
 struct Line {
     keys: BTreeSet<Key>,
+    /// How many of them are below their share of the places.
+    entitled: u32,
     /// The largest counter that was ever next: what a tenant that comes back is lifted to.
     reached: u64,
     /// Admissions that went to others since one went here.
@@ -33,6 +35,14 @@ struct Line {
 pub(crate) struct Lines {
     lines: [Line; 3],
     weight: u64,
+}
+
+/// Where a tenant stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stand {
+    pub(crate) key: Key,
+    /// It is below its share of the places.
+    pub(crate) is_entitled: bool,
 }
 
 const HIGH: usize = 0;
@@ -57,19 +67,18 @@ impl Lines {
         self.weight
     }
 
-    pub(crate) fn insert(&mut self, priority: Priority, weight: u32, key: Key) {
-        let is_new = self.lines[band(priority)].keys.insert(key);
-        assert!(is_new, "a tenant stands in one line, once");
+    pub(crate) fn insert(&mut self, priority: Priority, weight: u32, stand: Stand) {
+        let line = &mut self.lines[band(priority)];
+        assert!(line.keys.insert(stand.key), "a tenant stands in one line, once");
+        line.entitled += u32::from(stand.is_entitled);
         self.weight += u64::from(weight);
     }
 
-    pub(crate) fn remove(&mut self, priority: Priority, weight: u32, key: &Key) {
+    pub(crate) fn remove(&mut self, priority: Priority, weight: u32, stand: &Stand) {
         let line = &mut self.lines[band(priority)];
-        assert!(line.keys.remove(key), "a tenant stands where its key says");
+        assert!(line.keys.remove(&stand.key), "a tenant stands where it says");
+        line.entitled -= u32::from(stand.is_entitled);
         self.weight -= u64::from(weight);
-        if line.keys.is_empty() {
-            line.passed = 0;
-        }
     }
 
     /// The counter of who is next of a priority.
@@ -83,12 +92,18 @@ impl Lines {
         self.least(priority).map_or(reached, |least| least.min(reached))
     }
 
+    /// Whether a tenant of this priority waits that is below its share.
+    pub(crate) fn has_entitled(&self, priority: Priority) -> bool {
+        self.lines[band(priority)].entitled > 0
+    }
+
     /// Whether somebody of a higher priority waits.
     pub(crate) fn is_behind(&self, priority: Priority) -> bool {
         self.lines[..band(priority)].iter().any(|line| !line.keys.is_empty())
     }
 
-    /// Who goes next, of those who may: first a line that was passed over too often, then the higher ones.
+    /// Who goes next, of those who may: first a line that was passed over too often, then the higher ones; in each, only
+    /// the one that has had least.
     pub(crate) fn pick(&self, may_go: impl Fn(u32) -> bool) -> Option<u32> {
         let due = |band: usize, most: u32| (self.lines[band].passed >= most).then_some(band);
         let aged = [due(LOW, LOW_PASSED_MAX), due(NORMAL, NORMAL_PASSED_MAX)];
@@ -102,11 +117,7 @@ impl Lines {
         let went = band(priority);
         self.lines[went].reached = self.lines[went].reached.max(counter);
         for (band, line) in self.lines.iter_mut().enumerate() {
-            if band == went {
-                line.passed = 0;
-            } else if !line.keys.is_empty() {
-                line.passed += 1;
-            }
+            line.passed = if band == went || line.keys.is_empty() { 0 } else { line.passed + 1 };
         }
     }
 }

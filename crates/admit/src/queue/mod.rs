@@ -8,7 +8,7 @@
 //! idleness is lifted to the others: having asked for nothing earns no credit.
 //!
 //! What holds, and is tested:
-//! - Two tenants of one priority that both have calls waiting all the time differ by at most `2 x K x L / w` in tokens
+//! - Two tenants of one priority that both have calls waiting all the time differ by at most `9/4 x K x L / w` in tokens
 //!   by weight, however long that time is: `K` places, `L` tokens of the largest call, `w` the smallest weight.
 //! - Of any [`LOW_PASSED_MAX`]` + 2` admissions while a low tenant waits for a place that it may have, one is low.
 //! - A tenant below its share of the places never waits behind one that has borrowed, but for a place to come back; and

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use base::{AccountIndex, Moment, Priority};
 
 use crate::queue::ask::Ask;
-use crate::queue::line::Key;
+use crate::queue::line::Stand;
 
 /// Virtual units of one token at weight 1. Divides finely enough that a weight of 1000 rounds by less than 2 % of one
 /// token, and leaves room for 2.8 x 10^14 tokens.
@@ -133,7 +133,7 @@ pub(crate) struct Tenant {
     pub(crate) ratio: Ratio,
     pub(crate) waiting: Waiting,
     /// Where it stands among the tenants that wait.
-    pub(crate) key: Option<Key>,
+    pub(crate) stand: Option<Stand>,
     pub(crate) touched: Moment,
 }
 
@@ -150,8 +150,16 @@ impl Tenant {
             peak: Peak::default(),
             ratio,
             waiting: Waiting::default(),
-            key: None,
+            stand: None,
             touched: now,
+        }
+    }
+
+    /// Lets it count as having had at least `level`; what was charged before is history then.
+    pub(crate) fn lift(&mut self, level: u64) {
+        if self.counter < level {
+            self.counter = level;
+            self.lifts += 1;
         }
     }
 

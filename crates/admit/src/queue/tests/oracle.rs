@@ -204,10 +204,6 @@ impl Pair {
         }
         let (tenant, ticket) = waiting[which % waiting.len()];
         self.oracle.tenants.get_mut(&tenant).unwrap().waiting.retain(|(other, _)| *other != ticket);
-        let of = band(tenant);
-        if self.oracle.least(of).is_none() {
-            self.oracle.passed[of] = 0;
-        }
         assert!(self.queue.leave(ticket, millis(self.now)));
         assert!(!self.queue.leave(ticket, millis(self.now)), "it leaves once");
     }
