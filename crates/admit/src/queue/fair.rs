@@ -64,6 +64,18 @@ impl Queue {
         self.limit = limit;
     }
 
+    /// A place for a call that does not want to wait.
+    pub fn pass(&mut self, ask: &Ask, now: Moment) -> Option<Slot> {
+        let now = self.time(now);
+        self.look_after_idle(now);
+        let seat = self.sit(ask, now);
+        if self.seats.get(seat).waiting.len() > 0 {
+            return None;
+        }
+        self.lift(seat);
+        self.may_pass(seat, ask.tokens, now).then(|| self.admit(seat, ask.tokens, now))
+    }
+
     /// Takes a call in: it goes at once, waits, or is refused.
     pub fn enter(&mut self, ask: &Ask, now: Moment) -> Entered {
         let now = self.time(now);
