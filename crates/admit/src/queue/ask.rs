@@ -45,8 +45,6 @@ pub struct Ticket {
 #[must_use = "a slot that is not ended is taken for ever"]
 pub struct Slot {
     pub(crate) seat: u32,
-    /// How often its tenant had been lifted: a charge from before a lift is not refunded after it.
-    pub(crate) lifts: u32,
     pub(crate) weight: u32,
     /// What its tenant's counter was charged.
     pub(crate) charged: u64,

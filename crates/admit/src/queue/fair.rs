@@ -141,13 +141,8 @@ impl Queue {
         let tenant = self.seats.get_mut(slot.seat);
         tenant.running -= 1;
         tenant.touched = now;
-        let cost = units(used.unwrap_or(slot.tokens), slot.weight);
-        if cost >= slot.charged {
-            tenant.counter = tenant.counter.saturating_add(cost - slot.charged);
-        } else if slot.lifts == tenant.lifts {
-            // What was charged before a lift is history: giving it back would be credit for the time since.
-            tenant.counter -= slot.charged - cost;
-        }
+        tenant.pending -= slot.charged;
+        tenant.settled = tenant.settled.saturating_add(units(used.unwrap_or(slot.tokens), slot.weight));
         self.settle_in(slot.seat, now);
     }
 
@@ -190,7 +185,7 @@ impl Queue {
     fn look_after_idle(&mut self, now: Moment) {
         while let Some(seat) = self.seats.due(now) {
             let tenant = self.seats.get(seat);
-            let is_ahead = tenant.counter > self.lines.level(tenant.priority);
+            let is_ahead = tenant.counter() > self.lines.level(tenant.priority);
             let is_recent = tenant.touched.saturating_add(crate::queue::tenant::MEMORY) > now;
             if tenant.is_idle() && !is_ahead && !is_recent {
                 self.claims -= tenant.claim;
@@ -216,18 +211,19 @@ impl Queue {
             if tenant.priority != ask.priority {
                 // Counters of different priorities cannot be compared: it begins where the others are.
                 tenant.priority = ask.priority;
-                tenant.counter = self.lines.level(ask.priority);
-                tenant.lifts += 1;
+                tenant.settled = self.lines.level(ask.priority);
             }
             self.settle_in(seat, now);
         }
         seat
     }
 
-    /// A tenant none of whose calls waits comes back to where the others are.
+    /// A tenant none of whose calls waits comes back to where the others are. What its calls under way are expected to
+    /// use counts on top, as it does for the others.
     fn lift(&mut self, seat: u32) {
         let level = self.lines.level(self.seats.get(seat).priority);
-        self.seats.get_mut(seat).lift(level);
+        let tenant = self.seats.get_mut(seat);
+        tenant.settled = tenant.settled.max(level);
     }
 
     /// Whether a call of a tenant that does not wait may go at once.
@@ -242,7 +238,7 @@ impl Queue {
         // Where there is room, others wait because it is kept. It is kept for those who have not had much more.
         let ahead = units(tenant.ratio.expect(tokens), tenant.weight)
             .saturating_mul(u64::from(self.limit.most() / SPARE_PARTS));
-        self.lines.least(tenant.priority).is_none_or(|least| tenant.counter <= least.saturating_add(ahead))
+        self.lines.least(tenant.priority).is_none_or(|least| tenant.counter() <= least.saturating_add(ahead))
     }
 
     /// Whether there is a place that this tenant may have. Below its share, that is any; beyond it, one that is not kept
@@ -286,10 +282,10 @@ impl Queue {
         let tenant = self.seats.get_mut(seat);
         let expected = tenant.ratio.expect(tokens);
         let charged = units(expected, tenant.weight);
-        self.lines.went(tenant.priority, tenant.counter);
-        tenant.counter = tenant.counter.saturating_add(charged);
+        self.lines.went(tenant.priority, tenant.settled);
+        tenant.pending = tenant.pending.saturating_add(charged);
         tenant.running += 1;
-        let slot = Slot { seat, lifts: tenant.lifts, weight: tenant.weight, charged, tokens, started: now };
+        let slot = Slot { seat, weight: tenant.weight, charged, tokens, started: now };
         self.rate.begin(now);
         self.limit.spend(expected);
         self.settle_in(seat, now);
@@ -308,7 +304,7 @@ impl Queue {
     fn settle_in(&mut self, seat: u32, now: Moment) {
         let is_fair = self.policy.discipline == Discipline::Fair;
         let tenant = self.seats.get(seat);
-        let counter = if is_fair { tenant.counter } else { 0 };
+        let counter = if is_fair { tenant.counter() } else { 0 };
         let key = tenant.waiting.front().map(|waiter| Key { counter, sequence: waiter.sequence, seat });
         let stand = key.map(|key| Stand { key, is_entitled: !self.borrows(tenant) });
         if stand != tenant.stand {

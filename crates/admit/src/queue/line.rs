@@ -24,7 +24,8 @@ struct Line {
     keys: BTreeSet<Key>,
     /// How many of them are below their share of the places.
     entitled: u32,
-    /// The largest counter that was ever next: what a tenant that comes back is lifted to.
+    /// The most that one whose turn came had had without its calls under way: what a tenant that comes back is lifted to.
+    /// What calls under way are expected to use may be far off, and is given back to their tenant only.
     reached: u64,
     /// Admissions that went to others since one went here.
     passed: u32,
@@ -112,10 +113,10 @@ impl Lines {
         first.find(|key| may_go(key.seat)).map(|key| key.seat)
     }
 
-    /// Notes that one of this priority goes, which had this counter.
-    pub(crate) fn went(&mut self, priority: Priority, counter: u64) {
+    /// Notes that one of this priority goes, which has had this without its calls under way.
+    pub(crate) fn went(&mut self, priority: Priority, settled: u64) {
         let went = band(priority);
-        self.lines[went].reached = self.lines[went].reached.max(counter);
+        self.lines[went].reached = self.lines[went].reached.max(settled);
         for (band, line) in self.lines.iter_mut().enumerate() {
             line.passed = if band == went || line.keys.is_empty() { 0 } else { line.passed + 1 };
         }

@@ -123,9 +123,10 @@ pub(crate) struct Tenant {
     pub(crate) account: AccountIndex,
     pub(crate) weight: u32,
     pub(crate) priority: Priority,
-    /// Virtual units that it has had.
-    pub(crate) counter: u64,
-    pub(crate) lifts: u32,
+    /// Virtual units that it has had, in calls that have ended. Never goes down.
+    pub(crate) settled: u64,
+    /// Virtual units that its calls under way are expected to use.
+    pub(crate) pending: u64,
     pub(crate) running: u32,
     /// Places that are kept for it, while none of its calls waits.
     pub(crate) claim: u32,
@@ -143,8 +144,8 @@ impl Tenant {
             account: ask.tenant,
             weight: ask.weight.max(1),
             priority: ask.priority,
-            counter: 0,
-            lifts: 0,
+            settled: 0,
+            pending: 0,
             running: 0,
             claim: 0,
             peak: Peak::default(),
@@ -155,12 +156,9 @@ impl Tenant {
         }
     }
 
-    /// Lets it count as having had at least `level`; what was charged before is history then.
-    pub(crate) fn lift(&mut self, level: u64) {
-        if self.counter < level {
-            self.counter = level;
-            self.lifts += 1;
-        }
+    /// Its virtual token counter.
+    pub(crate) fn counter(&self) -> u64 {
+        self.settled.saturating_add(self.pending)
     }
 
     pub(crate) fn demand(&self) -> u32 {

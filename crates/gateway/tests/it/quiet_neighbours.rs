@@ -119,6 +119,9 @@ async fn victim(address: SocketAddr, distance: Duration, calls: usize) -> Seen {
             sleep_until(at).await;
             let mut client = Client::connect(address).await;
             let reply = client.call(post("/v1/chat/completions", "victim", chat("chat", json!({})))).await;
+            if reply.status != 200 {
+                println!("{} after {:?}: {}", reply.status, at.elapsed(), reply.text());
+            }
             (reply.status == 200).then(|| at.elapsed())
         });
     }

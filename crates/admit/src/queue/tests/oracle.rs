@@ -27,11 +27,11 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What the naive queue knows of a tenant. Counters are rationals over the weight's multiples, as the real ones round.
+/// What the naive queue knows of a tenant.
 #[derive(Default)]
 struct Naive {
-    counter: u64,
-    lifts: u32,
+    settled: u64,
+    pending: u64,
     running: u32,
     /// Of the estimate, learnt as the real one learns it.
     ratio: Option<u32>,
@@ -71,7 +71,7 @@ impl Oracle {
     /// The waiting tenant of a band with the least, and of those with the same the one whose first call came first.
     fn least(&self, of: usize) -> Option<(u64, u64, u32)> {
         let waiting = self.tenants.iter().filter(|(tenant, naive)| band(**tenant) == of && !naive.waiting.is_empty());
-        waiting.map(|(&tenant, naive)| (naive.counter, naive.waiting[0].0.sequence, tenant)).min()
+        waiting.map(|(&tenant, naive)| (naive.settled + naive.pending, naive.waiting[0].0.sequence, tenant)).min()
     }
 
     fn next(&self) -> Option<u32> {
@@ -86,29 +86,25 @@ impl Oracle {
         let of = band(tenant);
         let level = self.least(of).map_or(self.reached[of], |(least, ..)| least.min(self.reached[of]));
         let naive = self.tenants.entry(tenant).or_default();
-        if naive.counter < level {
-            naive.counter = level;
-            naive.lifts += 1;
-        }
+        naive.settled = naive.settled.max(level);
     }
 
     /// What is charged for a call that goes.
-    fn admit(&mut self, tenant: u32, tokens: u64) -> (u64, u32) {
+    fn admit(&mut self, tenant: u32, tokens: u64) -> u64 {
         let of = band(tenant);
         let overall = self.ratio;
         let naive = self.tenants.get_mut(&tenant).unwrap();
         let ratio = u128::from(naive.ratio.or(overall).unwrap_or(u32::MAX)) + 1;
         let expected = ((u128::from(tokens) * ratio) >> 32).max(1) as u64;
-        self.reached[of] = self.reached[of].max(naive.counter);
-        naive.counter += units(expected, tenant);
+        self.reached[of] = self.reached[of].max(naive.settled);
+        naive.pending += units(expected, tenant);
         naive.running += 1;
         self.running += 1;
-        let lifts = naive.lifts;
         for other in 0..3 {
             let waits = self.tenants.iter().any(|(&tenant, naive)| band(tenant) == other && !naive.waiting.is_empty());
             self.passed[other] = if other == of || !waits { 0 } else { self.passed[other] + 1 };
         }
-        (units(expected, tenant), lifts)
+        units(expected, tenant)
     }
 }
 
@@ -117,7 +113,6 @@ struct Call {
     slot: Slot,
     tokens: u64,
     charged: u64,
-    lifts: u32,
 }
 
 struct Pair {
@@ -134,9 +129,9 @@ impl Pair {
     }
 
     fn began(&mut self, tenant: u32, tokens: u64, slot: Slot) {
-        let (charged, lifts) = self.oracle.admit(tenant, tokens);
-        assert_eq!((slot.charged, slot.lifts), (charged, lifts), "tenant {tenant} is charged");
-        self.running.push(Call { tenant, slot, tokens, charged, lifts });
+        let charged = self.oracle.admit(tenant, tokens);
+        assert_eq!(slot.charged, charged, "tenant {tenant} is charged");
+        self.running.push(Call { tenant, slot, tokens, charged });
     }
 
     /// Lets everybody go who may, in the oracle's order.
@@ -177,12 +172,8 @@ impl Pair {
         }
         let call = self.running.swap_remove(which % self.running.len());
         let naive = self.oracle.tenants.get_mut(&call.tenant).unwrap();
-        let cost = units(used, call.tenant);
-        if cost >= call.charged {
-            naive.counter += cost - call.charged;
-        } else if naive.lifts == call.lifts {
-            naive.counter -= call.charged - cost;
-        }
+        naive.pending -= call.charged;
+        naive.settled += units(used, call.tenant);
         naive.running -= 1;
         self.oracle.running -= 1;
         if used > 0 {

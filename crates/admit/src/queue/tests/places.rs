@@ -190,3 +190,22 @@ fn fifo_is_first_come_first_served_whoever_comes() {
     }
     assert_eq!(went, order);
 }
+
+#[test]
+fn an_estimate_that_is_far_too_high_keeps_nobody_waiting() {
+    let mut queue = queue(16);
+    let running: Vec<_> = (0..16).map(|_| slot(queue.enter(&ask(1, 20_000), millis(0)))).collect();
+    for _ in 0..100 {
+        ticket(queue.enter(&ask(1, 20_000), millis(0)));
+    }
+    // It comes while the neighbour counts as having had 320,000 tokens, of which nearly all are given back.
+    let mut mine: Vec<_> = (0..2).map(|_| ticket(queue.enter(&ask(2, 1_000), millis(1)))).collect();
+    for one in running {
+        queue.end(one, Some(100), millis(2));
+        while let Some((went, slot)) = queue.next(millis(2)) {
+            mine.retain(|&ticket| ticket != went);
+            queue.end(slot, Some(100), millis(2));
+        }
+        assert!(mine.is_empty(), "it goes with the first place that comes back");
+    }
+}
