@@ -16,6 +16,8 @@ use crate::queue::tenant::{Ratio, Tenant, units};
 const HARMLESS_WAIT: Duration = Duration::from_millis(2);
 /// This part of the places is not lent where they come back slowly, for tenants that were idle.
 const SPARE_PARTS: u32 = 8;
+/// A tenant claims this part more of the places than it used lately.
+const CLAIM_MARGIN_PARTS: u32 = 4;
 /// No more than this part is ever kept free.
 const KEPT_PARTS: u32 = 2;
 /// The least and the most that a client is asked to wait.
@@ -35,7 +37,7 @@ pub struct Queue {
     waiting: u32,
     /// The sum of the tenants' claims.
     claims: u32,
-    /// What tenants that are not known yet are expected to use.
+    /// What tenants of which nothing is known yet are expected to use.
     ratio: Ratio,
     sequence: u64,
     latest: Moment,
@@ -53,7 +55,7 @@ impl Queue {
             rate: Rate::default(),
             waiting: 0,
             claims: 0,
-            ratio: Ratio::WHOLE,
+            ratio: Ratio::UNKNOWN,
             sequence: 0,
             latest: Moment::START,
         }
@@ -140,6 +142,7 @@ impl Queue {
         }
         let tenant = self.seats.get_mut(slot.seat);
         tenant.running -= 1;
+        tenant.kept.note(now.saturating_since(slot.started));
         tenant.touched = now;
         tenant.pending -= slot.charged;
         tenant.settled = tenant.settled.saturating_add(units(used.unwrap_or(slot.tokens), slot.weight));
@@ -200,7 +203,7 @@ impl Queue {
     /// The seat of a tenant, with its settings of now.
     fn sit(&mut self, ask: &Ask, now: Moment) -> u32 {
         let Some(seat) = self.seats.find(ask.tenant) else {
-            return self.seats.add(Tenant::new(ask, self.ratio, now));
+            return self.seats.add(Tenant::new(ask, now));
         };
         let tenant = self.seats.get_mut(seat);
         tenant.touched = now;
@@ -236,7 +239,7 @@ impl Queue {
             return self.lines.is_empty();
         }
         // Where there is room, others wait because it is kept. It is kept for those who have not had much more.
-        let ahead = units(tenant.ratio.expect(tokens), tenant.weight)
+        let ahead = units(tenant.ratio.or(self.ratio).expect(tokens), tenant.weight)
             .saturating_mul(u64::from(self.limit.most() / SPARE_PARTS));
         self.lines.least(tenant.priority).is_none_or(|least| tenant.counter() <= least.saturating_add(ahead))
     }
@@ -273,14 +276,14 @@ impl Queue {
         if wanted == 0 {
             return 0;
         }
-        let needed = self.rate.until_next(now).as_nanos() / HARMLESS_WAIT.as_nanos();
+        let needed = self.rate.until_next(tenant.kept, now).as_nanos() / HARMLESS_WAIT.as_nanos();
         wanted.min(u32::try_from(needed).unwrap_or(u32::MAX))
     }
 
     /// Gives a call its place and charges for it.
     fn admit(&mut self, seat: u32, tokens: u64, now: Moment) -> Slot {
         let tenant = self.seats.get_mut(seat);
-        let expected = tenant.ratio.expect(tokens);
+        let expected = tenant.ratio.or(self.ratio).expect(tokens);
         let charged = units(expected, tenant.weight);
         self.lines.went(tenant.priority, tenant.settled);
         tenant.pending = tenant.pending.saturating_add(charged);
@@ -318,7 +321,9 @@ impl Queue {
         let share = self.share(self.seats.get(seat));
         let tenant = self.seats.get_mut(seat);
         tenant.peak.note(tenant.demand(), now);
-        let claim = if stand.is_none() { share.min(tenant.peak.get()).saturating_sub(tenant.running) } else { 0 };
+        // A little more than it used: who comes at random comes more often now and then.
+        let wanted = tenant.peak.get() + tenant.peak.get() / CLAIM_MARGIN_PARTS + 1;
+        let claim = if stand.is_none() { share.min(wanted).saturating_sub(tenant.running) } else { 0 };
         self.claims = self.claims + claim - tenant.claim;
         tenant.claim = claim;
     }

@@ -1,17 +1,34 @@
-//! How fast the places of an upstream come back.
+//! How long calls keep their places, and so how fast places come back.
 
 use core::time::Duration;
 
 use base::Moment;
 
-/// How long calls keep their places: those that ended, and those under way, so that endless ones count too.
+/// How long calls are taken to keep their places before one has ended: who is not known may be slow.
+const UNKNOWN: Duration = Duration::from_secs(10);
+
+/// How long calls that ended had kept their places: a moving average over about sixteen, in nanoseconds.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Kept(Option<u64>);
+
+impl Kept {
+    pub(crate) fn note(&mut self, kept: Duration) {
+        let kept = u64::try_from(kept.as_nanos()).unwrap_or(u64::MAX / 16);
+        self.0 = Some(self.0.map_or(kept, |before| before - before / 16 + kept / 16));
+    }
+
+    pub(crate) fn get(self) -> Duration {
+        self.0.map_or(UNKNOWN, Duration::from_nanos)
+    }
+}
+
+/// The calls under way, and how long the ones before took.
 #[derive(Debug, Default)]
 pub(crate) struct Rate {
     running: u32,
     /// The sum of the starts of the calls under way.
     starts: u128,
-    /// A moving average over about sixteen calls that ended, in nanoseconds.
-    kept: u64,
+    ended: Kept,
 }
 
 impl Rate {
@@ -27,19 +44,23 @@ impl Rate {
     pub(crate) fn end(&mut self, started: Moment, now: Moment) {
         self.running = self.running.checked_sub(1).expect("a call ends once");
         self.starts -= u128::from(started.nanos());
-        let kept = u64::try_from(now.saturating_since(started).as_nanos()).unwrap_or(u64::MAX / 16);
-        self.kept = if self.kept == 0 { kept } else { self.kept - self.kept / 16 + kept / 16 };
+        self.ended.note(now.saturating_since(started));
     }
 
-    /// How long a call keeps its place on average.
+    /// How long a call keeps its place on average: one that ended, or one under way, so that endless ones count too.
     pub(crate) fn kept(&self, now: Moment) -> Duration {
+        self.ended.get().max(self.age(now))
+    }
+
+    /// How long until the next place comes back, on average, where calls are like those of `kept`.
+    pub(crate) fn until_next(&self, kept: Kept, now: Moment) -> Duration {
+        kept.get().max(self.age(now)) / self.running.max(1)
+    }
+
+    /// The average age of the calls under way.
+    fn age(&self, now: Moment) -> Duration {
         let ages = u128::from(now.nanos()) * u128::from(self.running);
         let age = ages.saturating_sub(self.starts) / u128::from(self.running.max(1));
-        Duration::from_nanos(self.kept.max(u64::try_from(age).unwrap_or(u64::MAX)))
-    }
-
-    /// How long until the next place comes back, on average.
-    pub(crate) fn until_next(&self, now: Moment) -> Duration {
-        self.kept(now) / self.running.max(1)
+        Duration::from_nanos(u64::try_from(age).unwrap_or(u64::MAX))
     }
 }

@@ -7,6 +7,7 @@ use base::{AccountIndex, Moment, Priority};
 
 use crate::queue::ask::Ask;
 use crate::queue::line::Stand;
+use crate::queue::rate::Kept;
 
 /// Virtual units of one token at weight 1. Divides finely enough that a weight of 1000 rounds by less than 2 % of one
 /// token, and leaves room for 2.8 x 10^14 tokens.
@@ -132,6 +133,7 @@ pub(crate) struct Tenant {
     pub(crate) claim: u32,
     pub(crate) peak: Peak,
     pub(crate) ratio: Ratio,
+    pub(crate) kept: Kept,
     pub(crate) waiting: Waiting,
     /// Where it stands among the tenants that wait.
     pub(crate) stand: Option<Stand>,
@@ -139,7 +141,7 @@ pub(crate) struct Tenant {
 }
 
 impl Tenant {
-    pub(crate) fn new(ask: &Ask, ratio: Ratio, now: Moment) -> Tenant {
+    pub(crate) fn new(ask: &Ask, now: Moment) -> Tenant {
         Tenant {
             account: ask.tenant,
             weight: ask.weight.max(1),
@@ -149,7 +151,8 @@ impl Tenant {
             running: 0,
             claim: 0,
             peak: Peak::default(),
-            ratio,
+            ratio: Ratio::UNKNOWN,
+            kept: Kept::default(),
             waiting: Waiting::default(),
             stand: None,
             touched: now,
@@ -184,7 +187,12 @@ pub(crate) struct Ratio(u32);
 
 impl Ratio {
     /// Before anything was learnt: the worst case itself.
-    pub(crate) const WHOLE: Ratio = Ratio(u32::MAX);
+    pub(crate) const UNKNOWN: Ratio = Ratio(u32::MAX);
+
+    /// This one, or `other` while nothing is known.
+    pub(crate) fn or(self, other: Ratio) -> Ratio {
+        if self.0 == u32::MAX { other } else { self }
+    }
 
     pub(crate) fn expect(self, worst: u64) -> u64 {
         let expected = (u128::from(worst) * (u128::from(self.0) + 1)) >> 32;
@@ -193,7 +201,7 @@ impl Ratio {
 
     pub(crate) fn learn(&mut self, used: u64, worst: u64) {
         let seen = (u128::from(used.min(worst)) << 32) / u128::from(worst.max(1));
-        let seen = u32::try_from(seen).unwrap_or(u32::MAX);
+        let seen = u32::try_from(seen).unwrap_or(u32::MAX).min(u32::MAX - 1);
         // The first call says more than the assumption before it.
         self.0 = if self.0 == u32::MAX { seen } else { self.0 - self.0 / 8 + seen / 8 };
     }

@@ -5,9 +5,16 @@ use core::time::Duration;
 use super::{POLICY, ask, millis, queue, slot, ticket};
 use crate::queue::{Ask, Discipline, Entered, Limit, Policy, Queue};
 
+/// Lets the queue see that calls are short.
+fn comes_back_fast(queue: &mut Queue) {
+    let first = slot(queue.enter(&ask(1, 100), millis(0)));
+    queue.end(first, Some(100), millis(1));
+}
+
 #[test]
 fn a_tenant_alone_has_all_places_that_come_back_fast() {
     let mut queue = queue(64);
+    comes_back_fast(&mut queue);
     for round in 0..64 {
         let _running = slot(queue.enter(&ask(1, 100), millis(round / 8)));
     }
@@ -41,7 +48,8 @@ fn what_a_tenant_used_lately_of_its_share_is_kept_for_it() {
     while let Entered::Admitted(slot) = queue.enter(&ask(1, 100), millis(5_000)) {
         theirs.push(slot);
     }
-    assert_eq!(theirs.len(), 44, "the other has what this one did not use");
+    // 20 and a quarter, but no more than its share of 21.
+    assert_eq!(theirs.len(), 43, "the other has what this one did not use");
     for _ in 0..20 {
         let _place = slot(queue.enter(&ask(2, 5), millis(5_000)));
     }
@@ -61,6 +69,7 @@ fn what_a_tenant_used_lately_of_its_share_is_kept_for_it() {
 #[test]
 fn a_burst_within_the_share_goes_before_a_neighbour_s_long_line() {
     let mut queue = queue(8);
+    comes_back_fast(&mut queue);
     let running: Vec<_> = (0..8).map(|_| slot(queue.enter(&ask(1, 100), millis(0)))).collect();
     for _ in 0..500 {
         ticket(queue.enter(&ask(1, 100), millis(1)));
@@ -194,6 +203,7 @@ fn fifo_is_first_come_first_served_whoever_comes() {
 #[test]
 fn an_estimate_that_is_far_too_high_keeps_nobody_waiting() {
     let mut queue = queue(16);
+    comes_back_fast(&mut queue);
     let running: Vec<_> = (0..16).map(|_| slot(queue.enter(&ask(1, 20_000), millis(0)))).collect();
     for _ in 0..100 {
         ticket(queue.enter(&ask(1, 20_000), millis(0)));
