@@ -30,6 +30,7 @@ mod intake;
 mod leases;
 mod meter;
 mod pipeline;
+mod queue;
 mod recover;
 mod refuse;
 mod relay;
@@ -43,6 +44,7 @@ mod tasks;
 mod trace;
 mod upstream;
 
+pub use ::admit::queue::Discipline;
 pub use journal::{BootId, Durability};
 
 pub use explain::{CandidateSummary, Explanation, RefusalSummary, WorstCase};

@@ -62,6 +62,11 @@ impl Meter {
         self.call.stream() && !self.call.client_wants_usage()
     }
 
+    /// The model that answers.
+    pub(crate) fn model(&self) -> &str {
+        self.model.id.as_str()
+    }
+
     pub(crate) fn is_stream(&self) -> bool {
         matches!(self.reading, Reading::Stream(_)) || (matches!(self.reading, Reading::Nothing) && self.call.stream())
     }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
+use admit::queue::Policy;
 use base::{AttemptId, TenantId};
 use bytes::Bytes;
 use journal::{Journal, Position, RealDisk};
@@ -83,6 +84,12 @@ pub async fn start(
         idle_timeout: settings.upstream_idle_timeout,
         http2_connections_max: settings.upstream_http2_connections_max,
     };
+    let policy = Policy {
+        discipline: settings.queue_discipline,
+        requests_max: settings.queue_waiting_max,
+        bytes_max: settings.queue_bytes_max,
+        patience: settings.queue_wait,
+    };
     let epoch = store.next_epoch()?;
     let applied = Position::new(store.applied()?);
     let (broken, poisoned) = watch::channel(false);
@@ -113,7 +120,7 @@ pub async fn start(
         leasing: tokio::sync::Mutex::default(),
         deciding: tokio::sync::Mutex::default(),
         journal,
-        upstreams: Upstreams::new(Arc::new(tls), limits),
+        upstreams: Upstreams::new(Arc::new(tls), limits, policy),
         clock,
         keys,
         tasks,

@@ -3,6 +3,7 @@
 use core::time::Duration;
 use std::net::{Ipv4Addr, SocketAddr};
 
+use admit::queue::Discipline;
 use journal::{BootId, Durability};
 
 /// What the process allows. Everything has a limit; the defaults suit one machine with a few thousand clients.
@@ -66,6 +67,14 @@ pub struct Settings {
     pub idempotency_memory_bytes_max: usize,
     /// Kept answers may take so many bytes of the store, a quarter of them for one tenant, whose oldest go first.
     pub idempotency_stored_bytes_max: u64,
+    /// How long a call waits for its turn at an upstream.
+    pub queue_wait: Duration,
+    /// Calls of one tenant that may wait at one upstream.
+    pub queue_waiting_max: u32,
+    /// Bytes that the calls of one tenant that wait at one upstream may keep in memory.
+    pub queue_bytes_max: u64,
+    /// In which order waiting calls go: fair, unless somebody wants to see how bad it would be otherwise.
+    pub queue_discipline: Discipline,
     /// Idle connections kept to one upstream.
     pub upstream_idle_max: usize,
     /// An idle upstream connection is closed after this time.
@@ -107,6 +116,10 @@ impl Default for Settings {
             idempotency_answer_bytes_max: 1 << 20,
             idempotency_memory_bytes_max: 64 << 20,
             idempotency_stored_bytes_max: 1 << 30,
+            queue_wait: Duration::from_secs(10),
+            queue_waiting_max: 1_000,
+            queue_bytes_max: 64 << 20,
+            queue_discipline: Discipline::Fair,
             upstream_idle_max: 256,
             upstream_idle_timeout: Duration::from_secs(55),
             upstream_http2_connections_max: 4,

@@ -15,6 +15,7 @@ mod limits;
 mod never_overspends;
 mod nothing_held;
 mod nothing_lost;
+mod quiet_neighbours;
 mod relays;
 mod replay;
 mod stream_cut;

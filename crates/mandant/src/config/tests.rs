@@ -58,6 +58,10 @@ shutdown_grace = "13s"
 reserve_wait = "19s"
 reserve_waiting_max = 20
 output_floor_tokens = 21
+queue_wait = "22s"
+queue_waiting_max = 23
+queue_bytes_max = "24MiB"
+queue_discipline = "fifo"
 upstream_idle_max = 15
 upstream_idle_timeout = "16s"
 upstream_http2_connections_max = 17
@@ -114,6 +118,10 @@ level = "debug,mandant_gateway=trace"
         idempotency_answer_bytes_max: 24 << 10,
         idempotency_memory_bytes_max: 25 << 10,
         idempotency_stored_bytes_max: 26 << 10,
+        queue_wait: seconds(22),
+        queue_waiting_max: 23,
+        queue_bytes_max: 24 << 20,
+        queue_discipline: gateway::Discipline::Fifo,
         upstream_idle_max: 15,
         upstream_idle_timeout: seconds(16),
         upstream_http2_connections_max: 17,
