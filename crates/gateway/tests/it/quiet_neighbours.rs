@@ -65,26 +65,21 @@ impl Flood {
 
     /// Sends until told to stop.
     async fn run(self, address: SocketAddr, body: bytes::Bytes, stop: watch::Receiver<bool>) {
+        let mut client = Client::connect(address).await;
         while !*stop.borrow() {
-            let mut client = Client::connect(address).await;
-            loop {
-                let (head, mut answer) =
-                    client.send(post("/v1/chat/completions", "aggressor", body.clone())).await.into_parts();
-                while let Some(Ok(_)) = answer.frame().await {
-                    if *stop.borrow() {
-                        return;
-                    }
-                    if self == Flood::SlowReaders {
-                        sleep(Duration::from_millis(20)).await;
-                    }
-                }
-                // A refused client asks again at once, or nearly: it is not a polite one.
-                if head.status != 200 {
-                    sleep(Duration::from_millis(200)).await;
-                }
+            let (head, mut answer) =
+                client.send(post("/v1/chat/completions", "aggressor", body.clone())).await.into_parts();
+            while let Some(Ok(_)) = answer.frame().await {
                 if *stop.borrow() {
                     return;
                 }
+                if self == Flood::SlowReaders {
+                    sleep(Duration::from_millis(20)).await;
+                }
+            }
+            // A refused client asks again at once, or nearly: it is not a polite one.
+            if head.status != 200 {
+                sleep(Duration::from_millis(200)).await;
             }
         }
     }
