@@ -63,6 +63,21 @@ impl Books {
         self.shard(tenant).restored.insert(account, posted);
     }
 
+    /// Counts in the windows of a path what was admitted before this process started: when, requests and tokens.
+    pub(crate) fn restore_windows(
+        &self,
+        path: &Path,
+        now: Moment,
+        admitted: impl IntoIterator<Item = (Moment, u64, u64)>,
+    ) {
+        let indexes = indexes(path);
+        let mut shard = self.shard(indexes[0]);
+        shard.refresh(path);
+        for (taken, requests, tokens) in admitted {
+            shard.admission.restore(&indexes, requests, tokens, taken, now);
+        }
+    }
+
     /// The attempts of which nobody knows the cost.
     pub(crate) fn unresolved(&self) -> HashSet<AttemptId> {
         let shards = (0..SHARDS).map(|shard| self.shard(AccountIndex(shard as u32)));

@@ -11,6 +11,7 @@
 //! answer, not whether it is settled.
 
 mod admit;
+mod ages;
 mod alerts;
 mod answer;
 mod applier;
@@ -43,6 +44,7 @@ mod status;
 mod tasks;
 mod trace;
 mod upstream;
+mod windows;
 
 pub use ::admit::queue::Discipline;
 pub use journal::{BootId, Durability};

@@ -88,6 +88,8 @@ async fn call(
     let request_id = label.request_id;
     let body = intake::body(head, body, &relay.settings).await?;
     trace.body_read(relay.clock.moment());
+    // A body may come slowly: a record is dated when its call counts in the windows.
+    let label = Label { at: relay.clock.now(), ..label };
     let claim = match relay.keys.enter(caller, route.endpoint, head, &body, label.at).await? {
         Entry::Unkeyed => None,
         Entry::First(claim) => Some(claim),

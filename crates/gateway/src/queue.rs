@@ -214,7 +214,8 @@ fn span(text: &str) -> Option<Duration> {
     while !rest.is_empty() {
         let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
         let number: f64 = rest[..digits].parse().ok()?;
-        let unit = rest[digits..].find(|c: char| c.is_ascii_digit()).map_or(&rest[digits..], |end| &rest[digits..][..end]);
+        let unit =
+            rest[digits..].find(|c: char| c.is_ascii_digit()).map_or(&rest[digits..], |end| &rest[digits..][..end]);
         seconds += number
             * match unit {
                 "ms" => 0.001,
@@ -232,7 +233,8 @@ fn span(text: &str) -> Option<Duration> {
 /// A call's right to a place, and the place while it has one.
 pub(crate) struct Standing {
     ask: Ask,
-    deadline: Instant,
+    /// How long it may wait in queues, in all. What it waits for money does not count.
+    patience: Duration,
     place: Option<Place>,
     waited: Duration,
     /// Whom to try first.
@@ -250,8 +252,8 @@ impl Standing {
             tokens: plan.quote().tokens(),
             bytes,
         };
-        let deadline = Instant::now() + relay.settings.queue_wait;
-        Standing { ask, deadline, place: None, waited: Duration::ZERO, first: 0 }
+        let patience = relay.settings.queue_wait;
+        Standing { ask, patience, place: None, waited: Duration::ZERO, first: 0 }
     }
 
     /// How long it waited in queues.
@@ -289,7 +291,9 @@ impl Standing {
     /// # Errors
     /// 503 when the tenant's line is full or its turn does not come in time; whatever makes the upstream unusable.
     pub(crate) async fn at(&mut self, relay: &Relay, candidate: &Candidate) -> Result<Arc<Pool>, Refusal> {
-        if let Some(place) = self.place.as_ref().filter(|place| Arc::ptr_eq(place.pool.upstream(), candidate.upstream())) {
+        if let Some(place) =
+            self.place.as_ref().filter(|place| Arc::ptr_eq(place.pool.upstream(), candidate.upstream()))
+        {
             return Ok(place.pool.clone());
         }
         self.place = None;
@@ -300,7 +304,7 @@ impl Standing {
             Err(None) => return Err(queue.retry_after(&self.ask)),
             Err(Some(waiting)) => {
                 let since = Instant::now();
-                let called = waiting.turn(self.deadline).await;
+                let called = waiting.turn(since + self.patience.saturating_sub(self.waited)).await;
                 self.waited += since.elapsed();
                 called.ok_or_else(|| queue.retry_after(&self.ask))?
             }
@@ -330,9 +334,8 @@ pub(crate) async fn enter(relay: &Relay, caller: &Caller, plan: &Plan, bytes: u6
     let mut standing = Standing::new(relay, caller, plan, bytes);
     let candidates = plan.candidates();
     let first = &candidates[0];
-    let is_peer = |other: &Candidate| {
-        Arc::ptr_eq(other.model(), first.model()) && other.target().tier == first.target().tier
-    };
+    let is_peer =
+        |other: &Candidate| Arc::ptr_eq(other.model(), first.model()) && other.target().tier == first.target().tier;
     let peers = candidates.iter().take_while(|candidate| is_peer(candidate)).enumerate();
     if candidates.len() > 1 && standing.pass(relay, peers) {
         return Ok(standing);

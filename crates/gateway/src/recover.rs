@@ -10,13 +10,16 @@ use base::{AccountIndex, AttemptId, KeyId, Money, TenantId, Timestamp};
 use journal::Recovered;
 use ledger::{Amounts, Entry, Lease, Lost};
 use store::{
-    Account, Directory, Ending, IntentRecord, LeaseRecord, LiveTenant, ProjectPath, Record, Store, UsageRecord,
+    Account, Directory, Ending, HoldState, IntentRecord, LeaseRecord, LiveTenant, ProjectPath, Record, Store,
+    UsageRecord,
 };
 
+use crate::ages::Ages;
 use crate::authenticate::Path;
 use crate::books::{Books, indexes};
 use crate::idempotency::Keys;
 use crate::running::StartError;
+use crate::windows::{self, Windows};
 
 /// What was found.
 #[derive(Default)]
@@ -41,6 +44,7 @@ pub(crate) fn restore(
     store: &Store,
     directory: &Directory,
     recovered: &Recovered<std::fs::File>,
+    ages: &Ages,
     now: Timestamp,
 ) -> Result<Restored, StartError> {
     let leases = store.leases()?;
@@ -51,18 +55,24 @@ pub(crate) fn restore(
         books.restore(restored.tenant, restored.account, restored.posted);
     }
     let names = Names::new(directory);
-    let mut replay = Replay { books, names, records: 0, leased: HashMap::new(), held: HashMap::new() };
+    let windows = Windows::default();
+    let mut replay = Replay { books, names, windows, records: 0, leased: HashMap::new(), held: HashMap::new() };
     for lease in &leases {
         replay.leased(lease);
     }
     for held in store.open_holds()? {
         replay.held(&held.intent);
+        // One that ended is in the usage, whoever knows what it cost.
+        if held.state == HoldState::Open {
+            replay.windows.began(&held.intent);
+        }
     }
     store.used_keys(&mut |key| keys.restore(&key, now))?;
     let mut unreadable = None;
     recovered.visit(&mut |_, kind, payload| match Record::decode(kind, payload) {
         Ok(record) => {
             replay.record(&record);
+            replay.windows.record(&record);
             keys.replay(&record, now);
         }
         Err(error) => unreadable = unreadable.take().or(Some(error)),
@@ -70,6 +80,8 @@ pub(crate) fn restore(
     if let Some(error) = unreadable {
         return Err(error.into());
     }
+    replay.windows.used(store.recent_uses(ages.since(windows::MEMORY))?);
+    replay.windows.restore(books, &mut replay.names, ages);
     if recovered.power_lost() {
         books.lose_unused_leases();
     }
@@ -92,6 +104,7 @@ pub(crate) fn restore(
 struct Replay<'a> {
     books: &'a Books,
     names: Names<'a>,
+    windows: Windows,
     records: usize,
     /// The paths to the accounts that have leases.
     leased: HashMap<AccountIndex, Path>,
@@ -166,7 +179,7 @@ fn charged(usage: &UsageRecord) -> Amounts {
 }
 
 /// Finds accounts by their names; every tenant's are looked up once.
-struct Names<'a> {
+pub(crate) struct Names<'a> {
     directory: &'a Directory,
     tenants: HashMap<TenantId, Option<TenantNames>>,
 }
@@ -182,7 +195,12 @@ impl<'a> Names<'a> {
     }
 
     /// The path to a key, a project or a tenant; as far as it exists. `None` without the tenant.
-    fn path(&mut self, tenant: &TenantId, project: Option<&ProjectPath>, key: Option<&KeyId>) -> Option<Path> {
+    pub(crate) fn path(
+        &mut self,
+        tenant: &TenantId,
+        project: Option<&ProjectPath>,
+        key: Option<&KeyId>,
+    ) -> Option<Path> {
         if !self.tenants.contains_key(tenant) {
             let names = self.directory.tenant(tenant.as_str()).map(TenantNames::new);
             self.tenants.insert(tenant.clone(), names);

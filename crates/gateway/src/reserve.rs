@@ -96,7 +96,19 @@ impl<'a> Asking<'a> {
     ) -> Asking<'a> {
         let place = Place::new(&relay.books, path[0].index);
         let asked = call.billable().clone();
-        Asking { relay, path, indexes: indexes(path), plan, call, asked, limit: None, is_tight: false, at, place, standing }
+        Asking {
+            relay,
+            path,
+            indexes: indexes(path),
+            plan,
+            call,
+            asked,
+            limit: None,
+            is_tight: false,
+            at,
+            place,
+            standing,
+        }
     }
 
     /// The hold, and the output limit that it is for where the relay chose one.

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use wire::Endpoint;
 
+use crate::ages::{self, Ages};
 use crate::applier::Applier;
 use crate::authenticate::Caller;
 use crate::books::Books;
@@ -92,6 +93,7 @@ pub async fn start(
     };
     let epoch = store.next_epoch()?;
     let applied = Position::new(store.applied()?);
+    let boot = settings.boot.unwrap_or_else(boot_id);
     let (broken, poisoned) = watch::channel(false);
     let options = journal::Options {
         segment_bytes: settings.journal_segment_bytes,
@@ -100,7 +102,7 @@ pub async fn start(
             tracing::error!(%error, "the disk failed; no call can be paid for any more");
             broken.send_replace(true);
         })),
-        ..journal::Options::new(epoch, settings.boot.unwrap_or_else(boot_id))
+        ..journal::Options::new(epoch, boot)
     };
     let disk = RealDisk::new(&store.data_dir().join("journal"));
     let (journal, recovered) = Journal::open(disk, options, applied)?;
@@ -108,7 +110,12 @@ pub async fn start(
     let books = Books::new(epoch, settings.reserve_waiting_max);
     let tasks = Tasks::default();
     let keys = Keys::new(store.clone(), tasks.clone(), &settings);
-    let restored = recover::restore(&books, &keys, &store, &directory, &recovered, clock.now())?;
+    let anchor = ages::anchor(&clock, boot);
+    if let Some(anchor) = &anchor {
+        store.note_clock(anchor)?;
+    }
+    let ages = Ages::new(&store.clock_anchors(boot.0)?, clock.now(), clock.moment());
+    let restored = recover::restore(&books, &keys, &store, &directory, &recovered, &ages, clock.now())?;
     if !recovered.clean() || restored.unresolved > 0 {
         let recover::Restored { records, unresolved, ref lost, .. } = restored;
         tracing::info!(records, unresolved, lost = lost.len(), after = ?recovered.after, "the journal was read");
@@ -131,6 +138,9 @@ pub async fn start(
     });
     relay.note_lost().await?;
     tokio::spawn(holds::watch_deadlines(Arc::downgrade(&relay)));
+    if let Some(anchor) = anchor {
+        tokio::spawn(ages::watch(Arc::downgrade(&relay), anchor));
+    }
     tokio::spawn(idempotency::forget_expired(Arc::downgrade(&relay)));
     let (stop, stopped) = watch::channel(false);
     let accepting = tokio::spawn(server::accept(relay.clone(), listener, stopped));

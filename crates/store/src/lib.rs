@@ -8,6 +8,7 @@
 //! sealed; price versions never change once they were in force; a usage record counts once however often it is given;
 //! roll-ups equal the sums of the records, to the nano-dollar.
 
+mod anchor;
 mod apply;
 mod data_dir;
 mod database;
@@ -28,6 +29,7 @@ mod usage;
 mod validate;
 mod verbs;
 
+pub use anchor::ClockAnchor;
 pub use apply::{Action, Applied, ApplyOptions, Change};
 pub use data_dir::{AlreadyServing, ServingGuard};
 pub use directory::{Account, AccountSettings, Directory, LiveKey, LiveTenant, WatchGuard};
@@ -40,7 +42,8 @@ pub use resource::{Defaults, Network, ProjectPath, Resources, Temperature};
 pub use secret::{MasterKeySource, NewSecret};
 pub use store::Store;
 pub use usage::{
-    Ending, PostedSum, RestoredAccount, UsageBy, UsageGroup, UsageQuery, UsageRecord, UsageReport, UsageSums,
+    Ending, PostedSum, RecentMoment, RecentUse, RestoredAccount, UsageBy, UsageGroup, UsageQuery, UsageRecord,
+    UsageReport, UsageSums,
 };
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ mod nothing_lost;
 mod quiet_neighbours;
 mod relays;
 mod replay;
+mod restarts;
 mod stream_cut;
 mod upstream_faults;
 mod waits_for_money;

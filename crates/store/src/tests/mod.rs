@@ -13,6 +13,7 @@ mod idempotency;
 mod journaled;
 mod measures;
 mod problems;
+mod recent;
 mod round_trip;
 mod secrets;
 mod usage;

@@ -2,6 +2,7 @@
 
 mod calls;
 mod posted;
+mod recent;
 mod record;
 mod report;
 mod restored;
@@ -11,6 +12,7 @@ pub(crate) use record::{attempt_number, from_attempt_number, from_shape, request
 pub(crate) use sums::{BUCKET_MICROS, COLUMNS, Delta, SUMS};
 
 pub use posted::PostedSum;
+pub use recent::{RecentMoment, RecentUse};
 pub use record::{Ending, UsageRecord};
 pub use report::{UsageBy, UsageGroup, UsageQuery, UsageReport};
 pub use restored::RestoredAccount;
