@@ -11,7 +11,7 @@ use crate::sandbox::{Sandbox, Serving};
 /// Tenants, each with one limit at one level, and its window in seconds.
 const TENANTS: [(&str, &str, &str, u64); 6] = [
     ("minute", "limits = { rpm = 4 }", "", 60),
-    ("hour", "limits = { rph = 4 }", "", 3_660),
+    ("hour", "limits = { rph = 4 }", "", 3_600),
     ("day", "limits = { rpd = 4 }", "", 86_400),
     ("tokens", "limits = { tpm = 9000 }", "", 60),
     ("token-day", "limits = { tpd = 9000 }", "", 86_400),
