@@ -86,7 +86,7 @@ async fn call(
     running: crate::tasks::Running,
 ) -> Result<Response<AnswerBody>, Refusal> {
     let request_id = label.request_id;
-    let body = intake::body(head, body, &relay.settings).await?;
+    let body = intake::body(relay, caller, head, body).await?;
     trace.body_read(relay.clock.moment());
     // A body may come slowly: a record is dated when its call counts in the windows.
     let label = Label { at: relay.clock.now(), ..label };

@@ -18,6 +18,7 @@ use wire::Endpoint;
 use crate::ages::{self, Ages};
 use crate::applier::Applier;
 use crate::authenticate::Caller;
+use crate::bodies::Bodies;
 use crate::books::Books;
 use crate::clock::Clock;
 use crate::explain::{self, Explanation};
@@ -128,6 +129,7 @@ pub async fn start(
         deciding: tokio::sync::Mutex::default(),
         journal,
         upstreams: Upstreams::new(Arc::new(tls), limits, policy),
+        bodies: Bodies::new(settings.tenant_body_bytes_max),
         clock,
         keys,
         tasks,

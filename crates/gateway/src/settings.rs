@@ -27,6 +27,11 @@ pub struct Settings {
     pub connections_per_address_max: usize,
     /// Streams at once on one HTTP/2 client connection.
     pub http2_streams_max: u32,
+    /// A client that takes nothing of its answer for this time is given up, since its call keeps a place at an upstream.
+    pub stall_timeout: Duration,
+    /// Bytes of request bodies (of more than 16 KiB) that one tenant may have in memory, whatever becomes of them; further
+    /// ones are refused with 503 before they are read.
+    pub tenant_body_bytes_max: u64,
     /// A client must deliver the head of its next request within this time, also on an idle connection.
     pub head_timeout: Duration,
     /// A client must deliver the whole body within this time.
@@ -97,6 +102,8 @@ impl Default for Settings {
             connections_max: 10_000,
             connections_per_address_max: 1_000,
             http2_streams_max: 128,
+            stall_timeout: Duration::from_secs(60),
+            tenant_body_bytes_max: 64 << 20,
             head_timeout: Duration::from_secs(60),
             body_timeout: Duration::from_secs(60),
             stream_drain: Duration::from_secs(2),

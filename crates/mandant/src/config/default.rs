@@ -134,6 +134,16 @@ fn relay(out: &mut Page, relay: &gateway::Settings) {
         "Calls at once on one HTTP/2 connection of a client.",
     );
     out.key(
+        "stall_timeout",
+        span(relay.stall_timeout),
+        "A client that takes nothing of its answer for this long is given up.",
+    );
+    out.key(
+        "tenant_body_bytes_max",
+        bytes(relay.tenant_body_bytes_max),
+        "Request bodies that one tenant may have in memory; further ones are refused with 503 before they are read.",
+    );
+    out.key(
         "head_timeout",
         span(relay.head_timeout),
         "A client must send the head of its next request within this time.",

@@ -89,6 +89,8 @@ static RELAY: Form = Form {
         Field::optional("connections_max", COUNT),
         Field::optional("connections_per_address_max", COUNT),
         Field::optional("http2_streams_max", Kind::Integer(1, 10_000)),
+        Field::optional("stall_timeout", DURATION),
+        Field::optional("tenant_body_bytes_max", Kind::Bytes),
         Field::optional("head_timeout", DURATION),
         Field::optional("body_timeout", DURATION),
         Field::optional("stream_drain", DURATION),
@@ -252,6 +254,8 @@ impl Reader<'_> {
         self.number("/relay/connections_max", &mut relay.connections_max);
         self.number("/relay/connections_per_address_max", &mut relay.connections_per_address_max);
         self.number("/relay/http2_streams_max", &mut relay.http2_streams_max);
+        self.duration("/relay/stall_timeout", &mut relay.stall_timeout);
+        self.number("/relay/tenant_body_bytes_max", &mut relay.tenant_body_bytes_max);
         self.duration("/relay/head_timeout", &mut relay.head_timeout);
         self.duration("/relay/body_timeout", &mut relay.body_timeout);
         self.duration("/relay/stream_drain", &mut relay.stream_drain);

@@ -51,6 +51,8 @@ connections_max = 6
 connections_per_address_max = 7
 http2_streams_max = 8
 head_timeout = "9s"
+stall_timeout = "25s"
+tenant_body_bytes_max = "25MiB"
 body_timeout = "10s"
 stream_drain = "11s"
 answer_drain = "12s"
@@ -100,6 +102,8 @@ level = "debug,mandant_gateway=trace"
         connections_per_address_max: 7,
         http2_streams_max: 8,
         head_timeout: seconds(9),
+        stall_timeout: seconds(25),
+        tenant_body_bytes_max: 25 << 20,
         body_timeout: seconds(10),
         stream_drain: seconds(11),
         answer_drain: seconds(12),
