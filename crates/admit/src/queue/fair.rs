@@ -16,6 +16,9 @@ use crate::queue::tenant::{Ratio, Tenant, units};
 const HARMLESS_WAIT: Duration = Duration::from_millis(2);
 /// This part of the places is not lent where they come back slowly, for tenants that were idle.
 const SPARE_PARTS: u32 = 8;
+/// This part is kept, as far as it is claimed, however fast places come back on average: they come back in bursts where
+/// calls are alike.
+const PROMPT_PARTS: u32 = 16;
 /// A tenant claims this part more of the places than it used lately.
 const CLAIM_MARGIN_PARTS: u32 = 4;
 /// No more than this part is ever kept free.
@@ -283,12 +286,13 @@ impl Queue {
     /// Places that are not lent to a tenant beyond its share.
     fn kept_from(&self, tenant: &Tenant, now: Moment) -> u32 {
         let most = self.limit.most();
-        let wanted = (self.claims - tenant.claim).max(most / SPARE_PARTS).min(most / KEPT_PARTS);
+        let claimed = self.claims - tenant.claim;
+        let wanted = claimed.max(most / SPARE_PARTS).min(most / KEPT_PARTS);
         if wanted == 0 {
             return 0;
         }
         let needed = self.rate.until_next(tenant.kept, now).as_nanos() / HARMLESS_WAIT.as_nanos();
-        wanted.min(u32::try_from(needed).unwrap_or(u32::MAX))
+        wanted.min(u32::try_from(needed).unwrap_or(u32::MAX)).max(claimed.min(most / PROMPT_PARTS))
     }
 
     /// Gives a call its place and charges for it.

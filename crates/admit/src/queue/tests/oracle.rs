@@ -236,7 +236,7 @@ proptest! {
     /// oracle is exact.
     #[test]
     fn every_decision_is_that_of_the_naive_queue(
-        places in 1_u32..30,
+        places in 1_u32..16,
         is_modest: bool,
         steps in proptest::collection::vec(step(), 1..300),
     ) {
