@@ -85,8 +85,9 @@ impl UpstreamQueue {
             Entered::Waiting(ticket) => {
                 let (tx, rx) = oneshot::channel();
                 inner.turns.insert(ticket, tx);
+                let for_others = inner.queue.waits_for_others(ask.tenant);
                 self.call_next(&mut inner, now);
-                Err(Some(Waiting { queue: self.clone(), ticket: Some(ticket), turn: rx }))
+                Err(Some(Waiting { queue: self.clone(), ticket: Some(ticket), turn: rx, for_others }))
             }
         }
     }
@@ -126,6 +127,8 @@ struct Waiting {
     /// Taken when it has been called.
     ticket: Option<Ticket>,
     turn: oneshot::Receiver<Slot>,
+    /// Its tenant had fewer places than its share when it began to wait.
+    for_others: bool,
 }
 
 impl Waiting {
@@ -237,6 +240,8 @@ pub(crate) struct Standing {
     patience: Duration,
     place: Option<Place>,
     waited: Duration,
+    /// How much of that was for other tenants.
+    waited_for_others: Duration,
     /// Whom to try first.
     first: usize,
 }
@@ -253,12 +258,17 @@ impl Standing {
             bytes,
         };
         let patience = relay.settings.queue_wait;
-        Standing { ask, patience, place: None, waited: Duration::ZERO, first: 0 }
+        Standing { ask, patience, place: None, waited: Duration::ZERO, waited_for_others: Duration::ZERO, first: 0 }
     }
 
     /// How long it waited in queues.
     pub(crate) fn waited(&self) -> Duration {
         self.waited
+    }
+
+    /// How long it waited in queues because of other tenants.
+    pub(crate) fn waited_for_others(&self) -> Duration {
+        self.waited_for_others
     }
 
     /// The candidate whose upstream it has its place at.
@@ -304,13 +314,35 @@ impl Standing {
             Err(None) => return Err(queue.retry_after(&self.ask)),
             Err(Some(waiting)) => {
                 let since = Instant::now();
+                let for_others = waiting.for_others;
                 let called = waiting.turn(since + self.patience.saturating_sub(self.waited)).await;
-                self.waited += since.elapsed();
+                let waited = since.elapsed();
+                self.waited += waited;
+                if for_others {
+                    self.waited_for_others += waited;
+                }
                 called.ok_or_else(|| queue.retry_after(&self.ask))?
             }
         };
         self.stand(pool.clone(), slot);
         Ok(pool)
+    }
+
+    /// Finds a place for the call, as [`enter`] says.
+    async fn enter(&mut self, relay: &Relay, plan: &Plan) -> Result<(), Refusal> {
+        let candidates = plan.candidates();
+        let first = &candidates[0];
+        let is_peer =
+            |other: &Candidate| Arc::ptr_eq(other.model(), first.model()) && other.target().tier == first.target().tier;
+        let peers = candidates.iter().take_while(|candidate| is_peer(candidate)).enumerate();
+        if candidates.len() > 1 && self.pass(relay, peers) {
+            return Ok(());
+        }
+        match self.at(relay, first).await {
+            Ok(_) => Ok(()),
+            Err(_) if self.pass(relay, candidates.iter().enumerate().skip(1)) => Ok(()),
+            Err(refusal) => Err(refusal),
+        }
     }
 
     /// Takes a place that is free now at one of these candidates.
@@ -332,19 +364,13 @@ impl Standing {
 /// As for [`Standing::at`].
 pub(crate) async fn enter(relay: &Relay, caller: &Caller, plan: &Plan, bytes: u64) -> Result<Standing, Refusal> {
     let mut standing = Standing::new(relay, caller, plan, bytes);
-    let candidates = plan.candidates();
-    let first = &candidates[0];
-    let is_peer =
-        |other: &Candidate| Arc::ptr_eq(other.model(), first.model()) && other.target().tier == first.target().tier;
-    let peers = candidates.iter().take_while(|candidate| is_peer(candidate)).enumerate();
-    if candidates.len() > 1 && standing.pass(relay, peers) {
-        return Ok(standing);
+    let entered = standing.enter(relay, plan).await;
+    if let Err(refusal) = entered {
+        // Whoever is refused waited too, or was not even let in.
+        relay.books.note_wait(caller.path()[0].index, standing.waited_for_others, relay.clock.moment());
+        return Err(refusal);
     }
-    match standing.at(relay, first).await {
-        Ok(_) => Ok(standing),
-        Err(_) if standing.pass(relay, candidates.iter().enumerate().skip(1)) => Ok(standing),
-        Err(refusal) => Err(refusal),
-    }
+    Ok(standing)
 }
 
 #[cfg(test)]

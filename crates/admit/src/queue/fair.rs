@@ -172,6 +172,12 @@ impl Queue {
         self.seats.find(tenant).map_or(RETRY_MIN, |seat| self.wait_of(seat, now))
     }
 
+    /// Whether a call of this tenant that waits now waits for others: the tenant has fewer places than its share.
+    #[must_use]
+    pub fn waits_for_others(&self, tenant: AccountIndex) -> bool {
+        self.seats.find(tenant).is_some_and(|seat| !self.borrows(self.seats.get(seat)))
+    }
+
     /// Figures of now.
     #[must_use]
     pub fn status(&self) -> QueueStatus {

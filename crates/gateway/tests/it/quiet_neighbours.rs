@@ -306,3 +306,27 @@ async fn fail_over_takes_a_place_at_the_other_upstream() {
     assert!(begun.elapsed() >= Duration::from_millis(600), "one after the other: {:?}", begun.elapsed());
     assert_eq!(other.requests().len(), 2);
 }
+
+#[tokio::test]
+async fn a_tenant_sees_what_its_neighbours_cost_it_and_not_what_it_costs_itself() {
+    let app = app(Duration::from_millis(300), 1, Settings::default()).await;
+    let after = |millis: u64, who: &'static str| {
+        let app = &app;
+        async move {
+            sleep(Duration::from_millis(millis)).await;
+            app.chat(who, "chat", json!({})).await.status.as_u16()
+        }
+    };
+    let statuses = tokio::join!(after(0, "aggressor"), after(50, "aggressor"), after(100, "victim"));
+    assert_eq!(statuses, (200, 200, 200));
+    app.settled().await;
+    let report = async |who: &str| {
+        let limits = app.call(crate::client::get("/v1/limits", who)).await.json();
+        let figure = |name: &str| limits["neighbours"][name].as_u64().expect("a number");
+        (figure("calls"), figure("calls_waited"), figure("wait_p50_ms"), figure("wait_p99_ms"))
+    };
+    let (calls, waited, p50, p99) = report("victim").await;
+    assert_eq!((calls, waited), (1, 1));
+    assert!(p50 == p99 && (150..900).contains(&p99), "{p99}");
+    assert_eq!(report("aggressor").await, (2, 0, 0, 0), "it waited for itself");
+}
