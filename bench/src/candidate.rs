@@ -58,9 +58,9 @@ pub(crate) fn own(role: &str) -> Result<Command> {
     Ok(command)
 }
 
-pub(crate) async fn start_provider(port: u16) -> Result<Process> {
+pub(crate) async fn start_provider(port: u16, latency_ms: u64) -> Result<Process> {
     let mut command = own("provider")?;
-    command.arg("--port").arg(port.to_string());
+    command.arg("--port").arg(port.to_string()).arg("--latency-ms").arg(latency_ms.to_string());
     let mut process = Process::start(command, OTHER_CORE)?;
     first_answer(port, &mut process, Instant::now()).await.context("the provider does not answer")?;
     Ok(process)
@@ -94,9 +94,11 @@ pub(crate) async fn start(candidate: Candidate, setting: &Setting<'_>) -> Result
             command.arg("--port").arg(plain_port.to_string()).arg("--upstream-port").arg(upstream.to_string());
             Ok(command)
         }),
-        Candidate::Mandant => {
+        Candidate::Mandant | Candidate::MandantProcess => {
             let Some(program) = setting.mandant.clone() else { return Ok(None) };
-            let config = mandant::prepare(&program, setting.folder, plain_port, free_port()?, upstream).await?;
+            let durability = if candidate == Candidate::Mandant { "power" } else { "process" };
+            let place = mandant::Place { folder: setting.folder, durability, port: plain_port, control: free_port()? };
+            let config = mandant::prepare(&program, &place, upstream).await?;
             Box::new(move || Ok(mandant::command(&program, &config)))
         }
     };
