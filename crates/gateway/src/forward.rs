@@ -3,6 +3,8 @@
 //! Another candidate is tried only when the last one provably billed nothing: no connection, a request that did not
 //! leave, or an error status. A request that may have left and got no answer is not sent twice: it may be billed.
 
+use std::sync::Arc;
+
 use base::{Refusal, UpstreamFault};
 use catalog::{Candidate, Plan};
 use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT};
@@ -23,14 +25,14 @@ pub struct Answer {
     pub(crate) head: http::response::Parts,
     pub(crate) attempt: Attempt,
     /// Where it came from, to keep that upstream's secrets out of it.
-    pub(crate) pool: std::sync::Arc<Pool>,
+    pub(crate) pool: Arc<Pool>,
 }
 
 /// See the module's description. Takes the hold by value: without one there is nothing to call this with.
 ///
 /// # Errors
 /// 502, 503 or 504, when no candidate answered.
-pub async fn forward(plan: &Plan, mut hold: Hold, call: &Call, client: &Parts) -> Result<Answer, Refusal> {
+pub async fn forward(plan: &Plan, mut hold: Hold, call: &Arc<Call>, client: &Parts) -> Result<Answer, Refusal> {
     let candidates = plan.candidates();
     let mut failure = Refusal::UpstreamError { reason: UpstreamFault::Unreachable };
     for (position, candidate) in candidates.iter().enumerate() {
@@ -56,7 +58,13 @@ enum Tried {
     Ended(Refusal),
 }
 
-async fn try_candidate(candidate: &Candidate, mut hold: Hold, call: &Call, client: &Parts, is_last: bool) -> Tried {
+async fn try_candidate(
+    candidate: &Candidate,
+    mut hold: Hold,
+    call: &Arc<Call>,
+    client: &Parts,
+    is_last: bool,
+) -> Tried {
     let pool = match hold.relay().upstreams.pool(candidate.upstream()) {
         Ok(pool) => pool,
         Err(error) => return Tried::Next(hold, unusable(candidate, &error)),

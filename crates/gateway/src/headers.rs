@@ -32,8 +32,8 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 const ORIGINAL_REQUEST: HeaderName = HeaderName::from_static("original-request");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
-/// Room for all of them and what the upstream adds.
-pub(crate) const CAPACITY: usize = 32;
+/// Room for all of them and for what the upstream and the server add: the map grows to this in one step.
+pub(crate) const CAPACITY: usize = 24;
 
 pub(crate) fn request_id(headers: &mut HeaderMap, id: RequestId) {
     headers.insert(REQUEST_ID, text(id.as_str().as_bytes()));

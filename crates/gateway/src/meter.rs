@@ -14,7 +14,7 @@ const TOKENS_PER_MESSAGE: u64 = 4;
 
 /// The reader of one answer.
 pub(crate) struct Meter {
-    call: Call,
+    call: Arc<Call>,
     model: Arc<Model>,
     line_bytes_max: usize,
     /// Zero until the head has come.
@@ -36,7 +36,7 @@ enum Reading {
 pub(crate) struct Malformed;
 
 impl Meter {
-    pub(crate) fn new(call: Call, model: Arc<Model>, line_bytes_max: usize) -> Meter {
+    pub(crate) fn new(call: Arc<Call>, model: Arc<Model>, line_bytes_max: usize) -> Meter {
         Meter { call, model, line_bytes_max, status: 0, reading: Reading::Nothing }
     }
 

@@ -36,9 +36,9 @@ use crate::{headers, inquiry, intake, refuse};
 pub(crate) async fn handle(relay: Arc<Relay>, address: IpAddr, request: Request<Incoming>) -> Response<AnswerBody> {
     let running = relay.tasks.enter();
     let (head, body) = request.into_parts();
-    let mut trace = Trace::new(relay.clock.moment());
-    let label =
-        Label { request_id: relay.clock.request_id(), started: Instant::now(), at: relay.clock.now(), claim: None };
+    let started = Instant::now();
+    let mut trace = Trace::new(relay.clock.moment_of(started));
+    let label = Label { request_id: relay.clock.request_id(), started, at: relay.clock.now(), claim: None };
     let id = label.request_id;
 
     let (route, caller) = match identify(&relay, &head, address, label.at) {
@@ -87,7 +87,8 @@ async fn call(
 ) -> Result<Response<AnswerBody>, Refusal> {
     let request_id = label.request_id;
     let body = intake::body(head, body, &relay.settings).await?;
-    trace.body_read(relay.clock.moment());
+    let arrived = relay.clock.moment();
+    trace.body_read(arrived);
     let claim = match relay.keys.enter(caller, route.endpoint, head, &body, label.at).await? {
         Entry::Unkeyed => None,
         Entry::First(claim) => Some(claim),
@@ -96,14 +97,14 @@ async fn call(
     let label = Label { claim, ..label };
     let mut call = intake::call(caller, route.endpoint, head, body)?;
     let mut plan = intake::plan(relay, caller, &call, label.at)?;
-    let admitted = admit(relay, caller.clone(), &plan, relay.clock.moment())?;
+    let admitted = admit(relay, caller.clone(), &plan, arrived)?;
     let tightest = admitted.tightest;
     trace.admitted(relay.clock.moment());
     let hold = reserve(admitted, &mut plan, &mut call, label).await?;
     trace.reserved(relay.clock.moment());
     let (worst, limit, intent) = (hold.worst(), hold.output_limit(), hold.intent());
     relay.before_forwarding(intent).await?;
-    let answered = forward(&plan, hold, &call, head).await;
+    let answered = forward(&plan, hold, &Arc::new(call), head).await;
     // Whatever the client learns, it learns after the intent is durable.
     relay.before_answering(intent).await?;
     let mut answer = answered?;

@@ -25,7 +25,7 @@ use crate::relay::Relay;
 use crate::settings::Settings;
 use crate::tasks::Tasks;
 use crate::upstream::{PoolLimits, Tls, Upstreams};
-use crate::{holds, idempotency, recover, server, status};
+use crate::{holds, idempotency, leases, recover, server, status};
 
 /// Why the relay does not start.
 #[derive(Debug, Error)]
@@ -106,6 +106,10 @@ pub async fn start(
         let recover::Restored { records, unresolved, ref lost, .. } = restored;
         tracing::info!(records, unresolved, lost = lost.len(), after = ?recovered.after, "the journal was read");
     }
+    if restored.is_loss_open {
+        // Before the applier may have a segment deleted that tells of the loss.
+        leases::count_loss(&journal, &restored.lost, epoch).await?;
+    }
     let relay = Arc::new(Relay {
         applier: Applier::start(journal.clone(), store.clone(), applied),
         lost: Mutex::new(restored.lost),
@@ -122,7 +126,6 @@ pub async fn start(
         directory,
         books,
     });
-    relay.note_lost().await?;
     tokio::spawn(holds::watch_deadlines(Arc::downgrade(&relay)));
     tokio::spawn(idempotency::forget_expired(Arc::downgrade(&relay)));
     let (stop, stopped) = watch::channel(false);

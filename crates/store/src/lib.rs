@@ -39,9 +39,7 @@ pub use journaled::{Idempotency, IntentRecord, LeaseRecord, PAYLOAD_BYTES_MAX, R
 pub use resource::{Defaults, Network, ProjectPath, Resources, Temperature};
 pub use secret::{MasterKeySource, NewSecret};
 pub use store::Store;
-pub use usage::{
-    Ending, PostedSum, RestoredAccount, UsageBy, UsageGroup, UsageQuery, UsageRecord, UsageReport, UsageSums,
-};
+pub use usage::{Ending, RestoredAccount, UsageBy, UsageGroup, UsageQuery, UsageRecord, UsageReport, UsageSums};
 
 #[cfg(test)]
 mod tests;

@@ -20,6 +20,7 @@ const VOID: u8 = 3;
 const LEASED: u8 = 4;
 const RESOLVED: u8 = 5;
 const KEYED_INTENT: u8 = 6;
+const LOSS_COUNTED: u8 = 7;
 
 /// Longest text of a name, so that a length that lies cannot make us allocate.
 const NAME_BYTES_MAX: usize = 512;
@@ -66,6 +67,10 @@ impl Record {
                 writer.text(cut(&resolved.reason, REASON_BYTES_MAX));
                 RESOLVED
             }
+            Record::LossCounted(epoch) => {
+                writer.number(*epoch);
+                LOSS_COUNTED
+            }
         }
     }
 
@@ -90,6 +95,7 @@ impl Record {
                 charged: amounts(&mut reader)?,
                 reason: reader.text(REASON_BYTES_MAX)?.to_owned(),
             }),
+            LOSS_COUNTED => Record::LossCounted(reader.number()?),
             _ => return Err(unreadable("its kind is of a newer version")),
         };
         reader.end()?;

@@ -12,6 +12,7 @@ mod entries;
 mod idempotency;
 mod journaled;
 mod measures;
+mod posted;
 mod problems;
 mod round_trip;
 mod secrets;
@@ -21,7 +22,13 @@ mod wallets;
 
 use std::sync::Arc;
 
-use crate::{Applied, ApplyError, ApplyOptions, Resources, Store};
+use crate::{Applied, ApplyError, ApplyOptions, Record, Resources, Store, UsageRecord};
+
+/// Writes ends of attempts without a journal.
+pub(crate) fn record_usage(store: &Store, records: &[UsageRecord]) {
+    let applied = store.applied().unwrap();
+    store.apply_records(records.iter().cloned().map(Record::Settled), applied).unwrap();
+}
 
 /// A store that lives as long as the test.
 pub(crate) struct Bench {
@@ -38,6 +45,11 @@ impl Bench {
     /// The same data, as another process would open it.
     pub(crate) fn reopen(&self) -> Arc<Store> {
         Arc::new(Store::open(self.dir.path()).unwrap())
+    }
+
+    /// Writes ends of attempts without a journal.
+    pub(crate) fn record_usage(&self, records: &[UsageRecord]) {
+        record_usage(&self.store, records);
     }
 
     pub(crate) fn apply(&self, text: &str) -> Applied {

@@ -1,7 +1,6 @@
 //! Usage records, their roll-ups and the questions asked of them.
 
 mod calls;
-mod posted;
 mod record;
 mod report;
 mod restored;
@@ -10,7 +9,6 @@ mod sums;
 pub(crate) use record::{attempt_number, from_attempt_number, from_shape, request_bits, shape};
 pub(crate) use sums::{BUCKET_MICROS, COLUMNS, Delta, SUMS};
 
-pub use posted::PostedSum;
 pub use record::{Ending, UsageRecord};
 pub use report::{UsageBy, UsageGroup, UsageQuery, UsageReport};
 pub use restored::RestoredAccount;
