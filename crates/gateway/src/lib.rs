@@ -14,6 +14,7 @@ mod admit;
 mod alerts;
 mod answer;
 mod applier;
+mod archive;
 mod attempt;
 mod authenticate;
 mod body;

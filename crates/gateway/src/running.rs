@@ -25,7 +25,7 @@ use crate::relay::Relay;
 use crate::settings::Settings;
 use crate::tasks::Tasks;
 use crate::upstream::{PoolLimits, Tls, Upstreams};
-use crate::{holds, idempotency, leases, recover, server, status};
+use crate::{archive, holds, idempotency, leases, recover, server, status};
 
 /// Why the relay does not start.
 #[derive(Debug, Error)]
@@ -128,6 +128,7 @@ pub async fn start(
     });
     tokio::spawn(holds::watch_deadlines(Arc::downgrade(&relay)));
     tokio::spawn(idempotency::forget_expired(Arc::downgrade(&relay)));
+    tokio::spawn(archive::move_old_calls(Arc::downgrade(&relay)));
     let (stop, stopped) = watch::channel(false);
     let accepting = tokio::spawn(server::accept(relay.clone(), listener, stopped));
     Ok(Running { relay, address, stop, accepting, poisoned })

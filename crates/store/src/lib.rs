@@ -9,6 +9,7 @@
 //! roll-ups equal the sums of the records, to the nano-dollar.
 
 mod apply;
+mod archive;
 mod data_dir;
 mod database;
 mod directory;

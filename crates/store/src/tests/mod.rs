@@ -7,6 +7,7 @@
 )]
 
 mod applying;
+mod archiving;
 mod directory;
 mod entries;
 mod idempotency;
