@@ -39,6 +39,8 @@ pub struct Billable {
     pub files: u32,
     /// Decoded bytes of inline files, rounded up. A file by reference has 0 here.
     pub file_bytes: u64,
+    /// Of `files`: videos, whose sound is billed as audio.
+    pub videos: u32,
     /// Prompts or inputs in an array (completions, embeddings); otherwise 1.
     pub prompts: u32,
     /// Choices per prompt (`n`), default 1.
@@ -62,6 +64,8 @@ pub struct Billable {
     pub upstream_routing: Option<&'static str>,
     /// A top-level parameter that this relay does not know is present: reserve the whole context window.
     pub unknown_parameters: bool,
+    /// The provider bills no tokens for it: tokens are counted, or a text is judged.
+    pub is_free: bool,
 }
 
 impl Default for Billable {
@@ -77,6 +81,7 @@ impl Default for Billable {
             audio_bytes: 0,
             files: 0,
             file_bytes: 0,
+            videos: 0,
             prompts: 1,
             choices: 1,
             best_of: None,
@@ -88,6 +93,7 @@ impl Default for Billable {
             echo: false,
             upstream_routing: None,
             unknown_parameters: false,
+            is_free: false,
         }
     }
 }

@@ -1,9 +1,14 @@
 //! What a provider says that it used, normalised over the habits of providers.
 
+mod gemini;
+mod messages;
+
 use base::Money;
 use thiserror::Error;
 
-use crate::dialect::Endpoint;
+pub(crate) use self::messages::MessageCounts;
+
+use crate::dialect::{Dialect, Endpoint};
 use crate::scan::{Kind, Lenient, ScanError};
 
 /// More tokens than any attempt can use: larger counts are a provider's mistake, or an attack.
@@ -18,6 +23,8 @@ pub struct Usage {
     pub cached_input: u64,
     /// Of `input`: written to a cache.
     pub cache_write: u64,
+    /// Of `cache_write`: to be kept for an hour, which costs more.
+    pub cache_write_1h: u64,
     /// Of `input`: audio.
     pub audio_input: u64,
     /// All output tokens: reasoning, audio, rejected predictions and plain.
@@ -88,6 +95,21 @@ pub(crate) fn read(
     endpoint: Endpoint,
     scanner: &mut Lenient<'_>,
 ) -> Result<Result<Option<Usage>, UsageFault>, ScanError> {
+    match endpoint.dialect() {
+        Some(Dialect::Anthropic) => {
+            let mut counts = MessageCounts::default();
+            let read = counts.add(scanner)?;
+            Ok(read.and_then(|()| counts.usage()))
+        }
+        Some(Dialect::Gemini) => gemini::read(scanner),
+        _ => read_openai(endpoint, scanner),
+    }
+}
+
+fn read_openai(
+    endpoint: Endpoint,
+    scanner: &mut Lenient<'_>,
+) -> Result<Result<Option<Usage>, UsageFault>, ScanError> {
     let mut raw = Raw::default();
     // A fault does not end the scan: the rest of the document must still be walked.
     let mut fault = None;
@@ -118,8 +140,8 @@ pub(crate) fn read(
         b"reasoning_tokens" => largest(&mut raw.reasoning, count(scanner)?, &mut fault),
         b"audio_prompt_tokens" => largest(&mut raw.audio_input, count(scanner)?, &mut fault),
         b"num_sources_used" | b"num_search_queries" => largest(&mut raw.web_searches, count(scanner)?, &mut fault),
-        b"server_tool_use_details" | b"server_tool_use" => details(scanner, &mut |scanner, name| match name {
-            b"web_search_requests" => largest(&mut raw.web_searches, count(scanner)?, &mut fault),
+        b"server_tool_use_details" | b"server_tool_use" | b"server_side_tool_usage_details" => details(scanner, &mut |scanner, name| match name {
+            b"web_search_requests" | b"web_search_calls" => largest(&mut raw.web_searches, count(scanner)?, &mut fault),
             _ => Ok(scanner.skip()?),
         }),
         b"cost" | b"cost_in_usd_ticks" => {
@@ -287,6 +309,7 @@ fn normalise(endpoint: Endpoint, raw: &Raw) -> Result<Option<Usage>, UsageFault>
         // A token that is audio and cached counts as audio, so that the parts are disjoint.
         cached_input: cached.min(input - cache_write - audio_input),
         cache_write,
+        cache_write_1h: 0,
         audio_input,
         output,
         // Some servers count the markers around the reasoning, too.

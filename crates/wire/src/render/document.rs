@@ -50,6 +50,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+    use crate::dialect::Endpoint;
     use crate::render::{ModelEntry, model, models, stream_error};
 
     /// The snapshot of every refusal: a change here is a change of the public interface.
@@ -80,7 +81,7 @@ mod tests {
     fn names_of_clients_cannot_break_out_of_a_rendered_string() {
         let hostile = "a\"},\n\ndata: [DONE]\u{2028}</script>";
         let refusal = Refusal::ModelNotFound { model: hostile.into() };
-        let event = stream_error(Dialect::Openai, &refusal, "req_x");
+        let event = stream_error(Endpoint::ChatCompletions, false, &refusal, "req_x");
         assert_eq!(event.iter().filter(|&&byte| byte == b'\n').count(), 2, "one event of one line");
         let body: serde_json::Value = serde_json::from_slice(&event[6..]).expect("JSON");
         assert!(body["error"]["message"].as_str().expect("text").contains(hostile));
@@ -88,7 +89,7 @@ mod tests {
 
     #[test]
     fn models_are_listed_as_openai_does() {
-        let entry = ModelEntry { id: "gpt-4.1", created_seconds: 7, owned_by: "acme" };
+        let entry = ModelEntry { id: "gpt-4.1", created_seconds: 7, owned_by: "acme", has_output: true };
         let one = r#"{"id":"gpt-4.1","object":"model","created":7,"owned_by":"acme"}"#;
         assert_eq!(&model(Dialect::Openai, &entry)[..], one.as_bytes());
         assert_eq!(models(Dialect::Openai, &[entry]), format!("{{\"object\":\"list\",\"data\":[{one}]}}"));
