@@ -22,8 +22,7 @@ pub struct Rates {
     /// Input tokens written to the provider's prompt cache.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache_write: Option<Price>,
-    /// Input tokens written to the cache for an hour. Usage does not tell these apart yet, so that a hold covers them, but
-    /// the charge is that of `cache_write`.
+    /// Input tokens written to the cache for an hour.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache_write_1h: Option<Price>,
     /// Output tokens of no special class; `None` when the model has no output (embeddings).
@@ -148,6 +147,7 @@ impl Rates {
             input,
             cached_input,
             cache_write,
+            cache_write_1h,
             audio_input,
             output,
             reasoning,
@@ -160,8 +160,13 @@ impl Rates {
         let input = input.max(cached_input.saturating_add(cache_write)).max(audio_input);
         let output = output.max(reasoning.saturating_add(audio_output));
         let price = self.at(input);
-        let input_classes =
-            [(cached_input, price.cached_input), (cache_write, price.cache_write), (audio_input, price.audio_input)];
+        let cache_write_1h = cache_write_1h.min(cache_write);
+        let input_classes = [
+            (cached_input, price.cached_input),
+            (cache_write - cache_write_1h, price.cache_write),
+            (cache_write_1h, price.cache_write_1h),
+            (audio_input, price.audio_input),
+        ];
         let output_classes = [(reasoning, price.reasoning), (audio_output, price.audio_output)];
         let mut cost = Cost::ZERO;
         cost = add_classes(cost, input, price.input, input_classes);

@@ -21,6 +21,7 @@ pub(crate) fn upstream(form: &UpstreamResource, master: &MasterKey) -> Result<Up
     let keys: Result<Vec<KeySource>, StoreError> =
         form.api_keys.iter().map(|key| key_source(key, &context, master)).collect();
     let mut upstream = Upstream::new(form.id.clone(), form.dialect, &form.base_url, keys?);
+    upstream.auth = form.auth.unwrap_or(upstream.auth);
     upstream.concurrency = form.concurrency;
     upstream.connections = form.connections;
     upstream.timeouts = form.timeouts.unwrap_or_default().resolve();

@@ -24,10 +24,7 @@ pub fn answer_facts(endpoint: Endpoint, body: &[u8]) -> AnswerFacts {
         (Some(Dialect::Openai), endpoint) if endpoint != Endpoint::Responses => facts(endpoint, body),
         // The others show searches among their items, and have all that their events have.
         _ => match whole(endpoint, body) {
-            Ok(reading) => AnswerFacts {
-                usage: reading.fault.map_or(Ok(reading.usage), Err),
-                id: reading.id,
-            },
+            Ok(reading) => AnswerFacts { usage: reading.fault.map_or(Ok(reading.usage), Err), id: reading.id },
             Err(_) => AnswerFacts { usage: Err(UsageFault::Malformed), id: None },
         },
     }

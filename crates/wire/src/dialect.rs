@@ -138,7 +138,8 @@ impl Endpoint {
     /// Whether providers bill a call by its tokens; counting and moderation cost none.
     #[must_use]
     pub const fn has_usage(self) -> bool {
-        self.is_billed() && !matches!(self, Endpoint::Moderations | Endpoint::CountMessageTokens | Endpoint::CountTokens)
+        self.is_billed()
+            && !matches!(self, Endpoint::Moderations | Endpoint::CountMessageTokens | Endpoint::CountTokens)
     }
 
     /// Whether a text is made, which an output limit can bound.

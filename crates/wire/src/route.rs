@@ -1,5 +1,7 @@
 //! The registry of client-facing routes: what is not listed does not exist.
 
+use std::borrow::Cow;
+
 use base::Refusal;
 
 use crate::dialect::{Dialect, Endpoint};
@@ -100,6 +102,17 @@ impl From<Endpoint> for Route<'_> {
     fn from(endpoint: Endpoint) -> Self {
         let dialect = endpoint.dialect().unwrap_or(Dialect::Openai);
         Route { dialect, endpoint, tail: None, stream: false, query: "" }
+    }
+}
+
+impl Route<'_> {
+    /// Everything but its body that tells one call from another, such as "chat/completions" or "generateContent m".
+    #[must_use]
+    pub fn asked(&self) -> Cow<'static, str> {
+        let name = self.endpoint.name();
+        let Some(tail) = self.tail else { return Cow::Borrowed(name) };
+        let form = self.query.split('&').filter(|pair| pair.contains("alt=")).collect::<Vec<_>>().join("&");
+        Cow::Owned(format!("{name} {tail} {} {form}", self.stream))
     }
 }
 

@@ -106,10 +106,7 @@ pub(crate) fn read(
     }
 }
 
-fn read_openai(
-    endpoint: Endpoint,
-    scanner: &mut Lenient<'_>,
-) -> Result<Result<Option<Usage>, UsageFault>, ScanError> {
+fn read_openai(endpoint: Endpoint, scanner: &mut Lenient<'_>) -> Result<Result<Option<Usage>, UsageFault>, ScanError> {
     let mut raw = Raw::default();
     // A fault does not end the scan: the rest of the document must still be walked.
     let mut fault = None;
@@ -140,10 +137,14 @@ fn read_openai(
         b"reasoning_tokens" => largest(&mut raw.reasoning, count(scanner)?, &mut fault),
         b"audio_prompt_tokens" => largest(&mut raw.audio_input, count(scanner)?, &mut fault),
         b"num_sources_used" | b"num_search_queries" => largest(&mut raw.web_searches, count(scanner)?, &mut fault),
-        b"server_tool_use_details" | b"server_tool_use" | b"server_side_tool_usage_details" => details(scanner, &mut |scanner, name| match name {
-            b"web_search_requests" | b"web_search_calls" => largest(&mut raw.web_searches, count(scanner)?, &mut fault),
-            _ => Ok(scanner.skip()?),
-        }),
+        b"server_tool_use_details" | b"server_tool_use" | b"server_side_tool_usage_details" => {
+            details(scanner, &mut |scanner, name| match name {
+                b"web_search_requests" | b"web_search_calls" => {
+                    largest(&mut raw.web_searches, count(scanner)?, &mut fault)
+                }
+                _ => Ok(scanner.skip()?),
+            })
+        }
         b"cost" | b"cost_in_usd_ticks" => {
             let cost = cost(scanner, key.raw)?;
             raw.cost = raw.cost.or(cost);

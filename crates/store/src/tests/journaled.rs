@@ -36,7 +36,7 @@ fn names() -> impl Strategy<Value = (TenantId, ProjectPath, KeyId, ModelId, Upst
 }
 
 fn usages() -> impl Strategy<Value = Usage> {
-    (prop::array::uniform10(prop_oneof![0..1_000_u64, any::<u64>()]), prop::option::of(money())).prop_map(
+    (prop::array::uniform11(prop_oneof![0..1_000_u64, any::<u64>()]), prop::option::of(money())).prop_map(
         |(counts, reported_cost)| Usage {
             input: counts[0],
             cached_input: counts[1],
@@ -48,6 +48,7 @@ fn usages() -> impl Strategy<Value = Usage> {
             accepted_prediction: counts[7],
             rejected_prediction: counts[8],
             web_searches: counts[9],
+            cache_write_1h: counts[10],
             reported_cost,
         },
     )
@@ -178,6 +179,7 @@ fn longest() -> UsageRecord {
             input: max,
             cached_input: max,
             cache_write: max,
+            cache_write_1h: max,
             audio_input: max,
             output: max,
             reasoning: max,

@@ -9,9 +9,11 @@ impl Reading {
     pub(super) fn gemini_event(&mut self, scanner: &mut Lenient<'_>, shape: &mut Shape) -> Result<(), ScanError> {
         scanner.object::<ScanError>(|scanner, key| match key.raw {
             b"candidates" if scanner.kind()? == Kind::Array => {
-                scanner.array(|scanner| {
-                    if scanner.kind()? == Kind::Object { self.candidate(scanner) } else { scanner.skip() }
-                })
+                scanner.array(
+                    |scanner| {
+                        if scanner.kind()? == Kind::Object { self.candidate(scanner) } else { scanner.skip() }
+                    },
+                )
             }
             b"usageMetadata" if scanner.kind()? == Kind::Object => {
                 shape.usage = usage::read(self.endpoint, scanner)?.transpose();

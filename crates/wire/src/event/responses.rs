@@ -38,12 +38,7 @@ impl Reading {
     }
 
     /// One member of a response.
-    fn response_member(
-        &mut self,
-        scanner: &mut Lenient<'_>,
-        name: &[u8],
-        shape: &mut Shape,
-    ) -> Result<(), ScanError> {
+    fn response_member(&mut self, scanner: &mut Lenient<'_>, name: &[u8], shape: &mut Shape) -> Result<(), ScanError> {
         match name {
             b"usage" if scanner.kind()? == Kind::Object => {
                 shape.usage = usage::read(self.endpoint, scanner)?.transpose().or(shape.usage);
@@ -59,7 +54,8 @@ impl Reading {
             }
             b"output" if scanner.kind()? == Kind::Array => {
                 self.searches = 0;
-                scanner.array(|scanner| if scanner.kind()? == Kind::Object { self.item(scanner) } else { scanner.skip() })
+                scanner
+                    .array(|scanner| if scanner.kind()? == Kind::Object { self.item(scanner) } else { scanner.skip() })
             }
             _ => scanner.skip(),
         }

@@ -165,10 +165,7 @@ impl ByLength {
             return None;
         }
         let same_length = usize::from(self.starts[name.len()])..usize::from(self.starts[name.len() + 1]);
-        self.order[same_length]
-            .iter()
-            .map(|&place| usize::from(place))
-            .find(|&place| known[place].0.as_bytes() == name)
+        self.order[same_length].iter().map(|&place| usize::from(place)).find(|&place| known[place].0.as_bytes() == name)
     }
 }
 

@@ -39,14 +39,9 @@ pub(super) fn error(refusal: &Refusal, request_id: &str) -> Vec<u8> {
     if let Ok(Value::Object(members)) = serde_json::to_value(details(refusal)) {
         metadata.extend(members.into_iter().map(|(name, value)| (name, plain(value))));
     }
-    let info = Info {
-        kind: "type.googleapis.com/google.rpc.ErrorInfo",
-        reason: refusal.code(),
-        domain: "mandant",
-        metadata,
-    };
-    let error =
-        Error { code: refusal.status(), message: refusal.message(), status: status(refusal), details: [info] };
+    let info =
+        Info { kind: "type.googleapis.com/google.rpc.ErrorInfo", reason: refusal.code(), domain: "mandant", metadata };
+    let error = Error { code: refusal.status(), message: refusal.message(), status: status(refusal), details: [info] };
     serde_json::to_vec(&Envelope { error }).expect("texts and numbers are always JSON")
 }
 
@@ -95,12 +90,7 @@ fn model_of<'a>(entry: &ModelEntry<'a>) -> Model<'a> {
     } else {
         &["embedContent", "batchEmbedContents"]
     };
-    Model {
-        name: format!("models/{}", entry.id),
-        version: "001",
-        display_name: entry.id,
-        supported_generation_methods,
-    }
+    Model { name: format!("models/{}", entry.id), version: "001", display_name: entry.id, supported_generation_methods }
 }
 
 /// One model.
