@@ -44,10 +44,11 @@ impl Meter {
     pub(crate) fn begin(&mut self, head: &Parts) {
         self.status = head.status.as_u16();
         let content_type = head.headers.get(http::header::CONTENT_TYPE).map(http::HeaderValue::as_bytes);
-        // An upstream that names no type answers what it was asked for; an error is never a stream.
-        let is_events = content_type.is_some_and(|value| value.starts_with(b"text/event-stream"));
-        let is_array = !is_events && self.call.streams_array() && head.status == http::StatusCode::OK;
-        self.reading = if is_events || is_array || (content_type.is_none() && self.call.stream()) {
+        // An upstream that names no type answers what it was asked for. An error is never a stream, though Google types it
+        // like one.
+        let is_events = content_type.map_or(self.call.stream(), |value| value.starts_with(b"text/event-stream"));
+        let is_array = self.call.streams_array() && (!is_events || content_type.is_none());
+        self.reading = if head.status.is_success() && (is_events || is_array) {
             let options =
                 StreamOptions { line_bytes_max: self.line_bytes_max, is_array, ..StreamOptions::of(&self.call) };
             Reading::Stream(Box::new(StreamMeter::new(options)))

@@ -119,10 +119,10 @@ fn endpoint(exchange: &Exchange) -> Option<Endpoint> {
 
 /// What is refused here, by its sentence, and how many recordings ask for it; the list only shrinks.
 const REFUSED: [(&str, usize); 6] = [
-    ("has no price for this service tier", 1),
+    ("has no price for this service tier", 2),
     ("The advisor tool asks another model", 2),
     ("'container' names an object of the provider's account", 3),
-    ("'previous_response_id' names an object", 6),
+    ("'previous_response_id' names an object", 7),
     ("'conversation' names an object", 1),
     ("Responses in the background are not relayed", 1),
 ];
