@@ -35,6 +35,7 @@ struct Entry {
     max_output_tokens: Option<u64>,
     image_tokens_max: Option<u64>,
     hidden_prompt_tokens: Option<u64>,
+    hidden_output_tokens: Option<u64>,
     tokenizer: Option<&'static str>,
     price: Sourced,
     list_price: Option<Sourced>,
@@ -80,6 +81,7 @@ fn write_entry(out: &mut String, entry: &Entry) -> std::fmt::Result {
         ("max_output_tokens", entry.max_output_tokens),
         ("image_tokens_max", entry.image_tokens_max),
         ("hidden_prompt_tokens", entry.hidden_prompt_tokens),
+        ("hidden_output_tokens", entry.hidden_output_tokens),
     ];
     for (name, number) in numbers {
         if let Some(number) = number {

@@ -146,6 +146,9 @@ pub struct Model {
     /// Input tokens that a call may be billed for beyond what it says; see [`HIDDEN_PROMPT_TOKENS_DEFAULT`]. A model that
     /// runs tools of its own accord needs its context window here.
     pub hidden_prompt_tokens: u64,
+    /// Output tokens that a choice may be billed for beyond the limit of the call: reasoning of models whose provider does
+    /// not count it against the limit (xAI).
+    pub hidden_output_tokens: u64,
     /// Whether a call may choose among models or providers behind the upstream (OpenRouter's `models`, `provider.order`).
     /// They may ask other prices and be other models than the caller's allowed ones: for upstreams where the operator
     /// accepts that. The tenant pays this model's price.
@@ -176,6 +179,7 @@ impl Model {
             max_output_tokens,
             image_tokens_max: IMAGE_TOKENS_DEFAULT,
             hidden_prompt_tokens: HIDDEN_PROMPT_TOKENS_DEFAULT,
+            hidden_output_tokens: 0,
             upstream_routing: false,
             tokenizer: None,
             prices: Vec::new(),

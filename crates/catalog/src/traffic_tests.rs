@@ -124,6 +124,10 @@ fn model_for(name: &str) -> Model {
     if name.contains("compound") {
         model.hidden_prompt_tokens = model.context_window;
     }
+    // Reasoning beside the limit, see `Model::hidden_output_tokens`; the catalogue has the models that are still sold.
+    if name.contains("grok") && known.is_none() {
+        model.hidden_output_tokens = 131_072;
+    }
     model
 }
 

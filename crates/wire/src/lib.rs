@@ -37,4 +37,6 @@ pub use stream::{StreamEnd, StreamMeter, StreamOptions};
 pub use usage::{Usage, UsageFault};
 
 #[cfg(test)]
+mod dialect_stream_tests;
+#[cfg(test)]
 mod traffic_tests;

@@ -172,6 +172,7 @@ static MODEL: Form = Form {
         Field::optional("max_output_tokens", Kind::Integer(0, 1_000_000_000)),
         Field::optional("image_tokens_max", Kind::Integer(0, 1_000_000_000)),
         Field::optional("hidden_prompt_tokens", Kind::Integer(0, 1_000_000_000)),
+        Field::optional("hidden_output_tokens", Kind::Integer(0, 1_000_000_000)),
         Field::optional("upstream_routing", Kind::Switch),
         Field::optional("tokenizer", Kind::Word(&["cl100k", "o200k"])),
         Field::optional("effective_from", TIME),

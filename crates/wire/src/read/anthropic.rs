@@ -1,42 +1,12 @@
-//! The parameters of Anthropic's messages and of counting their tokens.
+//! Reads what only Anthropic's messages have.
 
 use base::Refusal;
 
 use super::body::{Draft, end_user};
 use super::fields::{is_present, present_value, wrong_kind};
 use super::media::Media;
-use super::table::{Field, Rule, TEXT, Table};
 use crate::call::{Span, TextPlace};
 use crate::scan::{Kind, Strict};
-
-pub(super) static TABLE: Table = Table::new(KNOWN, false);
-
-const CONTAINER: &str = "names an object of the provider's account, whose owner this relay does not know; leave it out";
-
-const KNOWN: &[(&str, Rule)] = &[
-    ("model", Rule::Field(Field::Model)),
-    ("speed", Rule::Field(Field::Speed)),
-    ("tools", Rule::Field(Field::Tools)),
-    ("top_k", Rule::Harmless(TEXT)),
-    ("top_p", Rule::Harmless(TEXT)),
-    ("betas", Rule::Harmless(TEXT)),
-    ("stream", Rule::Field(Field::Stream)),
-    ("system", Rule::Field(Field::System)),
-    ("messages", Rule::Field(Field::Messages)),
-    ("metadata", Rule::Field(Field::Metadata)),
-    ("thinking", Rule::Harmless(TEXT)),
-    ("container", Rule::Refused(CONTAINER)),
-    ("max_tokens", Rule::Field(Field::MaxTokens)),
-    ("mcp_servers", Rule::Field(Field::McpServers)),
-    ("temperature", Rule::Field(Field::Temperature)),
-    ("tool_choice", Rule::Harmless(TEXT)),
-    ("service_tier", Rule::Field(Field::ServiceTier)),
-    ("cache_control", Rule::Harmless(TEXT)),
-    ("inference_geo", Rule::Field(Field::Geography)),
-    ("output_config", Rule::Field(Field::ResponseFormat)),
-    ("output_format", Rule::Field(Field::ResponseFormat)),
-    ("stop_sequences", Rule::Harmless(TEXT)),
-];
 
 /// Tokens of instructions that Anthropic adds for a tool of its own that the client runs; its guide says up to 735, and
 /// a recorded count of the memory tool is 1,565.

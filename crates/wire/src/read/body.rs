@@ -6,8 +6,8 @@ use base::{ModelId, Refusal};
 use smallvec::SmallVec;
 
 use super::fields::{boolean, count, is_present, present_value, span, wrong_kind};
+use super::known::table_of;
 use super::media::Media;
-use super::responses::check_tool;
 use super::table::{Field, Rule, Table, fold, is_valid_at};
 use crate::billable::{Billable, ServiceTier};
 use crate::call::{NestedPlaces, Places, Span, TextPlace, UsageOption};
@@ -18,6 +18,9 @@ use crate::scan::{Kind, Strict, Text};
 const UNKNOWN_MAX: usize = 64;
 /// Longest end user that is recorded, in bytes.
 const END_USER_BYTES_MAX: usize = 256;
+
+/// Tools of the provider with fees that no usage tells.
+const UNPRICED: [&str; 3] = ["code_interpreter", "image_generation", "file_search"];
 
 /// What was read so far.
 pub(super) struct Draft<'a> {
@@ -71,7 +74,7 @@ impl<'a> Draft<'a> {
             max_tokens: None,
             max_completion_tokens: None,
             extra_text_tokens: 0,
-            table: Table::of(endpoint),
+            table: table_of(endpoint),
             seen: 0,
             unknown: SmallVec::new(),
         };
@@ -487,6 +490,15 @@ fn tool(scanner: &mut Strict<'_>, endpoint: Endpoint, is_legacy: bool) -> Result
         Ok(scanner.skip()?)
     })?;
     Ok((is_ours && (is_typed || has_function), searches))
+}
+
+/// Why a tool of this type cannot be used.
+fn check_tool(kind: &str) -> Result<(), Refusal> {
+    if UNPRICED.contains(&kind) {
+        let sentence = format!("The tool '{kind}' has fees for which this relay has no price. Leave it out.");
+        return Err(Refusal::invalid(Some("tools"), sentence));
+    }
+    Ok(())
 }
 
 /// A count that [`count`] has bounded.

@@ -1,4 +1,4 @@
-//! The parameters of Gemini's contents and embeddings. Google's parser takes `camelCase` and `snake_case`, and so do we.
+//! Reads what only Gemini's contents and embeddings have. Google's parser takes `camelCase` and `snake_case`, and so do we.
 
 use base::Refusal;
 use smallvec::SmallVec;
@@ -6,40 +6,9 @@ use smallvec::SmallVec;
 use super::body::{Draft, duplicate};
 use super::fields::{count, present_value, span, wrong_kind};
 use super::gemini_media;
-use super::table::{ALL, Field, Rule, Table, camel, fold};
+use super::table::{camel, fold};
 use crate::call::{NestedPlaces, Span, TextPlace};
 use crate::scan::{Kind, Strict};
-
-/// `generateContent` and `countTokens`.
-pub(super) static CONTENT: Table = Table::new(KNOWN_CONTENT, true);
-/// `embedContent` and `batchEmbedContents`.
-pub(super) static EMBED: Table = Table::new(KNOWN_EMBED, true);
-
-const KNOWN_CONTENT: &[(&str, Rule)] = &[
-    ("model", Rule::Field(Field::ResourceName)),
-    ("store", Rule::Harmless(ALL)),
-    ("tools", Rule::Field(Field::GeminiTools)),
-    ("labels", Rule::Harmless(ALL)),
-    ("contents", Rule::Field(Field::Messages)),
-    ("toolConfig", Rule::Harmless(ALL)),
-    ("serviceTier", Rule::Field(Field::ServiceTier)),
-    ("cachedContent", Rule::Field(Field::CachedContent)),
-    ("safetySettings", Rule::Harmless(ALL)),
-    ("generationConfig", Rule::Field(Field::GenerationConfig)),
-    ("systemInstruction", Rule::Field(Field::System)),
-    ("generateContentRequest", Rule::Field(Field::CountedRequest)),
-];
-
-const KNOWN_EMBED: &[(&str, Rule)] = &[
-    ("model", Rule::Field(Field::ResourceName)),
-    ("title", Rule::Harmless(ALL)),
-    ("content", Rule::Field(Field::Parts)),
-    ("taskType", Rule::Harmless(ALL)),
-    ("requests", Rule::Field(Field::EmbedRequests)),
-    ("autoTruncate", Rule::Harmless(ALL)),
-    ("embedContentConfig", Rule::Harmless(ALL)),
-    ("outputDimensionality", Rule::Harmless(ALL)),
-];
 
 /// Members of `generationConfig` that cannot raise the price beyond what the others say.
 const HARMLESS_SETTINGS: [&str; 22] = [

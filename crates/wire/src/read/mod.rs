@@ -5,8 +5,8 @@ mod body;
 mod fields;
 mod gemini;
 mod gemini_media;
+mod known;
 mod media;
-mod openai;
 mod query;
 mod responses;
 mod table;
@@ -94,5 +94,7 @@ fn endpoint_of(body: &[u8]) -> Result<Endpoint, Refusal> {
     found.ok_or_else(|| Refusal::invalid(None, "The body must have 'messages', 'prompt' or 'input'."))
 }
 
+#[cfg(test)]
+mod dialect_tests;
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,6 @@
 //! Tables of the top-level parameters that a dialect knows, and what each means for the price. What is not listed sets
 //! `unknown_parameters`, so that the quote reserves the whole context window.
 
-use super::{anthropic, gemini, openai, responses};
 use crate::dialect::Endpoint;
 
 /// What to do with a known parameter.
@@ -79,17 +78,6 @@ impl Table {
         Table { known, by_length: by_length(known), takes_snake_case }
     }
 
-    /// The table of an endpoint.
-    pub(super) fn of(endpoint: Endpoint) -> &'static Table {
-        match endpoint {
-            Endpoint::Messages | Endpoint::CountMessageTokens => &anthropic::TABLE,
-            Endpoint::Responses => &responses::TABLE,
-            Endpoint::GenerateContent | Endpoint::CountTokens => &gemini::CONTENT,
-            Endpoint::EmbedContent | Endpoint::BatchEmbedContents => &gemini::EMBED,
-            _ => &openai::TABLE,
-        }
-    }
-
     /// The place of a name among the known ones.
     #[inline]
     pub(super) fn find(&self, name: &[u8]) -> Option<usize> {
@@ -127,9 +115,9 @@ pub(super) fn camel(name: &[u8]) -> String {
 }
 
 /// Longest known name, in bytes.
-const NAME_BYTES_MAX: usize = 32;
+pub(super) const NAME_BYTES_MAX: usize = 32;
 /// Most known names of a table: the set of seen ones has this many places.
-const NAMES_MAX: usize = 128;
+pub(super) const NAMES_MAX: usize = 128;
 
 /// Places by length: names of length `l` are at `order[starts[l]..starts[l + 1]]`.
 struct ByLength {
@@ -185,50 +173,4 @@ pub(super) fn fold(name: &str) -> String {
             other => other.to_ascii_lowercase(),
         })
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_known_name_is_found_once() {
-        for table in [&openai::TABLE, &anthropic::TABLE, &responses::TABLE, &gemini::CONTENT, &gemini::EMBED] {
-            for (place, (name, _)) in table.known.iter().enumerate() {
-                assert_eq!(table.find(name.as_bytes()), Some(place), "{name} stands twice");
-                assert!(name.len() <= NAME_BYTES_MAX, "{name}");
-            }
-            assert!(table.known.len() <= NAMES_MAX);
-            for absent in ["", "modell", "max_output_tokenss", &"x".repeat(40)] {
-                assert_eq!(table.find(absent.as_bytes()), None);
-            }
-        }
-    }
-
-    #[test]
-    fn variants_of_guarded_names_are_known() {
-        for (variant, name) in [
-            ("Model", "model"),
-            ("MAX_TOKENS", "max_tokens"),
-            ("maxTokens", "max_tokens"),
-            ("max-tokens", "max_tokens"),
-            ("\u{17f}tream", "stream"),
-            ("max_to\u{212a}ens", "max_tokens"),
-            ("N", "n"),
-            ("bestOf", "best_of"),
-        ] {
-            assert_eq!(openai::TABLE.variant_of(variant), Some(name));
-        }
-        assert_eq!(openai::TABLE.variant_of("modell"), None);
-        assert_eq!(openai::TABLE.variant_of("topK"), None, "harmless names are not guarded");
-    }
-
-    #[test]
-    fn protocol_buffers_take_two_spellings_and_no_third() {
-        let camel = gemini::CONTENT.find(b"generationConfig");
-        assert!(camel.is_some() && gemini::CONTENT.find(b"generation_config") == camel);
-        assert_eq!(gemini::CONTENT.find(b"GenerationConfig"), None);
-        assert_eq!(gemini::CONTENT.variant_of("GenerationConfig"), Some("generationConfig"));
-        assert_eq!(anthropic::TABLE.find(b"maxTokens"), None);
-    }
 }

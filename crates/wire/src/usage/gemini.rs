@@ -1,6 +1,6 @@
 //! Usage as Google writes it: thinking beside the answer, tokens of tools beside the prompt, and no zeros.
 
-use super::{Usage, UsageFault, count, largest};
+use super::counts::{Usage, UsageFault, count, largest};
 use crate::scan::{Kind, Lenient, ScanError};
 
 /// The counts of one `usageMetadata`.

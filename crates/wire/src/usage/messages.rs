@@ -2,7 +2,7 @@
 
 use base::Money;
 
-use super::{Usage, UsageFault, cost, count, details, largest};
+use super::counts::{Usage, UsageFault, cost, count, details, largest};
 use crate::scan::{Lenient, ScanError};
 
 /// The counts so far. A stream reports its input at the beginning and everything at its end; no count ever falls, so that

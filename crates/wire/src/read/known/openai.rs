@@ -1,6 +1,6 @@
 //! The parameters of OpenAI's older endpoints, and of everybody who copies them.
 
-use super::table::{ALL, EMBED, Field, Rule, TEXT, Table};
+use super::super::table::{ALL, EMBED, Field, Rule, TEXT, Table};
 
 pub(super) static TABLE: Table = Table::new(KNOWN, false);
 
