@@ -148,10 +148,7 @@ async fn a_stream_without_its_end_is_reported_as_broken_and_charged_by_what_is_k
             let name = format!("{dialect} {fault}: {}", reply.text());
             let record = app.records("acme").await.remove(0);
             // Some have said everything but their last mark: usage and reason are there, and nothing is missing.
-            let is_whole = match (dialect, fault) {
-                ("anthropic", "sim-missing-done") => true,
-                _ => false,
-            };
+            let is_whole = (dialect, fault) == ("anthropic", "sim-missing-done");
             let is_cut = record.ending == Ending::Cut;
             assert_eq!(is_cut, !(is_whole || (dialect == "array" && fault == "sim-missing-done")), "{name}");
             assert!(record.charged > Money::ZERO && record.usage.output > 0, "{name} {:?}", record.usage);

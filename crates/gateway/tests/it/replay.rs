@@ -60,9 +60,11 @@ fn case(number: usize, exchange: &Exchange) -> Case {
         pairs => format!("{path}?{}", pairs.join("&")),
     };
     // Both prefixes of Google's are served, and the key in the query must not get further than the relay.
-    let version = if endpoint.dialect() == Some(Dialect::Gemini) && number % 2 == 0 { "/v1beta" } else { "/v1" };
+    let version =
+        if endpoint.dialect() == Some(Dialect::Gemini) && number.is_multiple_of(2) { "/v1beta" } else { "/v1" };
     let key = format!("key={}", secret("acme"));
-    let client_query: Vec<&str> = query.iter().copied().chain((number % 3 == 0).then_some(key.as_str())).collect();
+    let client_query: Vec<&str> =
+        query.iter().copied().chain(number.is_multiple_of(3).then_some(key.as_str())).collect();
     let client_path = with_query(format!("{version}{below}"), &client_query);
     let upstream_path = with_query(format!("/v1{below}"), &query);
     let exchange = Exchange { response_body, response_headers, ..exchange.clone() };

@@ -65,7 +65,7 @@ fn status(refusal: &Refusal) -> &'static str {
         409 => "ABORTED",
         500 => "INTERNAL",
         504 => "DEADLINE_EXCEEDED",
-        500.. => "UNAVAILABLE",
+        501.. => "UNAVAILABLE",
         _ => "INVALID_ARGUMENT",
     }
 }
