@@ -31,7 +31,10 @@ class GoogleClient(unittest.TestCase):
     def client(self, key: str, version: str = "v1beta") -> genai.Client:
         root = self.relay.base_url.removesuffix("/v1")
         options = types.HttpOptions(base_url=root, api_version=version, timeout=20_000)
-        return genai.Client(api_key=key, vertexai=False, http_options=options)
+        client = genai.Client(api_key=key, vertexai=False, http_options=options)
+        # It closes its connections as soon as nobody holds it.
+        self.addCleanup(client.close)
+        return client
 
     def refused(self, status: int, word: str, code: str, call) -> errors.ClientError:
         with self.assertRaises(errors.ClientError) as caught:
