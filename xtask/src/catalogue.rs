@@ -111,6 +111,7 @@ fn rates_text(rates: &Rates) -> String {
         member("output", rates.output),
         member("reasoning", rates.reasoning),
         member("audio_input", rates.audio_input),
+        member("cached_audio", rates.cached_audio),
         member("audio_output", rates.audio_output),
         rates.request.map(|price| format!("request = \"{}\"", per_unit(price))),
         rates.web_search.map(|price| format!("web_search = \"{}\"", per_unit(price))),
@@ -133,6 +134,7 @@ fn tier_text(tier: &ContextTier) -> String {
         member("output", tier.output),
         member("reasoning", tier.reasoning),
         member("audio_input", tier.audio_input),
+        member("cached_audio", tier.cached_audio),
         member("audio_output", tier.audio_output),
     ])
 }

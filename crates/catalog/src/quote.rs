@@ -133,7 +133,7 @@ pub(crate) fn quote_text(
     }
     let input = input_bound(model, billable, text_tokens);
     let output_tokens = output_bound(model, billable, input.total);
-    let dearest = rates.dearest(input.total);
+    let dearest = rates.dearest(input.total, billable.cache_writes);
     let output_price = if billable.audio_output { dearest.audio_output } else { dearest.text_output };
     let searches = if billable.web_search || billable.server_tools > 0 { WEB_SEARCHES_MAX } else { 0 };
     let usd = Cost::ZERO
@@ -216,7 +216,8 @@ fn input_bound(model: &Model, billable: &Billable, text_tokens: u64) -> InputBou
         echo: _,
         upstream_routing,
         unknown_parameters,
-        is_free: _, // quoted apart
+        cache_writes: _, // in the price
+        is_free: _,      // quoted apart
     } = *billable;
     let prompts = u64::from(prompts).max(1);
     let window = model.context_window.saturating_mul(prompts);

@@ -25,7 +25,7 @@ mod texts;
 mod usage;
 
 pub use answer::{AnswerFacts, answer_facts, answer_usage};
-pub use billable::{Billable, ServiceTier};
+pub use billable::{Billable, CacheWrites, ServiceTier};
 pub use call::Call;
 pub use dialect::{Dialect, Endpoint, UnknownDialect, UnknownEndpoint};
 pub use event::{Delivered, answer_text};

@@ -158,6 +158,7 @@ fn normalise(endpoint: Endpoint, raw: &Raw) -> Result<Option<Usage>, UsageFault>
         cache_write,
         cache_write_1h: 0,
         audio_input,
+        cached_audio: 0,
         output,
         // Some servers count the markers around the reasoning, too.
         reasoning: raw.reasoning.min(output),

@@ -156,6 +156,17 @@ class OpenAiClient(unittest.TestCase):
             list(stream)
         self.assertEqual(caught.exception.code, "upstream_error")
 
+    def test_azures_client_names_the_model_in_the_path(self) -> None:
+        root = self.relay.base_url.removesuffix("/v1")
+        azure = openai.AzureOpenAI(azure_endpoint=root, api_key=GAMMA, api_version="2024-10-21", max_retries=0)
+        self.addCleanup(azure.close)
+        ask = {"messages": HELLO, "max_tokens": 20}
+        answer = azure.chat.completions.create(model="gpt-4.1", **ask)
+        plain = self.client(GAMMA).chat.completions.create(model="gpt-4.1", **ask)
+        self.assertEqual(answer.choices[0].message.content, plain.choices[0].message.content)
+        foreign = lambda: azure.chat.completions.create(model="gpt-4.1-mini", **ask)
+        self.refused(openai.PermissionDeniedError, 403, "model_not_allowed", foreign)
+
     def test_moderations_cost_nothing(self) -> None:
         answer = self.client(GAMMA).moderations.with_raw_response.create(model="omni-moderation-latest", input="x")
         self.assertFalse(answer.parse().results[0].flagged)

@@ -242,6 +242,7 @@ fn rates(members: &Members, listed: Option<&Listed>, embedding: bool) -> Result<
         cache_write_1h: longest,
         reasoning: set("output_cost_per_reasoning_token")?.filter(|price| Some(*price) != output),
         audio_input: set("input_cost_per_audio_token")?,
+        cached_audio: set("cache_read_input_audio_token_cost")?,
         audio_output: set("output_cost_per_audio_token")?,
         request: set("input_cost_per_request")?,
         web_search: dearest_search(members)?,
@@ -272,6 +273,7 @@ fn agree(rates: &mut Rates, first: &Members) -> Result<()> {
     rates.cached_input = rates.cached_input.or(cached.as_ref().map(|price| price.base));
     rates.cache_write = rates.cache_write.or(write.as_ref().map(|price| price.base));
     rates.audio_input = rates.audio_input.or(of("input_audio_mtok")?.map(|price| price.base));
+    rates.cached_audio = rates.cached_audio.or(of("cache_audio_read_mtok")?.map(|price| price.base));
     rates.audio_output = rates.audio_output.or(of("output_audio_mtok")?.map(|price| price.base));
     if rates.tiers.is_empty() {
         rates.tiers = first_tiers([&input, &cached, &write, &output]);

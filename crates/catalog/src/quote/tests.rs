@@ -60,6 +60,21 @@ fn a_call_without_tokens_to_pay_for_holds_only_the_price_of_a_call() {
 }
 
 #[test]
+fn only_what_may_be_written_to_a_cache_is_held_at_its_price() {
+    let rates = Rates {
+        cache_write_1h: Some(usd("2.00")),
+        cache_write: Some(usd("1.25")),
+        ..Rates::new(usd("1"), Some(usd("4")))
+    };
+    let usd_of = |cache_writes| {
+        let asking = Billable { cache_writes, output_limit: Some(0), ..ask() };
+        quote_loose(&model(ModelKind::Embedding), &rates, &asking).unwrap().usd.nanos()
+    };
+    let [none, short, any] = [wire::CacheWrites::None, wire::CacheWrites::Short, wire::CacheWrites::Any].map(usd_of);
+    assert_eq!((short, any), (none * 5 / 4, none * 2));
+}
+
+#[test]
 fn reasoning_beside_the_limit_is_held() {
     let mut beside = model(ModelKind::Chat);
     beside.hidden_output_tokens = 1_000;

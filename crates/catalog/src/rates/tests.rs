@@ -18,6 +18,7 @@ fn full() -> Rates {
         cache_write_1h: Some(usd("2.00")),
         reasoning: Some(usd("6.00")),
         audio_input: Some(usd("40.00")),
+        cached_audio: Some(usd("5.00")),
         audio_output: Some(usd("80.00")),
         request: Some(Price::parse_per_unit("0.005").unwrap()),
         web_search: Some(Price::parse_per_unit("0.01").unwrap()),
@@ -51,6 +52,7 @@ fn every_class_is_charged_at_its_own_price_and_once() {
         (Usage { input: 100_000, cache_write: 50_000, cache_write_1h: 20_000, ..none }, "0.1325"),
         (Usage { input: 100_000, cache_write: 100_000, cache_write_1h: 100_000, ..none }, "0.205"),
         (Usage { input: 100_000, audio_input: 100_000, ..none }, "4.005"),
+        (Usage { input: 100_000, audio_input: 100_000, cached_audio: 40_000, ..none }, "2.605"),
         (Usage { output: 100_000, ..none }, "0.405"),
         (Usage { output: 100_000, reasoning: 50_000, ..none }, "0.505"),
         (Usage { output: 100_000, audio_output: 50_000, ..none }, "4.205"),
@@ -100,6 +102,7 @@ fn absurd_numbers_saturate_and_never_panic() {
         cached_input: u64::MAX,
         cache_write: u64::MAX,
         cache_write_1h: u64::MAX,
+        cached_audio: u64::MAX,
         audio_input: u64::MAX,
         output: u64::MAX,
         reasoning: u64::MAX,
@@ -179,7 +182,7 @@ proptest! {
         let rates = full();
         let input = usage.input.max(usage.cached_input + usage.cache_write).max(usage.audio_input);
         let output = usage.output.max(usage.reasoning + usage.audio_output);
-        let dearest = rates.dearest(input);
+        let dearest = rates.dearest(input, wire::CacheWrites::Any);
         let most = Cost::ZERO
             .plus(usage.audio_input, dearest.audio_input)
             .plus(input - usage.audio_input, dearest.text_input)

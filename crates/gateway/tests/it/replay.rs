@@ -139,7 +139,7 @@ fn model_of(case: &Case) -> Value {
     let has_output = matches!(kind, "chat" | "completion");
     let mut price = json!({
         "input": "1.00", "output": "2.00", "cached_input": "0.25", "cache_write": "1.25", "cache_write_1h": "2.00",
-        "audio_input": "3.00", "audio_output": "4.00", "web_search": "0.01",
+        "audio_input": "3.00", "cached_audio": "0.30", "audio_output": "4.00", "web_search": "0.01",
     });
     if !has_output {
         price = json!({ "input": "1.00" });
@@ -323,7 +323,8 @@ fn price_of(usage: &wire::Usage, endpoint: Endpoint) -> Money {
         + usage.cached_input * 250
         + short * 1_250
         + usage.cache_write_1h * 2_000
-        + usage.audio_input * 3_000;
+        + (usage.audio_input - usage.cached_audio) * 3_000
+        + usage.cached_audio * 300;
     // One recording has more reasoning and audio than output: the dearer reading counts.
     let output = usage.output.max(usage.reasoning + usage.audio_output);
     let tokens = input + (output - usage.audio_output) * 2_000 + usage.audio_output * 4_000;

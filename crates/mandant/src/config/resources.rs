@@ -135,6 +135,7 @@ static TIER: Form = Form {
         Field::optional("output", PER_MILLION),
         Field::optional("reasoning", PER_MILLION),
         Field::optional("audio_input", PER_MILLION),
+        Field::optional("cached_audio", PER_MILLION),
         Field::optional("audio_output", PER_MILLION),
     ],
 };
@@ -148,6 +149,7 @@ static PRICE: Form = Form {
         Field::optional("output", PER_MILLION),
         Field::optional("reasoning", PER_MILLION),
         Field::optional("audio_input", PER_MILLION),
+        Field::optional("cached_audio", PER_MILLION),
         Field::optional("audio_output", PER_MILLION),
         Field::optional("request", PER_UNIT),
         Field::optional("web_search", PER_UNIT),

@@ -36,7 +36,7 @@ fn names() -> impl Strategy<Value = (TenantId, ProjectPath, KeyId, ModelId, Upst
 }
 
 fn usages() -> impl Strategy<Value = Usage> {
-    (prop::array::uniform11(prop_oneof![0..1_000_u64, any::<u64>()]), prop::option::of(money())).prop_map(
+    (prop::array::uniform12(prop_oneof![0..1_000_u64, any::<u64>()]), prop::option::of(money())).prop_map(
         |(counts, reported_cost)| Usage {
             input: counts[0],
             cached_input: counts[1],
@@ -49,6 +49,7 @@ fn usages() -> impl Strategy<Value = Usage> {
             rejected_prediction: counts[8],
             web_searches: counts[9],
             cache_write_1h: counts[10],
+            cached_audio: counts[11],
             reported_cost,
         },
     )
@@ -180,6 +181,7 @@ fn longest() -> UsageRecord {
             cached_input: max,
             cache_write: max,
             cache_write_1h: max,
+            cached_audio: max,
             audio_input: max,
             output: max,
             reasoning: max,

@@ -5,12 +5,27 @@ use base::Refusal;
 use super::body::{Draft, end_user};
 use super::fields::{is_present, present_value, wrong_kind};
 use super::media::Media;
+use crate::billable::CacheWrites;
 use crate::call::{Span, TextPlace};
+use crate::dialect::Endpoint;
 use crate::scan::{Kind, Strict};
 
 /// Tokens of instructions that Anthropic adds for a tool of its own that the client runs; its guide says up to 735, and
 /// a recorded count of the memory tool is 1,565.
 const BUILT_IN_TOOL_TOKENS: u64 = 4_096;
+
+/// What a body asks to be written to a cache: Anthropic writes only what is marked. An escape may hide the mark.
+pub(super) fn cache_writes(endpoint: Endpoint, body: &[u8]) -> CacheWrites {
+    let has = |word: &[u8]| memchr::memmem::find(body, word).is_some();
+    if endpoint != Endpoint::Messages || has(b"\\u") {
+        return CacheWrites::Any;
+    }
+    match (has(b"cache_control"), has(b"1h")) {
+        (false, _) => CacheWrites::None,
+        (true, false) => CacheWrites::Short,
+        (true, true) => CacheWrites::Any,
+    }
+}
 
 impl<'a> Draft<'a> {
     /// The system prompt: a text, or blocks.

@@ -228,6 +228,10 @@ impl<'a> Draft<'a> {
                 let model = ModelId::new(&text.decode()).map_err(|error| {
                     Refusal::invalid(Some("model"), format!("'model' is not a model name: {error}."))
                 })?;
+                if self.model.as_ref().is_some_and(|of_path| *of_path != model) {
+                    let sentence = "The body names another model than the path. Name the same one.";
+                    return Err(Refusal::ambiguous("model", sentence));
+                }
                 self.model = Some(model);
             }
             _ => return wrong_kind("model", "a string"),

@@ -4,7 +4,7 @@ use base::Refusal;
 use bytes::Bytes;
 
 use super::read;
-use crate::{Accent, Call, Edits, Endpoint, Route, route};
+use crate::{Accent, CacheWrites, Call, Edits, Endpoint, Route, route};
 
 fn body(text: &str) -> Bytes {
     Bytes::copy_from_slice(text.as_bytes())
@@ -164,6 +164,31 @@ fn the_path_says_the_model_the_stream_and_its_form() {
     let call = read(beta, None, body("{\"model\":\"c\",\"messages\":[]}")).unwrap();
     assert_eq!(call.path("up").as_deref(), Some("/messages?beta=true"));
     assert_eq!(message("").unwrap().path("up"), None);
+}
+
+#[test]
+fn a_deployment_of_azure_is_a_model_in_the_path() {
+    let route = to("/openai/deployments/gpt-4.1/chat/completions", "api-version=2024-10-21");
+    let edits = Edits { model: Some("up"), ..Edits::default() };
+    let call = read(route, None, body("{\"messages\":[]}")).unwrap();
+    assert_eq!((call.model().unwrap().as_str(), call.path("up")), ("gpt-4.1", None));
+    assert_eq!(&call.outgoing(&edits).to_bytes()[..], b"{\"model\":\"up\",\"messages\":[]}");
+    let call = read(route, None, body("{\"model\":\"gpt-4.1\",\"messages\":[]}")).unwrap();
+    assert_eq!(&call.outgoing(&edits).to_bytes()[..], b"{\"model\":\"up\",\"messages\":[]}");
+    assert_eq!(code(read(route, None, body("{\"model\":\"other\",\"messages\":[]}"))), "ambiguous_request model");
+}
+
+#[test]
+fn only_a_mark_writes_to_a_cache_of_anthropic() {
+    for (more, writes) in [
+        ("", CacheWrites::None),
+        (",\"cache_control\":{\"type\":\"ephemeral\"}", CacheWrites::Short),
+        (",\"cache_control\":{\"type\":\"ephemeral\",\"ttl\":\"1h\"}", CacheWrites::Any),
+        (",\"cache\\u005fcontrol\":{\"type\":\"ephemeral\"}", CacheWrites::Any),
+    ] {
+        assert_eq!(message(more).unwrap().billable().cache_writes, writes, "{more}");
+    }
+    assert_eq!(response("").unwrap().billable().cache_writes, CacheWrites::Any, "OpenAI writes unasked");
 }
 
 #[test]

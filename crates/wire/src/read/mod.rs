@@ -15,6 +15,7 @@ use base::{ModelId, Refusal};
 use bytes::Bytes;
 
 use self::body::Draft;
+use crate::billable::Billable;
 use crate::call::{Call, Filled};
 use crate::dialect::Endpoint;
 use crate::route::Route;
@@ -39,6 +40,7 @@ pub fn read<'a>(route: impl Into<Route<'a>>, content_type: Option<&[u8]>, body: 
     let draft = Draft::read(endpoint, model_of(route.tail)?, &body)?;
     let Draft { endpoint, model, stream, client_wants_usage, billable, end_user, places, texts, payloads, .. } = draft;
     let stream = stream || route.stream;
+    let billable = Billable { cache_writes: anthropic::cache_writes(endpoint, &body), ..billable };
     // The draft borrows from the body, so the call gets its own handle on the same bytes.
     let body = body.clone();
     let filled = Filled::default();

@@ -25,11 +25,28 @@ pub fn refusals_markdown() -> String {
     for example in &examples {
         write_row(&mut out, example).expect("writing to a string cannot fail");
     }
+    write_dialects(&mut out).expect("writing to a string cannot fail");
     out.push_str("\n## Bodies\n");
     for example in &examples {
         write_body(&mut out, example).expect("writing to a string cannot fail");
     }
     out
+}
+
+/// One refusal in the words of each dialect; the bodies after it are OpenAI's.
+fn write_dialects(out: &mut String) -> core::fmt::Result {
+    let example = Refusal::ModelNotFound { model: "gpt-9".into() };
+    out.push_str(
+        "\n## Dialects\n\nThe same refusal for the SDKs of each provider. Anthropic's has the `code` beside its type, Google's \
+         as the `reason` of its details, whose metadata are texts. At the end of a stream, OpenAI's and Google's come as \
+         `data:`, Anthropic's and that of a response as `event: error`, and in a streamed JSON array as its last item.\n",
+    );
+    for dialect in Dialect::ALL {
+        let rendered = refusal(dialect, &example, "req_00000000000000000000000000");
+        let body = String::from_utf8_lossy(&rendered.body);
+        writeln!(out, "\n{dialect}:\n\n```json\n{body}\n```")?;
+    }
+    Ok(())
 }
 
 fn write_row(out: &mut String, example: &Refusal) -> core::fmt::Result {

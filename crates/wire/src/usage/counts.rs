@@ -19,8 +19,10 @@ pub struct Usage {
     pub cache_write: u64,
     /// Of `cache_write`: to be kept for an hour, which costs more.
     pub cache_write_1h: u64,
-    /// Of `input`: audio.
+    /// Of `input`: audio, read from a cache or not.
     pub audio_input: u64,
+    /// Of `audio_input`: read from a cache. Not in `cached_input`.
+    pub cached_audio: u64,
     /// All output tokens: reasoning, audio, rejected predictions and plain.
     pub output: u64,
     /// Of `output`: reasoning.

@@ -95,11 +95,13 @@ impl Counts {
             return Err(UsageFault::Inconsistent);
         }
         // A token that is audio and cached counts as audio, so that the parts are disjoint.
-        let cached_text = self.cached.saturating_sub(self.cached_audio.min(self.audio_input));
+        let cached_audio = self.cached_audio.min(self.audio_input);
+        let cached_text = self.cached.saturating_sub(cached_audio);
         Ok(Usage {
             input,
             cached_input: cached_text.min(input - self.audio_input),
             audio_input: self.audio_input,
+            cached_audio,
             output,
             reasoning: self.thoughts,
             audio_output: self.audio_output.min(output - self.thoughts),
