@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use base::{Refusal, UpstreamFault};
 use catalog::{Candidate, Plan};
-use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT};
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HOST, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Version};
-use wire::{Call, Edits};
+use wire::{Call, Dialect, Edits};
 
 use crate::attempt::{Attempt, AttemptError};
 use crate::body::OutgoingBody;
@@ -18,7 +18,16 @@ use crate::hold::Hold;
 use crate::upstream::{ConnectError, Connection, Pool};
 
 /// Headers of a client that reach an upstream. Everything else stays here, above all whatever names an identity.
-const FORWARDED: [HeaderName; 3] = [ACCEPT, USER_AGENT, HeaderName::from_static("openai-beta")];
+const FORWARDED: [HeaderName; 5] = [
+    ACCEPT,
+    USER_AGENT,
+    HeaderName::from_static("openai-beta"),
+    ANTHROPIC_VERSION,
+    HeaderName::from_static("anthropic-beta"),
+];
+
+/// Anthropic refuses a call without one; its SDKs send it.
+const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 
 /// An answer whose head has come; the attempt still owns the hold.
 pub struct Answer {
@@ -138,11 +147,8 @@ fn outgoing(
     call: &Call,
     client: &Parts,
 ) -> Request<OutgoingBody> {
-    let edits = Edits {
-        model: Some(candidate.target().model.as_str()),
-        include_usage: call.stream() && !call.client_wants_usage(),
-        ..Edits::default()
-    };
+    let edits =
+        Edits { model: Some(candidate.target().model.as_str()), include_usage: call.adds_usage(), ..Edits::default() };
     let body = OutgoingBody::new(call.outgoing(&edits).into_pieces());
     let mut headers = HeaderMap::with_capacity(8);
     for name in &FORWARDED {
@@ -153,12 +159,16 @@ fn outgoing(
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     // The answer is read for its usage: an encoded one would have to be decoded first.
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    if candidate.upstream().dialect == Dialect::Anthropic && !headers.contains_key(ANTHROPIC_VERSION) {
+        headers.insert(ANTHROPIC_VERSION, HeaderValue::from_static("2023-06-01"));
+    }
     if let Some(credential) = pool.credential() {
-        headers.insert(AUTHORIZATION, credential.clone());
+        headers.insert(pool.credential_header(), credential.clone());
     }
     let mut request = Request::new(body);
     *request.method_mut() = Method::POST;
-    *request.uri_mut() = pool.uri(call.endpoint(), connection.is_http2());
+    let path = call.path(candidate.target().model.as_str());
+    *request.uri_mut() = pool.uri(call.endpoint(), path.as_deref(), connection.is_http2());
     if connection.is_http2() {
         *request.version_mut() = Version::HTTP_2;
     } else {

@@ -30,7 +30,7 @@ use crate::idempotency::{Entry, StoredAnswer};
 use crate::relay::Relay;
 use crate::reserve::reserve;
 use crate::trace::Trace;
-use crate::{headers, inquiry, intake, refuse};
+use crate::{authenticate, headers, inquiry, intake, refuse};
 
 /// Answers one request. Never fails: a refusal is an answer too.
 pub(crate) async fn handle(relay: Arc<Relay>, address: IpAddr, request: Request<Incoming>) -> Response<AnswerBody> {
@@ -55,7 +55,7 @@ pub(crate) async fn handle(relay: Arc<Relay>, address: IpAddr, request: Request<
         Ok(response) => response,
         Err(refusal) => refuse::caller(&relay, &caller, route.dialect, &refusal, id),
     };
-    headers::request_id(response.headers_mut(), id);
+    headers::request_id(response.headers_mut(), route.dialect, id);
     headers::tenant(response.headers_mut(), caller.tenant().id.as_str());
     headers::timing(response.headers_mut(), &trace, relay.clock.moment());
     response
@@ -68,7 +68,8 @@ fn identify<'a>(
     address: IpAddr,
     now: base::Timestamp,
 ) -> Result<(Route<'a>, Caller), Refusal> {
-    let route = wire::route(head.method.as_str(), head.uri.path())?;
+    let query = head.uri.query().unwrap_or_default();
+    let route = wire::route(head.method.as_str(), head.uri.path(), query, authenticate::accent(head))?;
     let caller = authenticate(head, address, &relay.directory, now)?;
     Ok((route, caller))
 }
@@ -89,13 +90,13 @@ async fn call(
     let body = intake::body(head, body, &relay.settings).await?;
     let arrived = relay.clock.moment();
     trace.body_read(arrived);
-    let claim = match relay.keys.enter(caller, route.endpoint, head, &body, label.at).await? {
+    let claim = match relay.keys.enter(caller, route, head, &body, label.at).await? {
         Entry::Unkeyed => None,
         Entry::First(claim) => Some(claim),
         Entry::Again(answer) => return Ok(again(relay, caller, &answer, head)),
     };
     let label = Label { claim, ..label };
-    let mut call = intake::call(caller, route.endpoint, head, body)?;
+    let mut call = intake::call(caller, route, head, body)?;
     let mut plan = intake::plan(relay, caller, &call, label.at)?;
     let admitted = admit(relay, caller.clone(), &plan, arrived)?;
     let tightest = admitted.tightest;
@@ -117,7 +118,7 @@ async fn call(
         let wishes = intake::receipt_wishes(head);
         headers::hold(response.headers_mut(), worst);
         MeteredStream::announce(response.headers_mut(), wishes);
-        let stream = MeteredStream::new(answer, route.dialect, request_id, wishes, running);
+        let stream = MeteredStream::new(answer, request_id, wishes, running);
         *response.body_mut() = AnswerBody::Stream(Box::new(stream));
     } else {
         let (body, receipt) = answer::gather(answer, relay.settings.answer_bytes_max).await?;

@@ -12,7 +12,7 @@ use store::{Directory, OpenHold, Store, StoreError};
 use thiserror::Error;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use wire::Endpoint;
+use wire::Route;
 
 use crate::applier::Applier;
 use crate::authenticate::Caller;
@@ -189,7 +189,7 @@ impl Running {
     /// What a call with this body would meet under the key named `tenant/project/key`, or given by its secret; `None`
     /// when there is no such key, or it may not be used.
     #[must_use]
-    pub fn explain(&self, key: &str, endpoint: Endpoint, body: Bytes) -> Option<Explanation> {
+    pub fn explain(&self, key: &str, route: &Route<'_>, body: Bytes) -> Option<Explanation> {
         let directory = &self.relay.directory;
         let named = || {
             let (tenant, rest) = key.split_once('/')?;
@@ -197,7 +197,7 @@ impl Running {
             tenant.keys().into_iter().find(|key| format!("{}/{}", key.project(), key.id()) == rest)
         };
         let key = named().or_else(|| directory.find_key(key.as_bytes()))?;
-        Some(explain::call(&self.relay, &Caller::of_key(key), endpoint, body, self.relay.clock.now()))
+        Some(explain::call(&self.relay, &Caller::of_key(key), *route, body, self.relay.clock.now()))
     }
 
     /// Every hold of now, oldest first, and whether its call is under way or nobody knows its cost. Blocks for the store.

@@ -167,6 +167,11 @@ pub(crate) fn encode_usage(record: &UsageRecord, into: &mut Vec<u8>) {
         writer.number(u64::from(number));
     }
     writer.optional_text(record.upstream_response_id.as_deref().map(|id| cut(id, RESPONSE_ID_BYTES_MAX)));
+    // Younger than the format: they stand at the end, and only where there is something to say.
+    if record.usage.cache_write_1h > 0 || record.usage.cached_audio > 0 {
+        writer.number(record.usage.cache_write_1h);
+        writer.number(record.usage.cached_audio);
+    }
 }
 
 /// Reads the payload of a settled attempt.
@@ -185,6 +190,8 @@ pub(crate) fn decode_usage(payload: &[u8]) -> Result<UsageRecord, StoreError> {
     let held_tokens = reader.number()?;
     let (price_version, first_byte_ms, total_ms) = (reader.small()?, reader.small()?, reader.small()?);
     let upstream_response_id = reader.optional_text(RESPONSE_ID_BYTES_MAX)?;
+    let [cache_write_1h, cached_audio] = if reader.is_at_end() { [0, 0] } else { [reader.number()?, reader.number()?] };
+    let usage = Usage { cache_write_1h, cached_audio, ..usage };
     reader.end()?;
     #[rustfmt::skip]
     let record = UsageRecord {
@@ -225,7 +232,9 @@ fn put_usage(writer: &mut Writer<'_>, usage: &Usage) {
         input,
         cached_input,
         cache_write,
+        cache_write_1h: _, // at the end of the record
         audio_input,
+        cached_audio: _, // likewise
         output,
         reasoning,
         audio_output,
@@ -251,7 +260,9 @@ fn usage(reader: &mut Reader<'_>) -> Result<Usage, StoreError> {
         input: count()?,
         cached_input: count()?,
         cache_write: count()?,
+        cache_write_1h: 0,
         audio_input: count()?,
+        cached_audio: 0,
         output: count()?,
         reasoning: count()?,
         audio_output: count()?,
