@@ -58,7 +58,7 @@ need_python_sdk() {
     python3 -c 'import venv, ensurepip' 2> /dev/null || apt_install python3 python3-venv
     local requirements=tests/sdk/python/requirements.txt
     if ! cmp -s "$requirements" target/python/requirements.txt; then
-        say "Installing the OpenAI client for Python in target/python"
+        say "Installing the clients for Python in target/python"
         mkdir -p target
         rm -rf target/python
         python3 -m venv target/python
@@ -67,12 +67,12 @@ need_python_sdk() {
     fi
 }
 
-# The official OpenAI client for JavaScript, beside its tests.
+# The official clients for JavaScript, beside their tests.
 need_node_sdk() {
     command -v node > /dev/null && command -v npm > /dev/null || apt_install nodejs npm
     local folder=tests/sdk/node
     if ! cmp -s "$folder/package-lock.json" "$folder/node_modules/.installed-lock.json"; then
-        say "Installing the OpenAI client for JavaScript in $folder/node_modules"
+        say "Installing the clients for JavaScript in $folder/node_modules"
         (cd "$folder" && npm ci --silent)
         cp "$folder/package-lock.json" "$folder/node_modules/.installed-lock.json"
     fi

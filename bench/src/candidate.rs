@@ -94,9 +94,11 @@ pub(crate) async fn start(candidate: Candidate, setting: &Setting<'_>) -> Result
             command.arg("--port").arg(plain_port.to_string()).arg("--upstream-port").arg(upstream.to_string());
             Ok(command)
         }),
-        Candidate::Mandant => {
+        Candidate::Mandant | Candidate::MandantProcess => {
             let Some(program) = setting.mandant.clone() else { return Ok(None) };
-            let config = mandant::prepare(&program, setting.folder, plain_port, free_port()?, upstream).await?;
+            let durability = if candidate == Candidate::Mandant { "power" } else { "process" };
+            let place = mandant::Place { folder: setting.folder, durability, port: plain_port, control: free_port()? };
+            let config = mandant::prepare(&program, &place, upstream).await?;
             Box::new(move || Ok(mandant::command(&program, &config)))
         }
     };

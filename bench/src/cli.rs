@@ -13,6 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
   mandant-bench                          everything, about five minutes
   mandant-bench --quick                  a smoke run: does it work?
   mandant-bench --only bare,mandant --rounds 5
+  mandant-bench --latency-ms 150 --rate 1000   a provider as slow as a model
   mandant-bench --mandant target/release/mandant
   mandant-bench neighbours               what one tenant's flood does to another, about fifteen minutes"
 )]
@@ -44,6 +45,12 @@ pub(crate) struct Options {
     /// Calls a second for the latencies; a fifth of the bare proxy's capacity when left out.
     #[arg(long, value_name = "RATE")]
     pub(crate) rate: Option<u64>,
+    /// Connections of plain calls without a rate.
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub(crate) connections: u32,
+    /// Milliseconds that the provider takes for its first byte.
+    #[arg(long, default_value_t = 0, value_name = "MILLISECONDS")]
+    pub(crate) latency_ms: u64,
     /// The Mandant binary; the one beside this binary when left out.
     #[arg(long, value_name = "PATH")]
     pub(crate) mandant: Option<PathBuf>,
@@ -61,12 +68,15 @@ pub(crate) enum Candidate {
     Nginx,
     /// A bare hyper proxy.
     Bare,
-    /// Mandant with 50 tenants, limits, budgets and usage records.
+    /// Mandant with 50 tenants, limits, budgets and usage records, at its default durability (`power`).
     Mandant,
+    /// The same at durability `process`: no answer waits for a sync.
+    MandantProcess,
 }
 
 impl Candidate {
-    pub(crate) const ALL: [Candidate; 4] = [Candidate::Direct, Candidate::Nginx, Candidate::Bare, Candidate::Mandant];
+    pub(crate) const ALL: [Candidate; 5] =
+        [Candidate::Direct, Candidate::Nginx, Candidate::Bare, Candidate::Mandant, Candidate::MandantProcess];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -74,6 +84,7 @@ impl Candidate {
             Candidate::Nginx => "nginx",
             Candidate::Bare => "bare",
             Candidate::Mandant => "mandant",
+            Candidate::MandantProcess => "mandant-process",
         }
     }
 }

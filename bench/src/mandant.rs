@@ -16,17 +16,21 @@ pub(crate) fn find() -> Option<PathBuf> {
     file.is_file().then_some(file)
 }
 
+/// Where one Mandant lives, and how it keeps its journal.
+pub(crate) struct Place<'a> {
+    pub(crate) folder: &'a Path,
+    pub(crate) durability: &'static str,
+    pub(crate) port: u16,
+    pub(crate) control: u16,
+}
+
 /// Writes the settings and resources and applies them; returns the settings' file.
-pub(crate) async fn prepare(
-    mandant: &Path,
-    folder: &Path,
-    port: u16,
-    control_port: u16,
-    upstream_port: u16,
-) -> Result<PathBuf> {
+pub(crate) async fn prepare(mandant: &Path, place: &Place<'_>, upstream_port: u16) -> Result<PathBuf> {
+    let folder = place.folder.join(place.durability);
+    fs::create_dir_all(&folder).context("the folder of a relay cannot be made")?;
     let config = folder.join("mandant.toml");
     let resources = folder.join("resources.toml");
-    fs::write(&config, settings(folder, port, control_port)).context("mandant.toml cannot be written")?;
+    fs::write(&config, settings(&folder, place)).context("mandant.toml cannot be written")?;
     fs::write(&resources, resource_text(upstream_port)).context("resources.toml cannot be written")?;
     let mut command = Command::new(mandant);
     command.arg("apply").arg("-f").arg(&resources).arg("--config").arg(&config).env("BENCH_KEY", "sk-bench");
@@ -44,11 +48,12 @@ pub(crate) fn command(mandant: &Path, config: &Path) -> Command {
     command
 }
 
-fn settings(folder: &Path, port: u16, control_port: u16) -> String {
-    let data_dir = folder.join("mandant-data");
+fn settings(folder: &Path, place: &Place<'_>) -> String {
+    let data_dir = folder.join("mandant-data").display().to_string();
+    let Place { durability, port, control, .. } = place;
     format!(
-        "data_dir = {:?}\n\n[relay]\nlisten = \"127.0.0.1:{port}\"\n\n[control]\nlisten = \"127.0.0.1:{control_port}\"\n",
-        data_dir.display().to_string()
+        "data_dir = {data_dir:?}\n\n[relay]\nlisten = \"127.0.0.1:{port}\"\n\n\
+         [control]\nlisten = \"127.0.0.1:{control}\"\n\n[storage]\ndurability = \"{durability}\"\n"
     )
 }
 

@@ -12,14 +12,12 @@ use crate::load::Figures;
 use crate::process::{OTHER_CORE, pin};
 use crate::{mandant, report};
 
-/// Connections of plain calls.
-const CONNECTIONS: usize = 32;
-
 /// Streams at the same time.
 const STREAMS: usize = 64;
 
-/// Connections at the fixed rate: more than are ever busy, so that none is waited for.
-const RATE_CONNECTIONS: usize = 64;
+/// Connections at the fixed rate beside those that wait for the provider: more than are ever busy, so that none is waited
+/// for.
+const RATE_CONNECTIONS: u64 = 64;
 
 /// The rate when there is no bare proxy to take a fifth of.
 const RATE_DEFAULT: u64 = 2_000;
@@ -32,15 +30,28 @@ pub(crate) struct Amount {
     pub(crate) streams_each: u64,
     pub(crate) seconds: u64,
     pub(crate) warm_up_calls: u64,
+    /// Of plain calls without a rate.
+    pub(crate) connections: u32,
+    /// What the provider takes for its first byte.
+    pub(crate) latency_ms: u64,
 }
 
 impl Amount {
     fn of(options: &Options) -> Amount {
+        let Options { rounds, calls, seconds, connections, latency_ms, .. } = *options;
         if options.quick {
-            return Amount { rounds: 1, calls: 2_000, streams_each: 1, seconds: 1, warm_up_calls: 200 };
+            let amount = Amount {
+                rounds: 1,
+                calls: 2_000,
+                streams_each: 1,
+                seconds: 1,
+                warm_up_calls: 200,
+                connections,
+                latency_ms,
+            };
+            return amount;
         }
-        let (rounds, calls, seconds) = (options.rounds, options.calls, options.seconds);
-        Amount { rounds, calls, streams_each: 3, seconds, warm_up_calls: 10_000 }
+        Amount { rounds, calls, streams_each: 3, seconds, warm_up_calls: 10_000, connections, latency_ms }
     }
 }
 
@@ -82,7 +93,7 @@ async fn compare(options: &Options) -> Result<()> {
     let amount = Amount::of(options);
     let folder = Folder::create()?;
     let upstream_port = free_port()?;
-    let provider = start_provider(upstream_port, &[]).await?;
+    let provider = start_provider(upstream_port, &["--latency-ms", &options.latency_ms.to_string()]).await?;
     let mandant = options.mandant.clone().or_else(mandant::find);
     let starts = Setting::starts_of(options.quick);
     let setting = Setting { folder: &folder.0, upstream_port, mandant, starts };
@@ -99,7 +110,7 @@ async fn compare(options: &Options) -> Result<()> {
         }
     }
     for (_, one) in &running {
-        load(one, Kind::Plain(amount.warm_up_calls)).await?;
+        load(one, Kind::Plain(amount.warm_up_calls), amount).await?;
     }
     for round in 1..=amount.rounds {
         for (result, one) in &mut running {
@@ -149,11 +160,13 @@ enum Kind {
     Rate { rate: u64, calls: u64 },
 }
 
-async fn load(one: &Running, kind: Kind) -> Result<Figures> {
+async fn load(one: &Running, kind: Kind, amount: Amount) -> Result<Figures> {
     let (port, connections, calls) = match kind {
-        Kind::Plain(calls) => (one.plain_port, CONNECTIONS, calls),
+        Kind::Plain(calls) => (one.plain_port, amount.connections as usize, calls),
         Kind::Streams(each) => (one.stream_port, STREAMS, each * STREAMS as u64),
-        Kind::Rate { calls, .. } => (one.plain_port, RATE_CONNECTIONS, calls),
+        Kind::Rate { rate, calls } => {
+            (one.plain_port, (RATE_CONNECTIONS + rate * amount.latency_ms / 500) as usize, calls)
+        }
     };
     let mut command = own("load")?;
     command.arg("--port").arg(port.to_string()).arg("--connections").arg(connections.to_string());
@@ -200,13 +213,13 @@ impl Measured {
     async fn measure_work(&mut self, one: &Running, amount: Amount) -> Result<()> {
         let cpu = || one.process.as_ref().map(crate::process::Process::cpu_nanos);
         let before = cpu();
-        let plain = load(one, Kind::Plain(amount.calls)).await?;
+        let plain = load(one, Kind::Plain(amount.calls), amount).await?;
         self.calls_per_second.push(plain.calls_per_second());
         if let (Some(before), Some(after)) = (before, cpu()) {
             self.cpu_us_per_call.push((after - before) as f64 / 1e3 / plain.calls as f64);
         }
         let before = cpu();
-        let streams = load(one, Kind::Streams(amount.streams_each)).await?;
+        let streams = load(one, Kind::Streams(amount.streams_each), amount).await?;
         if let (Some(before), Some(after)) = (before, cpu()) {
             self.cpu_us_per_event.push((after - before) as f64 / 1e3 / streams.events.max(1) as f64);
         }
@@ -214,7 +227,7 @@ impl Measured {
     }
 
     async fn measure_latency(&mut self, one: &Running, rate: u64, amount: Amount) -> Result<()> {
-        let figures = load(one, Kind::Rate { rate, calls: rate * amount.seconds }).await?;
+        let figures = load(one, Kind::Rate { rate, calls: rate * amount.seconds }, amount).await?;
         self.p50_us.push(figures.p50_us as f64);
         self.p99_us.push(figures.p99_us as f64);
         self.p999_us.push(figures.p999_us as f64);

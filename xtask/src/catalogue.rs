@@ -35,6 +35,7 @@ struct Entry {
     max_output_tokens: Option<u64>,
     image_tokens_max: Option<u64>,
     hidden_prompt_tokens: Option<u64>,
+    hidden_output_tokens: Option<u64>,
     tokenizer: Option<&'static str>,
     price: Sourced,
     list_price: Option<Sourced>,
@@ -80,6 +81,7 @@ fn write_entry(out: &mut String, entry: &Entry) -> std::fmt::Result {
         ("max_output_tokens", entry.max_output_tokens),
         ("image_tokens_max", entry.image_tokens_max),
         ("hidden_prompt_tokens", entry.hidden_prompt_tokens),
+        ("hidden_output_tokens", entry.hidden_output_tokens),
     ];
     for (name, number) in numbers {
         if let Some(number) = number {
@@ -109,6 +111,7 @@ fn rates_text(rates: &Rates) -> String {
         member("output", rates.output),
         member("reasoning", rates.reasoning),
         member("audio_input", rates.audio_input),
+        member("cached_audio", rates.cached_audio),
         member("audio_output", rates.audio_output),
         rates.request.map(|price| format!("request = \"{}\"", per_unit(price))),
         rates.web_search.map(|price| format!("web_search = \"{}\"", per_unit(price))),
@@ -131,6 +134,7 @@ fn tier_text(tier: &ContextTier) -> String {
         member("output", tier.output),
         member("reasoning", tier.reasoning),
         member("audio_input", tier.audio_input),
+        member("cached_audio", tier.cached_audio),
         member("audio_output", tier.audio_output),
     ])
 }

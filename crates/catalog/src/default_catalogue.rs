@@ -31,6 +31,9 @@ pub struct CatalogueEntry {
     /// See [`Model::hidden_prompt_tokens`].
     #[serde(default = "hidden_prompt_tokens_default")]
     pub hidden_prompt_tokens: u64,
+    /// See [`Model::hidden_output_tokens`].
+    #[serde(default)]
+    pub hidden_output_tokens: u64,
     /// See [`Model::tokenizer`].
     #[serde(default)]
     pub tokenizer: Option<Tokenizer>,
@@ -68,6 +71,7 @@ impl CatalogueEntry {
             route,
             image_tokens_max: self.image_tokens_max,
             hidden_prompt_tokens: self.hidden_prompt_tokens,
+            hidden_output_tokens: self.hidden_output_tokens,
             tokenizer: self.tokenizer,
             prices: vec![PriceVersion { id: 1, effective_from: Timestamp::EPOCH, rates }],
             list_price: Some(self.list_rates().clone()),

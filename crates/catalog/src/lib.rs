@@ -28,4 +28,4 @@ pub use plan::{Candidate, Plan, plan};
 pub use quote::{Quote, affordable_output, quote_loose, quote_tight};
 pub use rates::{ContextTier, Rates};
 pub use tokenizer::{Tokenizer, count_tokens, count_tokens_within};
-pub use upstream::{Http2Mode, KeySource, Timeouts, Upstream};
+pub use upstream::{AuthStyle, Http2Mode, KeySource, Timeouts, Upstream};

@@ -31,16 +31,30 @@ pub enum ModelKind {
     Text,
     /// Vectors; there is no output to pay for.
     Embedding,
+    /// Judgements of texts and images, for which no tokens are billed.
+    Moderation,
 }
 
 impl ModelKind {
+    /// Every kind.
+    pub const ALL: [ModelKind; 5] =
+        [ModelKind::Chat, ModelKind::Completion, ModelKind::Text, ModelKind::Embedding, ModelKind::Moderation];
+
     /// Whether a model of this kind serves `endpoint`.
     #[must_use]
     pub const fn serves(self, endpoint: Endpoint) -> bool {
         match endpoint {
-            Endpoint::ChatCompletions => matches!(self, ModelKind::Chat | ModelKind::Text),
+            Endpoint::ChatCompletions
+            | Endpoint::Responses
+            | Endpoint::Messages
+            | Endpoint::CountMessageTokens
+            | Endpoint::GenerateContent => matches!(self, ModelKind::Chat | ModelKind::Text),
             Endpoint::Completions => matches!(self, ModelKind::Completion | ModelKind::Text),
-            Endpoint::Embeddings => matches!(self, ModelKind::Embedding),
+            Endpoint::Embeddings | Endpoint::EmbedContent | Endpoint::BatchEmbedContents => {
+                matches!(self, ModelKind::Embedding)
+            }
+            Endpoint::CountTokens => !matches!(self, ModelKind::Moderation),
+            Endpoint::Moderations => matches!(self, ModelKind::Moderation),
             Endpoint::ModelList | Endpoint::ModelGet | Endpoint::Usage | Endpoint::Limits | Endpoint::Explain => false,
         }
     }
@@ -48,7 +62,7 @@ impl ModelKind {
     /// Whether its answers are billed by output tokens, so that it needs an output price and a maximum.
     #[must_use]
     pub const fn has_output(self) -> bool {
-        !matches!(self, ModelKind::Embedding)
+        !matches!(self, ModelKind::Embedding | ModelKind::Moderation)
     }
 
     /// The name used in configuration.
@@ -59,6 +73,7 @@ impl ModelKind {
             ModelKind::Completion => "completion",
             ModelKind::Text => "text",
             ModelKind::Embedding => "embedding",
+            ModelKind::Moderation => "moderation",
         }
     }
 }
@@ -75,7 +90,7 @@ pub struct UnknownModelKind;
 
 impl fmt::Display for UnknownModelKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("unknown kind of model; known: chat, completion, text, embedding")
+        f.write_str("unknown kind of model; known: chat, completion, text, embedding, moderation")
     }
 }
 
@@ -85,8 +100,7 @@ impl FromStr for ModelKind {
     type Err = UnknownModelKind;
 
     fn from_str(text: &str) -> Result<ModelKind, UnknownModelKind> {
-        let all = [ModelKind::Chat, ModelKind::Completion, ModelKind::Text, ModelKind::Embedding];
-        all.into_iter().find(|kind| kind.name() == text).ok_or(UnknownModelKind)
+        ModelKind::ALL.into_iter().find(|kind| kind.name() == text).ok_or(UnknownModelKind)
     }
 }
 
@@ -132,6 +146,9 @@ pub struct Model {
     /// Input tokens that a call may be billed for beyond what it says; see [`HIDDEN_PROMPT_TOKENS_DEFAULT`]. A model that
     /// runs tools of its own accord needs its context window here.
     pub hidden_prompt_tokens: u64,
+    /// Output tokens that a choice may be billed for beyond the limit of the call: reasoning of models whose provider does
+    /// not count it against the limit (xAI).
+    pub hidden_output_tokens: u64,
     /// Whether a call may choose among models or providers behind the upstream (OpenRouter's `models`, `provider.order`).
     /// They may ask other prices and be other models than the caller's allowed ones: for upstreams where the operator
     /// accepts that. The tenant pays this model's price.
@@ -162,6 +179,7 @@ impl Model {
             max_output_tokens,
             image_tokens_max: IMAGE_TOKENS_DEFAULT,
             hidden_prompt_tokens: HIDDEN_PROMPT_TOKENS_DEFAULT,
+            hidden_output_tokens: 0,
             upstream_routing: false,
             tokenizer: None,
             prices: Vec::new(),
@@ -206,10 +224,11 @@ mod tests {
 
     #[test]
     fn kinds_are_read_back_and_serve_their_endpoints_only() {
-        for kind in [ModelKind::Chat, ModelKind::Completion, ModelKind::Text, ModelKind::Embedding] {
+        for kind in ModelKind::ALL {
             assert_eq!(kind.name().parse(), Ok(kind));
             assert!(!kind.serves(Endpoint::ModelList));
-            assert_eq!(kind.serves(Endpoint::Embeddings), !kind.has_output());
+            assert_eq!(kind.serves(Endpoint::Embeddings) || kind.serves(Endpoint::Moderations), !kind.has_output());
+            assert_eq!(kind.serves(Endpoint::Messages), kind.serves(Endpoint::ChatCompletions));
         }
         assert!("Chat".parse::<ModelKind>().is_err());
         assert!(ModelKind::Text.serves(Endpoint::Completions) && !ModelKind::Chat.serves(Endpoint::Completions));

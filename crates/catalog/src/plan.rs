@@ -156,9 +156,9 @@ pub fn plan(
         return Err(wrong_endpoint(model, call.endpoint()));
     }
     let mut candidates = SmallVec::new();
-    add_candidates(&mut candidates, catalog, model, call.billable(), now, draw)?;
+    add_candidates(&mut candidates, catalog, model, call, now, draw)?;
     if candidates.is_empty() {
-        return Err(Refusal::ModelNotFound { model: id.to_string() });
+        return Err(unserved(catalog, model, call.endpoint()));
     }
     for (index, id) in model.fallbacks.iter().enumerate() {
         let Some(fallback) = catalog.model(id.as_str()) else { continue };
@@ -167,7 +167,7 @@ pub fn plan(
             continue;
         }
         // A fallback that has no price for this call is left out: the call can still be answered without it.
-        let _ = add_candidates(&mut candidates, catalog, fallback, call.billable(), now, draw);
+        let _ = add_candidates(&mut candidates, catalog, fallback, call, now, draw);
     }
     candidates.truncate(CANDIDATES_MAX);
     let quote = worst(&candidates);
@@ -179,10 +179,11 @@ fn add_candidates(
     candidates: &mut SmallVec<[Candidate; 2]>,
     catalog: &Catalog,
     model: &Arc<Model>,
-    billable: &Billable,
+    call: &Call,
     now: Timestamp,
     draw: u64,
 ) -> Result<(), Refusal> {
+    let billable = call.billable();
     let Some(price_index) = model.price_index_at(now) else {
         return Err(Refusal::ModelNotFound { model: model.id.to_string() });
     };
@@ -191,6 +192,10 @@ fn add_candidates(
     for target_index in order(&model.route, draw) {
         // A route to an upstream that is gone is the operator's to mend; the other targets still answer.
         let Some(upstream) = catalog.upstream(model.route[target_index].upstream.as_str()) else { continue };
+        // The client's bytes pass as they are: only who speaks their dialect can read them.
+        if call.endpoint().dialect() != Some(upstream.dialect) {
+            continue;
+        }
         let (model, upstream) = (Arc::clone(model), Arc::clone(upstream));
         candidates.push(Candidate { model, price_index, target_index, upstream, text_tokens, quote });
     }
@@ -244,10 +249,24 @@ fn worst(candidates: &[Candidate]) -> Quote {
     candidates.iter().fold(Quote::default(), |worst, candidate| worst.max(&candidate.quote))
 }
 
+/// Nobody can answer: the model has no upstream, or none that speaks the call's dialect.
+fn unserved(catalog: &Catalog, model: &Model, endpoint: Endpoint) -> Refusal {
+    let in_rotation = model.route.iter().filter(|target| target.weight > 0);
+    let mut spoken = in_rotation.filter_map(|target| catalog.upstream(target.upstream.as_str()));
+    let (Some(upstream), Some(dialect)) = (spoken.next(), endpoint.dialect()) else {
+        return Refusal::ModelNotFound { model: model.id.to_string() };
+    };
+    let reason = format!(
+        "The model '{}' is not served in the dialect '{dialect}'; it speaks '{}'. Call it with an SDK of that dialect.",
+        model.id, upstream.dialect
+    );
+    Refusal::invalid(Some("model"), reason)
+}
+
 /// Says which endpoint the model has instead.
 fn wrong_endpoint(model: &Model, endpoint: Endpoint) -> Refusal {
-    let all = [Endpoint::ChatCompletions, Endpoint::Completions, Endpoint::Embeddings];
-    let served: Vec<&str> = all.into_iter().filter(|&one| model.kind.serves(one)).map(Endpoint::name).collect();
+    let all = Endpoint::ALL.into_iter().filter(|one| one.dialect() == endpoint.dialect());
+    let served: Vec<&str> = all.filter(|&one| model.kind.serves(one)).map(Endpoint::name).collect();
     let reason = format!("The model '{}' does not serve {endpoint}; use {}.", model.id, served.join(" or "));
     Refusal::invalid(Some("model"), reason)
 }

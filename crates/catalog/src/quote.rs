@@ -126,9 +126,14 @@ pub(crate) fn quote_text(
     text_tokens: u64,
 ) -> Result<Quote, Refusal> {
     check_priced(model, rates, billable)?;
+    if billable.is_free {
+        // Only what is asked for each call: no tokens are billed.
+        let usd = Cost::ZERO.plus(1, rates.request.unwrap_or(Price::FREE)).charge_ceil();
+        return Ok(Quote { usd, ..Quote::default() });
+    }
     let input = input_bound(model, billable, text_tokens);
     let output_tokens = output_bound(model, billable, input.total);
-    let dearest = rates.dearest(input.total);
+    let dearest = rates.dearest(input.total, billable.cache_writes);
     let output_price = if billable.audio_output { dearest.audio_output } else { dearest.text_output };
     let searches = if billable.web_search || billable.server_tools > 0 { WEB_SEARCHES_MAX } else { 0 };
     let usd = Cost::ZERO
@@ -149,6 +154,9 @@ fn check_priced(model: &Model, rates: &Rates, billable: &Billable) -> Result<(),
     };
     if model.kind.has_output() && rates.output.is_none() {
         return Err(Refusal::ModelNotFound { model: model.id.to_string() });
+    }
+    if billable.is_free {
+        return Ok(());
     }
     if billable.audios > 0 && rates.audio_input.is_none() {
         return unpriced("messages", "audio input");
@@ -196,6 +204,7 @@ fn input_bound(model: &Model, billable: &Billable, text_tokens: u64) -> InputBou
         audio_bytes,
         files,
         file_bytes,
+        videos,
         prompts,
         choices: _,
         best_of: _,
@@ -207,10 +216,14 @@ fn input_bound(model: &Model, billable: &Billable, text_tokens: u64) -> InputBou
         echo: _,
         upstream_routing,
         unknown_parameters,
+        cache_writes: _, // in the price
+        is_free: _,      // quoted apart
     } = *billable;
     let prompts = u64::from(prompts).max(1);
     let window = model.context_window.saturating_mul(prompts);
     let audio = match (u64::from(audios), audio_bytes) {
+        // A video has sound, of any length.
+        _ if videos > 0 => window,
         (0, bytes) => bytes.min(window),
         // Only named, by URL perhaps: it may be of any length.
         (_, 0) => window,
@@ -252,7 +265,8 @@ fn output_bound(model: &Model, billable: &Billable, input_tokens: u64) -> u64 {
     let echoed = if billable.echo { input_tokens } else { 0 };
     let candidates = u64::from(billable.choices).max(billable.best_of.map_or(1, u64::from)).max(1);
     let choices = candidates.saturating_mul(u64::from(billable.prompts).max(1));
-    let made = asked.saturating_add(billable.prediction_bytes).saturating_mul(choices);
+    let one = asked.saturating_add(billable.prediction_bytes).saturating_add(model.hidden_output_tokens);
+    let made = one.saturating_mul(choices);
     // `input_tokens` is the sum over all prompts already.
     made.saturating_add(echoed.saturating_mul(candidates))
 }

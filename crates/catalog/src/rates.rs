@@ -2,7 +2,7 @@
 
 use base::{Cost, Money, Price};
 use serde::{Deserialize, Serialize};
-use wire::Usage;
+use wire::{CacheWrites, Usage};
 
 use crate::per_call;
 
@@ -22,8 +22,7 @@ pub struct Rates {
     /// Input tokens written to the provider's prompt cache.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache_write: Option<Price>,
-    /// Input tokens written to the cache for an hour. Usage does not tell these apart yet, so that a hold covers them, but
-    /// the charge is that of `cache_write`.
+    /// Input tokens written to the cache for an hour.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache_write_1h: Option<Price>,
     /// Output tokens of no special class; `None` when the model has no output (embeddings).
@@ -35,6 +34,9 @@ pub struct Rates {
     /// Audio input tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audio_input: Option<Price>,
+    /// Audio input tokens read from the provider's prompt cache.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cached_audio: Option<Price>,
     /// Audio output tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audio_output: Option<Price>,
@@ -76,6 +78,9 @@ pub struct ContextTier {
     /// See [`Rates::audio_input`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audio_input: Option<Price>,
+    /// See [`Rates::cached_audio`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cached_audio: Option<Price>,
     /// See [`Rates::audio_output`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audio_output: Option<Price>,
@@ -91,13 +96,19 @@ struct Resolved {
     output: Price,
     reasoning: Price,
     audio_input: Price,
+    cached_audio: Price,
     audio_output: Price,
 }
 
 impl Resolved {
-    /// The dearest input class but audio.
-    fn dearest_text_input(&self) -> Price {
-        self.input.max(self.cached_input).max(self.cache_write).max(self.cache_write_1h)
+    /// The dearest input class but audio, of those that the request can have.
+    fn dearest_text_input(&self, writes: CacheWrites) -> Price {
+        let plain = self.input.max(self.cached_input);
+        match writes {
+            CacheWrites::None => plain,
+            CacheWrites::Short => plain.max(self.cache_write),
+            CacheWrites::Any => plain.max(self.cache_write).max(self.cache_write_1h),
+        }
     }
 }
 
@@ -126,6 +137,7 @@ impl Rates {
             output,
             reasoning: None,
             audio_input: None,
+            cached_audio: None,
             audio_output: None,
             request: None,
             web_search: None,
@@ -148,7 +160,9 @@ impl Rates {
             input,
             cached_input,
             cache_write,
+            cache_write_1h,
             audio_input,
+            cached_audio,
             output,
             reasoning,
             audio_output,
@@ -160,8 +174,14 @@ impl Rates {
         let input = input.max(cached_input.saturating_add(cache_write)).max(audio_input);
         let output = output.max(reasoning.saturating_add(audio_output));
         let price = self.at(input);
-        let input_classes =
-            [(cached_input, price.cached_input), (cache_write, price.cache_write), (audio_input, price.audio_input)];
+        let (cache_write_1h, cached_audio) = (cache_write_1h.min(cache_write), cached_audio.min(audio_input));
+        let input_classes = [
+            (cached_input, price.cached_input),
+            (cache_write - cache_write_1h, price.cache_write),
+            (cache_write_1h, price.cache_write_1h),
+            (audio_input - cached_audio, price.audio_input),
+            (cached_audio, price.cached_audio),
+        ];
         let output_classes = [(reasoning, price.reasoning), (audio_output, price.audio_output)];
         let mut cost = Cost::ZERO;
         cost = add_classes(cost, input, price.input, input_classes);
@@ -190,18 +210,18 @@ impl Rates {
     }
 
     /// The highest price of each kind of token, over every input length up to `input_tokens_max`.
-    pub(crate) fn dearest(&self, input_tokens_max: u64) -> Dearest {
+    pub(crate) fn dearest(&self, input_tokens_max: u64, writes: CacheWrites) -> Dearest {
         let first = self.at(0);
         let mut dearest = Dearest {
-            text_input: first.dearest_text_input(),
-            audio_input: first.audio_input,
+            text_input: first.dearest_text_input(writes),
+            audio_input: first.audio_input.max(first.cached_audio),
             text_output: first.output.max(first.reasoning),
             audio_output: first.audio_output,
         };
         for tier in self.tiers.iter().filter(|tier| tier.above_input_tokens < input_tokens_max) {
             let price = self.at(tier.above_input_tokens.saturating_add(1));
-            dearest.text_input = dearest.text_input.max(price.dearest_text_input());
-            dearest.audio_input = dearest.audio_input.max(price.audio_input);
+            dearest.text_input = dearest.text_input.max(price.dearest_text_input(writes));
+            dearest.audio_input = dearest.audio_input.max(price.audio_input).max(price.cached_audio);
             dearest.text_output = dearest.text_output.max(price.output).max(price.reasoning);
             dearest.audio_output = dearest.audio_output.max(price.audio_output);
         }
@@ -221,6 +241,7 @@ impl Rates {
             output: self.output,
             reasoning: self.reasoning,
             audio_input: self.audio_input,
+            cached_audio: self.cached_audio,
             audio_output: self.audio_output,
         };
         let mut reached = None;
@@ -240,6 +261,7 @@ impl Rates {
             output,
             reasoning: base.reasoning.unwrap_or(output),
             audio_input: base.audio_input.unwrap_or(input),
+            cached_audio: base.cached_audio.or(base.audio_input).unwrap_or(input),
             audio_output: base.audio_output.unwrap_or(output),
         }
     }
@@ -263,6 +285,7 @@ impl ContextTier {
         self.output = higher.output.or(self.output);
         self.reasoning = higher.reasoning.or(self.reasoning);
         self.audio_input = higher.audio_input.or(self.audio_input);
+        self.cached_audio = higher.cached_audio.or(self.cached_audio);
         self.audio_output = higher.audio_output.or(self.audio_output);
     }
 }

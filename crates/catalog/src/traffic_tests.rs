@@ -9,7 +9,7 @@ use bytes::Bytes;
 use flate2::read::GzDecoder;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use wire::{Endpoint, Usage};
+use wire::{Accent, Endpoint, Usage};
 
 use crate::{Model, ModelKind, Quote, Rates, default_entry, quote_loose, quote_tight};
 
@@ -17,7 +17,10 @@ use crate::{Model, ModelKind, Quote, Rates, default_entry, quote_loose, quote_ti
 #[derive(Deserialize)]
 struct Exchange {
     id: String,
-    endpoint: String,
+    #[serde(default)]
+    path: String,
+    #[serde(default)]
+    method: String,
     request_body: Option<Box<RawValue>>,
     recorded_usage: Option<Recorded>,
 }
@@ -41,22 +44,63 @@ struct Recorded {
     input_audio: u64,
     #[serde(default)]
     output_audio: u64,
+    /// Anthropic's input, which excludes the cache's.
+    #[serde(default)]
+    input_uncached: Option<u64>,
+    #[serde(default)]
+    cache_write_1h: u64,
+    #[serde(default)]
+    web_search: u64,
+    /// Google's input of tools, beside the prompt.
+    #[serde(default)]
+    tool_use_prompt: u64,
+    #[serde(default)]
+    style: Style,
+}
+
+/// Whose habits a recorded usage follows.
+#[derive(Deserialize, Clone, Copy, Default, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum Style {
+    Gemini,
+    #[default]
+    #[serde(other)]
+    Other,
 }
 
 impl Recorded {
     /// In our terms: some providers count reasoning beside the output, which only the total shows.
     fn usage(&self) -> Usage {
+        let is_google = self.style == Style::Gemini;
+        let input = self
+            .input_uncached
+            .map_or(self.input + self.tool_use_prompt, |uncached| uncached + self.cached_read + self.cache_write);
+        // Google counts thinking beside the answer; where its last total says less than both, the total is what it bills.
+        let output = match (is_google, self.total) {
+            (true, total) if total > 0 => total - input,
+            (true, _) => self.output + self.reasoning,
+            (false, _) => self.output,
+        };
         Usage {
-            input: self.input,
+            input,
             cached_input: self.cached_read,
             cache_write: self.cache_write,
+            cache_write_1h: self.cache_write_1h,
             audio_input: self.input_audio,
-            output: self.output.max(self.total.saturating_sub(self.input)),
+            output: output.max(self.total.saturating_sub(input)),
             reasoning: self.reasoning,
             audio_output: self.output_audio,
+            web_searches: self.web_search,
             ..Usage::default()
         }
     }
+}
+
+/// What the library found in the answer beyond what the recorder did.
+#[derive(Deserialize, Clone, Copy, Default)]
+struct Detailed {
+    #[serde(default)]
+    cache_audio_read_tokens: u64,
 }
 
 /// One record of the independent cost library.
@@ -67,6 +111,8 @@ struct Priced {
     provider: String,
     model: Option<String>,
     recorded_usage: Recorded,
+    #[serde(default)]
+    genai_usage: Detailed,
     oracle_cost_usd: String,
 }
 
@@ -92,6 +138,10 @@ fn model_for(name: &str) -> Model {
     if name.contains("compound") {
         model.hidden_prompt_tokens = model.context_window;
     }
+    // Reasoning beside the limit, see `Model::hidden_output_tokens`; the catalogue has the models that are still sold.
+    if name.contains("grok") && known.is_none() {
+        model.hidden_output_tokens = 131_072;
+    }
     model
 }
 
@@ -102,6 +152,9 @@ fn rates() -> Rates {
         audio_input: Some(price),
         audio_output: Some(price),
         web_search: Some(price),
+        // Dearer than plain input, so that a write that was not foreseen shows.
+        cache_write: Some(Price::parse_per_million("1.25").unwrap()),
+        cache_write_1h: Some(Price::parse_per_million("2.00").unwrap()),
         ..Rates::new(price, Some(price))
     }
 }
@@ -110,19 +163,33 @@ fn covers(quote: &Quote, usage: &Usage) -> bool {
     usage.input <= quote.input_tokens && usage.output <= quote.output_tokens && rates().charge(usage) <= quote.usd
 }
 
+/// The path on our side of a recorded one; `None` where this relay has none.
+fn our_path(path: &str) -> Option<String> {
+    let path = path.split('?').next()?;
+    if path.contains("/threads/") || path.starts_with("/bin/") {
+        return None;
+    }
+    if let Some((_, rest)) = path.split_once("/models/").filter(|(_, rest)| rest.contains(':')) {
+        return Some(format!("/v1beta/models/{rest}"));
+    }
+    let fixed = Endpoint::ALL.into_iter().filter(|one| one.is_billed() && one.path().starts_with('/'));
+    let found = fixed.filter(|one| path.ends_with(one.path())).max_by_key(|one| one.path().len())?;
+    Some(format!("/v1{}", found.path()))
+}
+
 #[test]
 fn the_worst_case_covers_every_recorded_usage() {
     let Some(lines) = lines("open.jsonl.gz") else { return };
+    let mut by_endpoint = BTreeMap::<&str, u32>::new();
     let (mut loose, mut tight, mut windows, mut refused, mut excesses) =
         (0, 0, 0, BTreeMap::<String, u32>::new(), Vec::new());
     for line in lines {
         let exchange: Exchange = serde_json::from_str(&line).expect("a record");
-        let Ok(endpoint) = exchange.endpoint.parse::<Endpoint>() else { continue };
+        let Some(path) = our_path(&exchange.path).filter(|_| exchange.method == "POST") else { continue };
         let (Some(body), Some(recorded)) = (exchange.request_body, exchange.recorded_usage) else { continue };
-        if !endpoint.is_billed() {
-            continue;
-        }
-        let call = match wire::read(endpoint, Some(b"application/json"), Bytes::from(body.get().to_owned())) {
+        let Ok(route) = wire::route("POST", &path, "", Accent::default()) else { continue };
+        let endpoint = route.endpoint;
+        let call = match wire::read(route, Some(b"application/json"), Bytes::from(body.get().to_owned())) {
             Ok(call) => call,
             Err(refusal) => {
                 *refused.entry(refusal.message()).or_default() += 1;
@@ -131,9 +198,10 @@ fn the_worst_case_covers_every_recorded_usage() {
         };
         let mut model = model_for(call.model().map_or("", ModelId::as_str));
         model.upstream_routing = true;
-        if endpoint == Endpoint::Embeddings {
+        if endpoint.is_embedding() {
             model.kind = ModelKind::Embedding;
         }
+        *by_endpoint.entry(endpoint.name()).or_insert(0) += 1;
         let (usage, mut billable) = (recorded.usage(), call.billable().clone());
         billable.service_tier = None;
         let quote = quote_loose(&model, &rates(), &billable).expect("everything has a price");
@@ -150,9 +218,10 @@ fn the_worst_case_covers_every_recorded_usage() {
             }
         }
     }
+    println!("{by_endpoint:?}");
     println!("{loose} calls by bytes ({windows} of them the whole window), {tight} by tokens, refused: {refused:?}");
     assert!(excesses.is_empty(), "{} not covered:\n{}", excesses.len(), excesses.join("\n"));
-    assert!(loose >= 600 && tight >= 50, "{loose} calls by bytes, {tight} by tokens");
+    assert!(loose >= 1_200 && tight >= 50, "{loose} calls by bytes, {tight} by tokens");
 }
 
 /// Records whose charge differs from the library's, and why.
@@ -182,13 +251,18 @@ fn charges_agree_with_an_independent_price_library() {
     let (mut same, mut unknown, mut differences) = (0, 0, Vec::new());
     for line in lines {
         let priced: Priced = serde_json::from_str(&line).expect("a record");
-        let billed = priced.endpoint.parse::<Endpoint>().is_ok_and(Endpoint::is_billed);
+        // The recorder writes Google's names in lower case, and a stream under a name of its own.
+        let name = priced.endpoint.trim_start_matches("stream");
+        let billed = Endpoint::ALL.into_iter().any(|one| one.is_billed() && one.name().eq_ignore_ascii_case(name));
         let model = priced.model.filter(|_| billed).unwrap_or_default();
         let Some(entry) = default_entry(&model) else {
             unknown += u32::from(billed);
             continue;
         };
-        let ours = entry.list_rates().charge(&priced.recorded_usage.usage());
+        let mut usage = priced.recorded_usage.usage();
+        usage.cached_audio = priced.genai_usage.cache_audio_read_tokens;
+        usage.cached_input -= usage.cached_audio;
+        let ours = entry.list_rates().charge(&usage);
         // The library keeps more places than a charge, which is rounded up.
         if ours.nanos().abs_diff(nanos(&priced.oracle_cost_usd)) <= 1 {
             same += 1;
@@ -199,5 +273,5 @@ fn charges_agree_with_an_independent_price_library() {
     }
     println!("{same} the same, {unknown} of models outside the catalogue");
     assert!(differences.is_empty(), "{}", differences.join("\n"));
-    assert!(same >= 150, "{same}");
+    assert!(same >= 600, "{same}");
 }

@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use base::{Secret, UpstreamId};
+use serde::{Deserialize, Serialize};
 use wire::Dialect;
 
 /// One address with credentials.
@@ -16,6 +17,8 @@ pub struct Upstream {
     pub base_url: String,
     /// Its credentials; several are pooled.
     pub api_keys: Vec<KeySource>,
+    /// How it wants to see them.
+    pub auth: AuthStyle,
     /// Attempts under way at once; `None` leaves it to the gateway.
     pub concurrency: Option<u32>,
     /// How long each stage of an attempt may take.
@@ -37,11 +40,49 @@ impl Upstream {
             dialect,
             base_url: base_url.trim_end_matches('/').to_owned(),
             api_keys,
+            auth: AuthStyle::of(dialect),
             concurrency: None,
             timeouts: Timeouts::default(),
             allow_plain_http: false,
             http2: Http2Mode::default(),
             connections: None,
+        }
+    }
+}
+
+/// The header that carries an upstream's credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AuthStyle {
+    /// `Authorization: Bearer`.
+    Bearer,
+    /// `x-api-key`, as Anthropic wants it.
+    XApiKey,
+    /// `api-key`, as Azure wants it.
+    ApiKey,
+    /// `x-goog-api-key`, as Google wants it.
+    XGoogApiKey,
+}
+
+impl AuthStyle {
+    /// What the inventor of a dialect wants.
+    #[must_use]
+    pub const fn of(dialect: Dialect) -> AuthStyle {
+        match dialect {
+            Dialect::Openai => AuthStyle::Bearer,
+            Dialect::Anthropic => AuthStyle::XApiKey,
+            Dialect::Gemini => AuthStyle::XGoogApiKey,
+        }
+    }
+
+    /// The name of the header, in lower case.
+    #[must_use]
+    pub const fn header(self) -> &'static str {
+        match self {
+            AuthStyle::Bearer => "authorization",
+            AuthStyle::XApiKey => "x-api-key",
+            AuthStyle::ApiKey => "api-key",
+            AuthStyle::XGoogApiKey => "x-goog-api-key",
         }
     }
 }

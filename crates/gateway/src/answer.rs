@@ -11,7 +11,6 @@ use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER, T
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep};
-use wire::Dialect;
 
 use crate::attempt::{Attempt, AttemptError};
 use crate::forward::Answer;
@@ -20,7 +19,7 @@ use crate::hold::Receipt;
 use crate::tasks::Running;
 
 /// Headers of an upstream that reach the client. The others speak of the operator's account there, not of the call.
-const FORWARDED: [HeaderName; 7] = [
+const FORWARDED: [HeaderName; 8] = [
     CONTENT_TYPE,
     CACHE_CONTROL,
     RETRY_AFTER,
@@ -28,6 +27,7 @@ const FORWARDED: [HeaderName; 7] = [
     HeaderName::from_static("x-should-retry"),
     HeaderName::from_static("openai-processing-ms"),
     HeaderName::from_static("openai-version"),
+    HeaderName::from_static("anthropic-version"),
 ];
 
 /// The body of an answer to a client.
@@ -136,7 +136,6 @@ fn broken(mut attempt: Attempt, reason: UpstreamFault) -> Refusal {
 pub(crate) struct MeteredStream {
     /// Present until the upstream's last byte.
     attempt: Option<Attempt>,
-    dialect: Dialect,
     request_id: base::RequestId,
     wishes: ReceiptWishes,
     /// What to hand out before reading on.
@@ -150,17 +149,16 @@ pub(crate) struct MeteredStream {
 
 impl MeteredStream {
     pub(crate) fn new(
-        answer: Answer,
-        dialect: Dialect,
+        mut answer: Answer,
         request_id: base::RequestId,
         wishes: ReceiptWishes,
         running: Running,
     ) -> MeteredStream {
         let timeouts = answer.attempt.timeouts();
+        let wishes = ReceiptWishes { comment: wishes.comment && answer.attempt.meter().takes_comments(), ..wishes };
         MeteredStream {
             deadline: IdleDeadline::new(timeouts.idle, timeouts.total),
             attempt: Some(answer.attempt),
-            dialect,
             request_id,
             wishes,
             ready: VecDeque::new(),
@@ -229,7 +227,7 @@ impl MeteredStream {
         let fault = fault.or((!whole).then_some(UpstreamFault::Broken));
         if let Some(reason) = fault {
             let refusal = Refusal::UpstreamError { reason };
-            self.ready.push_back(wire::render::stream_error(self.dialect, &refusal, self.request_id.as_str()));
+            self.ready.push_back(attempt.meter().stream_error(&refusal, self.request_id));
             attempt.lose_answer();
         } else {
             attempt.release();
@@ -242,9 +240,8 @@ impl MeteredStream {
             return;
         };
         self.receipt = self.receipt.take().or(attempt.settle());
+        self.ready.push_back(attempt.meter().stream_error(&Refusal::UpstreamTimeout, self.request_id));
         attempt.lose_answer();
-        let refusal = Refusal::UpstreamTimeout;
-        self.ready.push_back(wire::render::stream_error(self.dialect, &refusal, self.request_id.as_str()));
         self.comment();
     }
 

@@ -4,6 +4,7 @@
 //! once however often it is given. A batch that the store does not take is tried again until it does; meanwhile the
 //! journal grows, and new calls are refused once it is too far ahead.
 
+use core::ops::Range;
 use core::time::Duration;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,7 +18,9 @@ use store::{Record, Store, StoreError, UsageRecord};
 /// How long records gather before they are applied together.
 const BATCH_INTERVAL: Duration = Duration::from_secs(1);
 /// Most bytes of records in one batch.
-const BATCH_BYTES_MAX: usize = 4 << 20;
+const BATCH_BYTES_MAX: usize = 2 << 20;
+/// Records with an end in a full batch, about.
+const BATCH_RECORDS: usize = BATCH_BYTES_MAX / 256;
 /// Wait before a refused batch is tried again.
 const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 
@@ -148,7 +151,8 @@ impl Shared {
 
     fn apply_batch(&self) -> Result<(), String> {
         let after = Position::new(self.applied.load(Ordering::Relaxed));
-        let mut batch = Batch::default();
+        // About as many as come: to grow a vector of records is to copy them.
+        let mut batch = Batch { records: Vec::with_capacity(BATCH_RECORDS), ..Batch::default() };
         let read = self.journal.read(after, BATCH_BYTES_MAX, &mut |_, kind, payload| batch.take(kind, payload));
         let reached = read.map_err(|error| error.to_string())?;
         let records = batch.finish().map_err(|error| error.to_string())?;
@@ -163,15 +167,18 @@ impl Shared {
 #[derive(Default)]
 struct Batch {
     records: Vec<Record>,
-    /// Intents whose end has not come yet.
-    open: HashMap<AttemptId, (u8, Vec<u8>)>,
+    /// Intents whose end has not come yet: their kind and where their payload is kept.
+    open: HashMap<AttemptId, (u8, Range<usize>)>,
+    payloads: Vec<u8>,
     unreadable: Option<StoreError>,
 }
 
 impl Batch {
     fn take(&mut self, kind: u8, payload: &[u8]) {
         if let Some(attempt) = Record::attempt_of_intent(kind, payload) {
-            self.open.insert(attempt, (kind, payload.to_vec()));
+            let start = self.payloads.len();
+            self.payloads.extend_from_slice(payload);
+            self.open.insert(attempt, (kind, start..self.payloads.len()));
             return;
         }
         match Record::decode(kind, payload) {
@@ -186,8 +193,8 @@ impl Batch {
     }
 
     fn finish(mut self) -> Result<Vec<Record>, StoreError> {
-        for (kind, payload) in self.open.values() {
-            self.records.push(Record::decode(*kind, payload)?);
+        for (kind, payload) in self.open.into_values() {
+            self.records.push(Record::decode(kind, &self.payloads[payload])?);
         }
         self.unreadable.map_or(Ok(self.records), Err)
     }

@@ -89,7 +89,7 @@ impl Attempt {
         request: Request<OutgoingBody>,
         mut hold: Hold,
         candidate: &Candidate,
-        call: &Call,
+        call: &Arc<Call>,
     ) -> Attempt {
         hold.mark_sent(candidate);
         let relay = hold.relay().clone();

@@ -13,6 +13,7 @@ use http::header::AUTHORIZATION;
 use http::request::Parts;
 use smallvec::SmallVec;
 use store::{Account, Directory, LiveKey, LiveTenant};
+use wire::Accent;
 
 use crate::headers;
 
@@ -121,6 +122,15 @@ fn credential(head: &Parts) -> Option<&[u8]> {
         .or_else(|| header(HeaderName::from_static("x-goog-api-key")))
         .or_else(|| query_value(head, "key").map(str::as_bytes))
         .filter(|value| !value.is_empty())
+}
+
+/// What shows which SDK a client uses.
+pub(crate) fn accent(head: &Parts) -> Accent {
+    let has = |name: &'static str| head.headers.contains_key(HeaderName::from_static(name));
+    Accent {
+        anthropic_version: has("anthropic-version"),
+        google_key: has("x-goog-api-key") || has("x-goog-api-client") || query_value(head, "key").is_some(),
+    }
 }
 
 /// The tenant named by `X-Tenant-ID` or `?tenant_id=`; naming two different ones is malformed.

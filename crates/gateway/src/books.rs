@@ -115,10 +115,10 @@ impl Books {
         }
     }
 
-    /// What is held now was open when power was lost: what its ending releases counts as lost.
-    pub(crate) fn mark_survivors(&self) {
+    /// What is held for attempts before `epoch` was open when power was lost: what its ending releases counts as lost.
+    pub(crate) fn mark_survivors(&self, epoch: u64) {
         for shard in 0..SHARDS {
-            self.shard(AccountIndex(shard as u32)).ledger.mark_survivors(self.epoch);
+            self.shard(AccountIndex(shard as u32)).ledger.mark_survivors(epoch);
         }
     }
 
@@ -126,6 +126,11 @@ impl Books {
     pub(crate) fn lost(&self, path: &Path) -> Vec<Lost> {
         let account = path.last().expect("a path has a tenant at least").index;
         self.shard(path[0].index).ledger.lost().filter(|lost| lost.account == account).collect()
+    }
+
+    /// The number of this opening of the journal.
+    pub(crate) const fn epoch(&self) -> u64 {
+        self.epoch
     }
 
     /// A fresh attempt id, made before anything is written.

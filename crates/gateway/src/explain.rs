@@ -5,7 +5,7 @@ use bytes::Bytes;
 use catalog::Plan;
 use serde::Serialize;
 use store::status::TenantStatus;
-use wire::Endpoint;
+use wire::Route;
 
 use crate::authenticate::Caller;
 use crate::books::indexes;
@@ -68,8 +68,14 @@ pub struct WorstCase {
 }
 
 /// Explains a call of `caller` with this body.
-pub(crate) fn call(relay: &Relay, caller: &Caller, endpoint: Endpoint, body: Bytes, now: Timestamp) -> Explanation {
-    let planned = intake::read(caller, endpoint, Some(b"application/json"), body)
+pub(crate) fn call<'a>(
+    relay: &Relay,
+    caller: &Caller,
+    route: impl Into<Route<'a>>,
+    body: Bytes,
+    now: Timestamp,
+) -> Explanation {
+    let planned = intake::read(caller, route, Some(b"application/json"), body)
         .and_then(|call| Ok((intake::plan(relay, caller, &call, now)?, call)));
     let accounts = status::of_caller(relay, caller, now);
     match planned {

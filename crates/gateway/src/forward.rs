@@ -3,12 +3,14 @@
 //! Another candidate is tried only when the last one provably billed nothing: no connection, a request that did not
 //! leave, or an error status. A request that may have left and got no answer is not sent twice: it may be billed.
 
+use std::sync::Arc;
+
 use base::{Refusal, UpstreamFault};
 use catalog::{Candidate, Plan};
-use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT};
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HOST, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Version};
-use wire::{Call, Edits};
+use wire::{Call, Dialect, Edits};
 
 use crate::attempt::{Attempt, AttemptError};
 use crate::body::OutgoingBody;
@@ -16,21 +18,30 @@ use crate::hold::Hold;
 use crate::upstream::{ConnectError, Connection, Pool};
 
 /// Headers of a client that reach an upstream. Everything else stays here, above all whatever names an identity.
-const FORWARDED: [HeaderName; 3] = [ACCEPT, USER_AGENT, HeaderName::from_static("openai-beta")];
+const FORWARDED: [HeaderName; 5] = [
+    ACCEPT,
+    USER_AGENT,
+    HeaderName::from_static("openai-beta"),
+    ANTHROPIC_VERSION,
+    HeaderName::from_static("anthropic-beta"),
+];
+
+/// Anthropic refuses a call without one; its SDKs send it.
+const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 
 /// An answer whose head has come; the attempt still owns the hold.
 pub struct Answer {
     pub(crate) head: http::response::Parts,
     pub(crate) attempt: Attempt,
     /// Where it came from, to keep that upstream's secrets out of it.
-    pub(crate) pool: std::sync::Arc<Pool>,
+    pub(crate) pool: Arc<Pool>,
 }
 
 /// See the module's description. Takes the hold by value: without one there is nothing to call this with.
 ///
 /// # Errors
 /// 502, 503 or 504, when no candidate answered.
-pub async fn forward(plan: &Plan, mut hold: Hold, call: &Call, client: &Parts) -> Result<Answer, Refusal> {
+pub async fn forward(plan: &Plan, mut hold: Hold, call: &Arc<Call>, client: &Parts) -> Result<Answer, Refusal> {
     let candidates = plan.candidates();
     let mut failure = Refusal::UpstreamError { reason: UpstreamFault::Unreachable };
     // Where it has its place, then the others in their order.
@@ -59,7 +70,13 @@ enum Tried {
     Ended(Refusal),
 }
 
-async fn try_candidate(candidate: &Candidate, mut hold: Hold, call: &Call, client: &Parts, is_last: bool) -> Tried {
+async fn try_candidate(
+    candidate: &Candidate,
+    mut hold: Hold,
+    call: &Arc<Call>,
+    client: &Parts,
+    is_last: bool,
+) -> Tried {
     let relay = hold.relay().clone();
     let pool = match hold.standing().at(&relay, candidate).await {
         Ok(pool) => pool,
@@ -133,11 +150,8 @@ fn outgoing(
     call: &Call,
     client: &Parts,
 ) -> Request<OutgoingBody> {
-    let edits = Edits {
-        model: Some(candidate.target().model.as_str()),
-        include_usage: call.stream() && !call.client_wants_usage(),
-        ..Edits::default()
-    };
+    let edits =
+        Edits { model: Some(candidate.target().model.as_str()), include_usage: call.adds_usage(), ..Edits::default() };
     let body = OutgoingBody::new(call.outgoing(&edits).into_pieces());
     let mut headers = HeaderMap::with_capacity(8);
     for name in &FORWARDED {
@@ -148,12 +162,16 @@ fn outgoing(
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     // The answer is read for its usage: an encoded one would have to be decoded first.
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    if candidate.upstream().dialect == Dialect::Anthropic && !headers.contains_key(ANTHROPIC_VERSION) {
+        headers.insert(ANTHROPIC_VERSION, HeaderValue::from_static("2023-06-01"));
+    }
     if let Some(credential) = pool.credential() {
-        headers.insert(AUTHORIZATION, credential.clone());
+        headers.insert(pool.credential_header(), credential.clone());
     }
     let mut request = Request::new(body);
     *request.method_mut() = Method::POST;
-    *request.uri_mut() = pool.uri(call.endpoint(), connection.is_http2());
+    let path = call.path(candidate.target().model.as_str());
+    *request.uri_mut() = pool.uri(call.endpoint(), path.as_deref(), connection.is_http2());
     if connection.is_http2() {
         *request.version_mut() = Version::HTTP_2;
     } else {

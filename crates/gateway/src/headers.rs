@@ -7,12 +7,14 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use admit::{Tightest, WindowStatus};
 use base::Timestamp;
+use wire::Dialect;
 
 use crate::hold::Receipt;
 use crate::short::Short;
 use crate::trace::Trace;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const ANTHROPIC_REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 pub(crate) const TENANT_ID: HeaderName = HeaderName::from_static("x-tenant-id");
 const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
@@ -32,11 +34,16 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 const ORIGINAL_REQUEST: HeaderName = HeaderName::from_static("original-request");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
-/// Room for all of them and what the upstream adds.
-pub(crate) const CAPACITY: usize = 32;
+/// Room for all of them and for what the upstream and the server add: the map grows to this in one step.
+pub(crate) const CAPACITY: usize = 24;
 
-pub(crate) fn request_id(headers: &mut HeaderMap, id: RequestId) {
-    headers.insert(REQUEST_ID, text(id.as_str().as_bytes()));
+/// The call's id, also under the name where the SDK of its dialect looks for one.
+pub(crate) fn request_id(headers: &mut HeaderMap, dialect: Dialect, id: RequestId) {
+    let id = text(id.as_str().as_bytes());
+    if dialect == Dialect::Anthropic {
+        headers.insert(ANTHROPIC_REQUEST_ID, id.clone());
+    }
+    headers.insert(REQUEST_ID, id);
 }
 
 pub(crate) fn tenant(headers: &mut HeaderMap, id: &str) {

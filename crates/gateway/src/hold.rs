@@ -203,14 +203,15 @@ impl Hold {
             Outcome::Unknown => (Ending::Unknown, Usage::default()),
         };
         let settlement = hold.settlement(ending);
+        let ended = Instant::now();
         let record = match &self.sent {
-            Some(sent) => Record::Settled(self.record(&settlement, &outcome, usage, sent, observed)),
+            Some(sent) => Record::Settled(self.record(&settlement, &outcome, usage, sent, observed, ended)),
             None => Record::Void(settlement.attempt),
         };
         let mut payload = Vec::with_capacity(RECORD_BYTES);
         let kind = record.encode(&mut payload);
         room.finish(kind, &payload);
-        let now = (self.relay.clock.now(), self.relay.clock.moment());
+        let now = (self.relay.clock.now(), self.relay.clock.moment_of(ended));
         let budget_remaining =
             self.relay.books.settle(self.caller.path(), hold, (pass, self.standing.waited_for_others()), ending, now);
         if settlement.variance > Money::ZERO {
@@ -242,6 +243,7 @@ impl Hold {
         usage: Usage,
         sent: &Candidate,
         observed: Observed,
+        ended: Instant,
     ) -> UsageRecord {
         let started = self.label.started;
         let millis = |since: Duration| u32::try_from(since.as_millis()).unwrap_or(u32::MAX);
@@ -272,7 +274,7 @@ impl Hold {
             price_version: sent.price().id,
             upstream_response_id: observed.response_id,
             first_byte_ms: observed.first_byte.map_or(0, |at| millis(at.saturating_duration_since(started))),
-            total_ms: millis(started.elapsed()),
+            total_ms: millis(ended.saturating_duration_since(started)),
         }
     }
 }

@@ -32,9 +32,8 @@ pub(crate) async fn answer(
             let body = intake::body(relay, caller, head, body).await?;
             encode(&explain::call(relay, caller, Endpoint::ChatCompletions, body, now))
         }
-        Endpoint::ChatCompletions | Endpoint::Completions | Endpoint::Embeddings => {
-            return Err(Refusal::Internal);
-        }
+        // Whatever goes to an upstream has gone another way.
+        _ => return Err(Refusal::Internal),
     };
     let mut response = Response::new(AnswerBody::whole(document));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -46,7 +45,12 @@ fn encode(value: &impl serde::Serialize) -> Bytes {
 }
 
 fn entry(model: &catalog::Model) -> ModelEntry<'_> {
-    ModelEntry { id: model.id.as_str(), created_seconds: model.created.seconds(), owned_by: &model.owned_by }
+    ModelEntry {
+        id: model.id.as_str(),
+        created_seconds: model.created.seconds(),
+        owned_by: &model.owned_by,
+        has_output: model.kind.has_output(),
+    }
 }
 
 fn models(relay: &Relay, caller: &Caller, route: &Route<'_>) -> Bytes {

@@ -9,7 +9,7 @@ use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use tokio::time::Instant;
-use wire::{Call, Endpoint};
+use wire::{Call, Route};
 
 use crate::answer::ReceiptWishes;
 use crate::authenticate::Caller;
@@ -77,18 +77,18 @@ async fn collect(mut body: Incoming, bytes_max: u64, share: &mut Share) -> Resul
 }
 
 /// Reads the call and fills in what the account has defaults for: the narrowest account that says something wins.
-pub(crate) fn call(caller: &Caller, endpoint: Endpoint, head: &Parts, body: Bytes) -> Result<Call, Refusal> {
-    read(caller, endpoint, head.headers.get(CONTENT_TYPE).map(http::HeaderValue::as_bytes), body)
+pub(crate) fn call(caller: &Caller, route: &Route<'_>, head: &Parts, body: Bytes) -> Result<Call, Refusal> {
+    read(caller, *route, head.headers.get(CONTENT_TYPE).map(http::HeaderValue::as_bytes), body)
 }
 
 /// As [`call`], without a head.
-pub(crate) fn read(
+pub(crate) fn read<'a>(
     caller: &Caller,
-    endpoint: Endpoint,
+    route: impl Into<Route<'a>>,
     content_type: Option<&[u8]>,
     body: Bytes,
 ) -> Result<Call, Refusal> {
-    let mut call = wire::read(endpoint, content_type, body)?;
+    let mut call = wire::read(route, content_type, body)?;
     for account in caller.path().iter().rev() {
         let settings = account.settings();
         let defaults = &settings.defaults;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use base::{AccountIndex, AttemptId, ScopeLevel};
-use journal::{NoRoom, Position};
+use journal::{Journal, NoRoom, Position};
 use ledger::{Ending, Lease, Lost};
 use store::{Account, LeaseRecord, ProjectPath, Record};
 
@@ -19,7 +19,7 @@ impl Relay {
         let mut written = None;
         for lease in leases {
             let Some(record) = record(path, lease) else { continue };
-            written = Some(self.append_lease(record)?);
+            written = Some(append(&self.journal, &Record::Leased(record))?);
         }
         if let Some(written) = written {
             self.journal.wait_durable(written).await?;
@@ -33,15 +33,6 @@ impl Relay {
 }
 
 impl Relay {
-    /// Writes down what is lost, so that it stays so at every later start. Durable when it returns.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub(crate) async fn note_lost(&self) -> Result<(), NoRoom> {
-        let lost = self.lost.lock().expect("no panic while losses are listed").clone();
-        self.write_lost(&lost).await
-    }
-
     /// Frees what was lost: nobody came to say that it was spent. That is durable before anything is free.
     ///
     /// # Errors
@@ -49,7 +40,7 @@ impl Relay {
     pub(crate) async fn release_lost(&self) -> Result<usize, NoRoom> {
         let lost = self.lost.lock().expect("no panic while losses are listed").clone();
         let released: Vec<_> = lost.iter().map(|(path, one)| (path.clone(), Lost { amount: 0, ..*one })).collect();
-        self.write_lost(&released).await?;
+        write_lost(&self.journal, &released).await?;
         for (path, one) in &lost {
             let mut shard = self.books.shard(path[0].index);
             shard.ledger.release_lost(one.account, one.period, one.resource);
@@ -74,7 +65,7 @@ impl Relay {
         let lost = self.books.shard(shard).ledger.lost_by_resolving(attempt, ending);
         let lost: Vec<(Path, Lost)> =
             lost.into_iter().filter_map(|one| Some((up_to(&path, one.account)?, one))).collect();
-        self.write_lost(&lost).await?;
+        write_lost(&self.journal, &lost).await?;
         let mut all = self.lost.lock().expect("no panic while losses are listed");
         let is_same = |one: &Lost, other: &Lost| {
             (one.account, one.period, one.resource) == (other.account, other.period, other.resource)
@@ -83,23 +74,36 @@ impl Relay {
         all.extend(lost);
         Ok(())
     }
+}
 
-    async fn write_lost(&self, lost: &[(Path, Lost)]) -> Result<(), NoRoom> {
-        let mut written = None;
-        for record in lost.iter().filter_map(|(path, lost)| lost_record(path, lost)) {
-            written = Some(self.append_lease(record)?);
-        }
-        if let Some(written) = written {
-            self.journal.wait_durable(written).await?;
-        }
-        Ok(())
-    }
+/// Writes down what a loss of power took, and then that this is all of it, so that it stays so at every later start and is
+/// counted again where this one ends in the middle. Durable when it returns; before it does, nothing is granted and
+/// nothing of the journal deleted.
+///
+/// # Errors
+/// When it cannot be written.
+pub(crate) async fn count_loss(journal: &Journal, lost: &[(Path, Lost)], epoch: u64) -> Result<(), NoRoom> {
+    write_lost(journal, lost).await?;
+    let counted = append(journal, &Record::LossCounted(epoch))?;
+    journal.wait_durable(counted).await?;
+    Ok(())
+}
 
-    fn append_lease(&self, record: LeaseRecord) -> Result<Position, NoRoom> {
-        let mut payload = Vec::with_capacity(128);
-        let kind = Record::Leased(record).encode(&mut payload);
-        self.journal.append(kind, &payload)
+async fn write_lost(journal: &Journal, lost: &[(Path, Lost)]) -> Result<(), NoRoom> {
+    let mut written = None;
+    for record in lost.iter().filter_map(|(path, lost)| lost_record(path, lost)) {
+        written = Some(append(journal, &Record::Leased(record))?);
     }
+    if let Some(written) = written {
+        journal.wait_durable(written).await?;
+    }
+    Ok(())
+}
+
+fn append(journal: &Journal, record: &Record) -> Result<Position, NoRoom> {
+    let mut payload = Vec::with_capacity(128);
+    let kind = record.encode(&mut payload);
+    journal.append(kind, &payload)
 }
 
 /// The part of a path that ends at an account.

@@ -15,6 +15,7 @@ mod ages;
 mod alerts;
 mod answer;
 mod applier;
+mod archive;
 mod attempt;
 mod authenticate;
 mod bodies;

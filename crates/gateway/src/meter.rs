@@ -14,7 +14,7 @@ const TOKENS_PER_MESSAGE: u64 = 4;
 
 /// The reader of one answer.
 pub(crate) struct Meter {
-    call: Call,
+    call: Arc<Call>,
     model: Arc<Model>,
     line_bytes_max: usize,
     /// Zero until the head has come.
@@ -36,7 +36,7 @@ enum Reading {
 pub(crate) struct Malformed;
 
 impl Meter {
-    pub(crate) fn new(call: Call, model: Arc<Model>, line_bytes_max: usize) -> Meter {
+    pub(crate) fn new(call: Arc<Call>, model: Arc<Model>, line_bytes_max: usize) -> Meter {
         Meter { call, model, line_bytes_max, status: 0, reading: Reading::Nothing }
     }
 
@@ -44,22 +44,17 @@ impl Meter {
     pub(crate) fn begin(&mut self, head: &Parts) {
         self.status = head.status.as_u16();
         let content_type = head.headers.get(http::header::CONTENT_TYPE).map(http::HeaderValue::as_bytes);
-        // An upstream that names no type answers what it was asked for.
-        let events = content_type.map_or(self.call.stream(), |value| value.starts_with(b"text/event-stream"));
-        self.reading = if events {
-            let options = StreamOptions {
-                line_bytes_max: self.line_bytes_max,
-                ..StreamOptions::new(self.call.endpoint(), self.adds_usage())
-            };
+        // An upstream that names no type answers what it was asked for. An error is never a stream, though Google types it
+        // like one.
+        let is_events = content_type.map_or(self.call.stream(), |value| value.starts_with(b"text/event-stream"));
+        let is_array = self.call.streams_array() && (!is_events || content_type.is_none());
+        self.reading = if head.status.is_success() && (is_events || is_array) {
+            let options =
+                StreamOptions { line_bytes_max: self.line_bytes_max, is_array, ..StreamOptions::of(&self.call) };
             Reading::Stream(Box::new(StreamMeter::new(options)))
         } else {
             Reading::Whole { body: BytesMut::new(), only: Bytes::new() }
         };
-    }
-
-    /// Whether the relay asks the upstream for usage that the client did not ask for.
-    pub(crate) fn adds_usage(&self) -> bool {
-        self.call.stream() && !self.call.client_wants_usage()
     }
 
     /// The model that answers.
@@ -114,13 +109,13 @@ impl Meter {
 
     /// The upstream closed its side; forwards what was held back, and says whether the answer is whole.
     ///
-    /// Some providers end a stream without `[DONE]`: one whose usage came, or that ended in an error event of the
-    /// provider's own, said all that it had to say.
+    /// Some providers end a stream without `[DONE]`: one whose usage of the whole came, or that ended in an error event of
+    /// the provider's own, said all that it had to say.
     pub(crate) fn finish(&mut self, forward: &mut impl FnMut(Bytes)) -> bool {
         match &mut self.reading {
             Reading::Stream(meter) => {
                 let end = meter.finish(forward);
-                end == StreamEnd::Terminal || meter.usage().is_some() || meter.error_event()
+                end == StreamEnd::Terminal || meter.is_final() || meter.error_event()
             }
             _ => true,
         }
@@ -150,7 +145,7 @@ impl Meter {
         let facts = wire::answer_facts(self.call.endpoint(), body);
         let outcome = match facts.usage {
             Ok(Some(usage)) => Outcome::Complete(usage),
-            Ok(None) => Outcome::Cut(self.count(&wire::answer_text(body), 0)),
+            Ok(None) => Outcome::Cut(self.count(&wire::answer_text(self.call.endpoint(), body), 0)),
             Err(fault) => unusable(fault),
         };
         (outcome, facts.id)
@@ -158,14 +153,34 @@ impl Meter {
 
     fn of_stream(&self, meter: &StreamMeter, ended: bool) -> Outcome {
         match (meter.usage(), meter.fault()) {
-            (Some(usage), _) if ended || meter.is_terminal() => Outcome::Complete(usage),
-            (Some(usage), _) => Outcome::Cut(usage),
+            (Some(usage), _) if meter.is_final() && (ended || meter.is_terminal()) => Outcome::Complete(usage),
+            (Some(usage), _) if meter.is_final() => Outcome::Cut(usage),
+            // What the provider had counted up to some event, and at least what was delivered.
+            (Some(usage), _) => Outcome::Cut(self.at_least(meter, usage)),
             (None, Some(fault)) => unusable(fault),
             (None, None) => {
                 let delivered = meter.delivered();
                 Outcome::Cut(self.count(delivered.text, delivered.beyond_bytes))
             }
         }
+    }
+
+    /// The end of a stream as an error in its dialect.
+    pub(crate) fn stream_error(&self, refusal: &base::Refusal, request_id: base::RequestId) -> Bytes {
+        let is_array = matches!(&self.reading, Reading::Stream(meter) if meter.is_array());
+        wire::render::stream_error(self.call.endpoint(), is_array, refusal, request_id.as_str())
+    }
+
+    /// Whether comments may stand in the stream.
+    pub(crate) fn takes_comments(&self) -> bool {
+        matches!(&self.reading, Reading::Stream(meter) if !meter.is_array())
+    }
+
+    /// A usage that stops in the middle of a stream, with the output that was delivered.
+    fn at_least(&self, meter: &StreamMeter, usage: Usage) -> Usage {
+        let delivered = meter.delivered();
+        let counted = self.count(delivered.text, delivered.beyond_bytes);
+        Usage { output: usage.output.max(counted.output), ..usage }
     }
 
     /// Usage by counting, when the provider reported none: the prompt's texts and what was produced.

@@ -30,15 +30,15 @@ use crate::idempotency::{Entry, StoredAnswer};
 use crate::relay::Relay;
 use crate::reserve::reserve;
 use crate::trace::Trace;
-use crate::{headers, inquiry, intake, refuse};
+use crate::{authenticate, headers, inquiry, intake, refuse};
 
 /// Answers one request. Never fails: a refusal is an answer too.
 pub(crate) async fn handle(relay: Arc<Relay>, address: IpAddr, request: Request<Incoming>) -> Response<AnswerBody> {
     let running = relay.tasks.enter();
     let (head, body) = request.into_parts();
-    let mut trace = Trace::new(relay.clock.moment());
-    let label =
-        Label { request_id: relay.clock.request_id(), started: Instant::now(), at: relay.clock.now(), claim: None };
+    let started = Instant::now();
+    let mut trace = Trace::new(relay.clock.moment_of(started));
+    let label = Label { request_id: relay.clock.request_id(), started, at: relay.clock.now(), claim: None };
     let id = label.request_id;
 
     let (route, caller) = match identify(&relay, &head, address, label.at) {
@@ -55,7 +55,7 @@ pub(crate) async fn handle(relay: Arc<Relay>, address: IpAddr, request: Request<
         Ok(response) => response,
         Err(refusal) => refuse::caller(&relay, &caller, route.dialect, &refusal, id),
     };
-    headers::request_id(response.headers_mut(), id);
+    headers::request_id(response.headers_mut(), route.dialect, id);
     headers::tenant(response.headers_mut(), caller.tenant().id.as_str());
     headers::timing(response.headers_mut(), &trace, relay.clock.moment());
     response
@@ -68,7 +68,8 @@ fn identify<'a>(
     address: IpAddr,
     now: base::Timestamp,
 ) -> Result<(Route<'a>, Caller), Refusal> {
-    let route = wire::route(head.method.as_str(), head.uri.path())?;
+    let query = head.uri.query().unwrap_or_default();
+    let route = wire::route(head.method.as_str(), head.uri.path(), query, authenticate::accent(head))?;
     let caller = authenticate(head, address, &relay.directory, now)?;
     Ok((route, caller))
 }
@@ -87,26 +88,27 @@ async fn call(
 ) -> Result<Response<AnswerBody>, Refusal> {
     let request_id = label.request_id;
     let body = intake::body(relay, caller, head, body).await?;
-    trace.body_read(relay.clock.moment());
+    let arrived = relay.clock.moment();
+    trace.body_read(arrived);
     // A body may come slowly: a record is dated when its call counts in the windows.
-    let label = Label { at: relay.clock.now(), ..label };
-    let claim = match relay.keys.enter(caller, route.endpoint, head, &body, label.at).await? {
+    let label = Label { at: label.at.saturating_add(trace.since_start(arrived)), ..label };
+    let claim = match relay.keys.enter(caller, route, head, &body, label.at).await? {
         Entry::Unkeyed => None,
         Entry::First(claim) => Some(claim),
         Entry::Again(answer) => return Ok(again(relay, caller, &answer, head)),
     };
     let label = Label { claim, ..label };
     let bytes = body.len();
-    let mut call = intake::call(caller, route.endpoint, head, body)?;
+    let mut call = intake::call(caller, route, head, body)?;
     let mut plan = intake::plan(relay, caller, &call, label.at)?;
-    let admitted = admit(relay, caller.clone(), &plan, bytes).await?;
+    let admitted = admit(relay, caller.clone(), &plan, bytes, arrived).await?;
     let tightest = admitted.tightest;
     trace.admitted(relay.clock.moment(), admitted.waited());
     let hold = reserve(admitted, &mut plan, &mut call, label).await?;
     trace.reserved(relay.clock.moment());
     let (worst, limit, intent) = (hold.worst(), hold.output_limit(), hold.intent());
     relay.before_forwarding(intent).await?;
-    let answered = forward(&plan, hold, &call, head).await;
+    let answered = forward(&plan, hold, &Arc::new(call), head).await;
     // Whatever the client learns, it learns after the intent is durable.
     relay.before_answering(intent).await?;
     let mut answer = answered?;
@@ -119,7 +121,7 @@ async fn call(
         let wishes = intake::receipt_wishes(head);
         headers::hold(response.headers_mut(), worst);
         MeteredStream::announce(response.headers_mut(), wishes);
-        let stream = MeteredStream::new(answer, route.dialect, request_id, wishes, running);
+        let stream = MeteredStream::new(answer, request_id, wishes, running);
         *response.body_mut() = AnswerBody::Stream(Box::new(stream));
     } else {
         let (body, receipt) = answer::gather(answer, relay.settings.answer_bytes_max).await?;

@@ -30,7 +30,9 @@ pub(crate) struct Restored {
     pub(crate) unresolved: usize,
     /// The unused parts of leases that count as lost, because the machine lost its memory then or earlier.
     pub(crate) lost: Vec<(Path, Lost)>,
-    /// Who holds for attempts that were open when the power went, while anything counts as lost.
+    /// The machine lost its memory, and what that took is not written down yet.
+    pub(crate) is_loss_open: bool,
+    /// Who holds for attempts that were open when the power went.
     pub(crate) survivors: HashMap<AttemptId, Path>,
 }
 
@@ -56,7 +58,9 @@ pub(crate) fn restore(
     }
     let names = Names::new(directory);
     let windows = Windows::default();
-    let mut replay = Replay { books, names, windows, records: 0, leased: HashMap::new(), held: HashMap::new() };
+    let loss_counted = store.loss_counted()?;
+    let (leased, held) = (HashMap::new(), HashMap::new());
+    let mut replay = Replay { books, names, windows, records: 0, leased, held, loss_counted };
     for lease in &leases {
         replay.leased(lease);
     }
@@ -82,7 +86,12 @@ pub(crate) fn restore(
     }
     replay.windows.used(store.recent_uses(ages.since(windows::MEMORY))?);
     replay.windows.restore(books, &mut replay.names, ages);
-    if recovered.power_lost() {
+    // The opening that met the loss may have been ended before it had counted it; then this one does.
+    let met = recovered.openings.iter().filter(|one| one.after == journal::Stop::PowerLost).map(|one| one.epoch).max();
+    let counted = replay.loss_counted;
+    let is_loss_open = met.is_some_and(|met| counted < met);
+    let lost_before = if is_loss_open { books.epoch() } else { counted };
+    if is_loss_open {
         books.lose_unused_leases();
     }
     let lost = replay.leased.values().flat_map(|path| {
@@ -90,15 +99,10 @@ pub(crate) fn restore(
         lost.into_iter().map(move |lost| (path.clone(), lost))
     });
     let lost: Vec<_> = lost.collect();
-    // Where all that was leased is held, nothing is lost yet: it is when a survivor releases it.
-    let survivors = if lost.is_empty() && !recovered.power_lost() {
-        HashMap::new()
-    } else {
-        // As long as losses stand, what was open then may have ended, and what it releases may be spent.
-        books.mark_survivors();
-        replay.held
-    };
-    Ok(Restored { records: replay.records, unresolved: books.open_holds(), lost, survivors })
+    // What was open when the power went may have ended, and what it releases may be spent.
+    books.mark_survivors(lost_before);
+    let survivors = replay.held.into_iter().filter(|(attempt, _)| attempt.epoch < lost_before).collect();
+    Ok(Restored { records: replay.records, unresolved: books.open_holds(), lost, is_loss_open, survivors })
 }
 
 struct Replay<'a> {
@@ -110,6 +114,8 @@ struct Replay<'a> {
     leased: HashMap<AccountIndex, Path>,
     /// Who holds for each attempt that was replayed, ended or not.
     held: HashMap<AttemptId, Path>,
+    /// The last epoch at whose start a loss of power was counted.
+    loss_counted: u64,
 }
 
 impl Replay<'_> {
@@ -122,6 +128,7 @@ impl Replay<'_> {
             Record::Void(attempt) => self.ended_anywhere(*attempt, Amounts::ZERO),
             Record::Resolved(resolved) => self.ended_anywhere(resolved.attempt, resolved.charged),
             Record::Leased(lease) => self.leased(lease),
+            Record::LossCounted(epoch) => self.loss_counted = self.loss_counted.max(*epoch),
         }
     }
 

@@ -7,16 +7,16 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use wire::Dialect;
 
 use crate::answer::AnswerBody;
-use crate::authenticate::Caller;
+use crate::authenticate::{Caller, accent};
 use crate::books::indexes;
 use crate::headers;
 use crate::relay::Relay;
 
 /// A refusal before it is known who asks.
 pub(crate) fn unidentified(head: &Parts, refusal: &Refusal, id: RequestId) -> Response<AnswerBody> {
-    let dialect = wire::route(head.method.as_str(), head.uri.path()).map_or(Dialect::Openai, |route| route.dialect);
+    let dialect = wire::dialect_of(head.uri.path(), accent(head));
     let mut response = render(dialect, refusal, id);
-    headers::request_id(response.headers_mut(), id);
+    headers::request_id(response.headers_mut(), dialect, id);
     response
 }
 

@@ -13,7 +13,7 @@ use ledger::waiting::Ticket;
 use ledger::{Amounts, Available, NoHold, Resource, Shortage};
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
-use wire::{Billable, Call, Endpoint};
+use wire::{Billable, Call};
 
 use crate::admit::{Admitted, scope};
 use crate::authenticate::Path;
@@ -160,7 +160,7 @@ impl<'a> Asking<'a> {
     /// Decides what to do about a shortage of the call as the client asked for it.
     fn way(&self, shortage: &Shortage, available: Available) -> Way {
         let settings = &self.relay.settings;
-        let has_output = self.call.endpoint() != Endpoint::Embeddings;
+        let has_output = self.call.endpoint().has_output();
         let may_limit = has_output && (self.asked.output_limit.is_none() || clamps(self.path));
         if !may_limit {
             return if shortage.fits_alone { Way::Wait } else { Way::Refuse };

@@ -13,7 +13,7 @@ use store::{Directory, OpenHold, Store, StoreError};
 use thiserror::Error;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use wire::Endpoint;
+use wire::Route;
 
 use crate::ages::{self, Ages};
 use crate::applier::Applier;
@@ -28,7 +28,7 @@ use crate::relay::Relay;
 use crate::settings::Settings;
 use crate::tasks::Tasks;
 use crate::upstream::{PoolLimits, Tls, Upstreams};
-use crate::{holds, idempotency, recover, server, status};
+use crate::{archive, holds, idempotency, leases, recover, server, status};
 
 /// Why the relay does not start.
 #[derive(Debug, Error)]
@@ -121,6 +121,10 @@ pub async fn start(
         let recover::Restored { records, unresolved, ref lost, .. } = restored;
         tracing::info!(records, unresolved, lost = lost.len(), after = ?recovered.after, "the journal was read");
     }
+    if restored.is_loss_open {
+        // Before the applier may have a segment deleted that tells of the loss.
+        leases::count_loss(&journal, &restored.lost, epoch).await?;
+    }
     let relay = Arc::new(Relay {
         applier: Applier::start(journal.clone(), store.clone(), applied),
         lost: Mutex::new(restored.lost),
@@ -138,12 +142,12 @@ pub async fn start(
         directory,
         books,
     });
-    relay.note_lost().await?;
     tokio::spawn(holds::watch_deadlines(Arc::downgrade(&relay)));
     if let Some(anchor) = anchor {
         tokio::spawn(ages::watch(Arc::downgrade(&relay), anchor));
     }
     tokio::spawn(idempotency::forget_expired(Arc::downgrade(&relay)));
+    tokio::spawn(archive::move_old_calls(Arc::downgrade(&relay)));
     let (stop, stopped) = watch::channel(false);
     let accepting = tokio::spawn(server::accept(relay.clone(), listener, stopped));
     Ok(Running { relay, address, stop, accepting, poisoned })
@@ -204,7 +208,7 @@ impl Running {
     /// What a call with this body would meet under the key named `tenant/project/key`, or given by its secret; `None`
     /// when there is no such key, or it may not be used.
     #[must_use]
-    pub fn explain(&self, key: &str, endpoint: Endpoint, body: Bytes) -> Option<Explanation> {
+    pub fn explain(&self, key: &str, route: &Route<'_>, body: Bytes) -> Option<Explanation> {
         let directory = &self.relay.directory;
         let named = || {
             let (tenant, rest) = key.split_once('/')?;
@@ -212,7 +216,7 @@ impl Running {
             tenant.keys().into_iter().find(|key| format!("{}/{}", key.project(), key.id()) == rest)
         };
         let key = named().or_else(|| directory.find_key(key.as_bytes()))?;
-        Some(explain::call(&self.relay, &Caller::of_key(key), endpoint, body, self.relay.clock.now()))
+        Some(explain::call(&self.relay, &Caller::of_key(key), *route, body, self.relay.clock.now()))
     }
 
     /// Every hold of now, oldest first, and whether its call is under way or nobody knows its cost. Blocks for the store.

@@ -52,6 +52,8 @@ pub struct Settings {
     pub journal_bytes_max: u64,
     /// How long the cost of an attempt may stay unknown before its hold is ended without a person.
     pub hold_deadline: Duration,
+    /// How long a call stays in the database before it moves to the archive.
+    pub calls_kept: Duration,
     /// The whole hold is charged then; else it is released.
     pub charges_at_deadline: bool,
     /// How long a call waits for money that other calls hold.
@@ -114,6 +116,7 @@ impl Default for Settings {
             journal_segment_bytes: journal::SEGMENT_BYTES,
             journal_bytes_max: 1 << 30,
             hold_deadline: Duration::from_secs(24 * 3_600),
+            calls_kept: Duration::from_secs(400 * 24 * 3_600),
             charges_at_deadline: true,
             reserve_wait: Duration::from_secs(10),
             reserve_waiting_max: 10_000,

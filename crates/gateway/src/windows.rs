@@ -52,7 +52,7 @@ impl Windows {
                 self.attempts.insert(usage.attempt, Attempt { tenant, project, key, at: usage.at, tokens });
             }
             Record::Void(attempt) => drop(self.attempts.remove(attempt)),
-            Record::Resolved(_) | Record::Leased(_) => {}
+            Record::Resolved(_) | Record::Leased(_) | Record::LossCounted(_) => {}
         }
     }
 

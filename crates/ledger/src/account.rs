@@ -1,5 +1,7 @@
 //! One account: its limits, and what is posted and held in each of its current and past calendar periods.
 
+use std::borrow::Cow;
+
 use base::{AccountIndex, BudgetPeriod, Budgets, Money, Timestamp};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -341,7 +343,7 @@ impl Account {
     /// The gravest of the limits that stand in the way, if any, at a time that need not have been rolled to.
     pub(crate) fn shortage(&self, needed: [u64; 2], at: Timestamp) -> Option<Shortage> {
         let mut gravest: Option<Shortage> = None;
-        for (place, slot) in self.slots_at(at).iter().enumerate() {
+        for (place, slot) in self.slots_at(at).enumerate() {
             for (counter, resource) in slot.counters.iter().zip(Resource::ALL) {
                 let needed = needed[resource as usize];
                 if needed == 0 || needed <= counter.room() {
@@ -367,17 +369,19 @@ impl Account {
 
     /// What a single attempt could take at `at`: now, and without the other holds.
     pub(crate) fn available(&self, at: Timestamp) -> (Amounts, Amounts) {
-        let slots = self.slots_at(at);
-        let least = |room: fn(&Counter) -> u64| {
-            let sums = slots.iter().map(|slot| slot.sums(room));
-            sums.reduce(Amounts::min).expect("there are five periods")
-        };
-        (least(Counter::room), least(Counter::room_alone))
+        let rooms = self.slots_at(at).map(|slot| (slot.sums(Counter::room), slot.sums(Counter::room_alone)));
+        let least = rooms.reduce(|(now, alone), (next, next_alone)| (now.min(next), alone.min(next_alone)));
+        least.expect("there are five periods")
     }
 
-    /// The current periods as they are at `at`, without changing anything.
-    pub(crate) fn slots_at(&self, at: Timestamp) -> [Slot; 5] {
-        self.slots.each_ref().map(|slot| if slot.is_over(at) { self.next(slot, at) } else { slot.clone() })
+    /// The current periods as they are at `at`, without changing anything. A slot is large: only one that is over is made
+    /// anew.
+    pub(crate) fn slots_at(&self, at: Timestamp) -> impl Iterator<Item = Cow<'_, Slot>> {
+        self.slots.iter().map(
+            move |slot| {
+                if slot.is_over(at) { Cow::Owned(self.next(slot, at)) } else { Cow::Borrowed(slot) }
+            },
+        )
     }
 
     /// Takes `worst` in every current period; says whether a lease is to be extended. The caller has checked that it
@@ -469,7 +473,7 @@ impl Account {
 
     /// All sums, as of `now`.
     pub(crate) fn balances(&self, now: Timestamp) -> AccountBalances {
-        let slots = self.slots_at(self.latest(now));
+        let slots: Vec<Cow<'_, Slot>> = self.slots_at(self.latest(now)).collect();
         let over = self.slots.iter().zip(&slots).filter(|(old, new)| old.starts != new.starts && old.has_holds());
         let without_limits = |slot: &Slot| PeriodBalance {
             usd_limit: None,
@@ -479,7 +483,7 @@ impl Account {
             ..slot.balance()
         };
         let limit = |cap: u64| (cap < AMOUNT_MAX).then(|| money(cap));
-        let mut current = slots.each_ref().map(Slot::balance);
+        let mut current = core::array::from_fn(|place| slots[place].balance());
         current[TOTAL].usd_limit = limit(self.total_cap);
         let wallet = PeriodBalance { period: BudgetPeriod::Wallet, usd_limit: limit(self.wallet), ..current[TOTAL] };
         AccountBalances {

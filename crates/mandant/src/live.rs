@@ -55,8 +55,8 @@ impl Live for LiveRelay {
     }
 
     fn explain(&self, key: &str, endpoint: &str, body: Bytes) -> Result<Value, String> {
-        let route = wire::route("POST", endpoint).map_err(|refusal| refusal.message())?;
-        let explained = self.with(|running| running.explain(key, route.endpoint, body));
+        let route = wire::route("POST", endpoint, "", wire::Accent::default()).map_err(|refusal| refusal.message())?;
+        let explained = self.with(|running| running.explain(key, &route, body));
         let explained = explained.ok_or("There is no such key, or it may not be used now.")?;
         serde_json::to_value(explained).map_err(|error| format!("The explanation cannot be written: {error}."))
     }

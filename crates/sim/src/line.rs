@@ -1,4 +1,4 @@
-//! What stands in the journal: the records of the store, and two that only the simulator has so far.
+//! What stands in the journal: the records of the store, and one that only the simulator has so far.
 
 use base::{AttemptId, BudgetPeriod, Timestamp};
 use ledger::{Lost, Resource};
@@ -6,7 +6,6 @@ use store::{LeaseRecord, Record};
 
 use crate::scenario;
 
-const LOSS_COUNTED: u8 = 202;
 const REFUNDED: u8 = 203;
 
 /// One record.
@@ -17,8 +16,6 @@ pub(crate) enum Line {
     Real(Record),
     /// So much of a lease is lost; nothing any more when the amount is zero.
     Lost(LostLine),
-    /// All that a loss of power before this epoch took is written down before this.
-    LossCounted { epoch: u64 },
     /// A part of a charge was taken back.
     Refunded { attempt: AttemptId, number: u64, amounts: [u64; 2] },
 }
@@ -49,10 +46,6 @@ impl Line {
         let kind = match self {
             Line::Real(record) => record.encode(&mut bytes),
             Line::Lost(lost) => lost.record().encode(&mut bytes),
-            Line::LossCounted { epoch } => {
-                put(&mut bytes, &[*epoch, 0, 0, 0, 0]);
-                LOSS_COUNTED
-            }
             Line::Refunded { attempt, number, amounts } => {
                 put(&mut bytes, &[attempt.epoch, attempt.sequence, *number, amounts[0], amounts[1]]);
                 REFUNDED
@@ -69,7 +62,6 @@ impl Line {
             Some([next()?, next()?, next()?, next()?, next()?])
         };
         match kind {
-            LOSS_COUNTED => Some(Line::LossCounted { epoch: numbers()?[0] }),
             REFUNDED => {
                 let [epoch, sequence, number, usd, tokens] = numbers()?;
                 let attempt = AttemptId { epoch, sequence };

@@ -121,7 +121,7 @@ impl World {
         if !self.is(Mutant::SkipTail) {
             for (position, line) in tail {
                 self.replay_line(line);
-                if matches!(line, Line::LossCounted { .. }) {
+                if matches!(line, Line::Real(Record::LossCounted(_))) {
                     losses.counted_at = Some(*position);
                 }
             }
@@ -165,7 +165,7 @@ impl World {
                 self.replay(account, &Entry::Leased(lease));
             }
             Line::Lost(lost) => self.replay_lost(lost),
-            Line::LossCounted { epoch } => self.survivors_before(*epoch),
+            Line::Real(Record::LossCounted(epoch)) => self.survivors_before(*epoch),
             Line::Refunded { attempt, amounts: taken, .. } => {
                 let Some(truth) = self.oracle.attempts.get(attempt) else { return };
                 let (path, granted_at) = (self.indexes(truth.path), truth.granted_at);
@@ -232,7 +232,7 @@ impl World {
         for lost in lost {
             self.append(&Line::Lost(LostLine::of(&lost)))?;
         }
-        let counted = self.append(&Line::LossCounted { epoch: self.epoch })?;
+        let counted = self.append(&Line::Real(Record::LossCounted(self.epoch)))?;
         self.node().journal.wait_durable_blocking(counted)?;
         Ok(())
     }

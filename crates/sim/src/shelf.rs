@@ -75,7 +75,7 @@ impl Shelf {
                         self.lost.insert(place, *lost);
                     }
                 }
-                Line::LossCounted { epoch } => self.loss_epoch = *epoch,
+                Line::Real(Record::LossCounted(epoch)) => self.loss_epoch = *epoch,
                 Line::Refunded { attempt, number, amounts } => {
                     self.refunds.insert((*attempt, *number), *amounts);
                 }

@@ -95,7 +95,7 @@ fn real(line: &Line) -> Option<Record> {
     match line {
         Line::Real(record) => Some(record.clone()),
         Line::Lost(lost) => Some(lost.record()),
-        Line::LossCounted { .. } | Line::Refunded { .. } => None,
+        Line::Refunded { .. } => None,
     }
 }
 

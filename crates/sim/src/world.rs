@@ -391,7 +391,6 @@ impl World {
             }
             Line::Refunded { attempt, amounts, .. } => self.oracle.of(*attempt).refunds.push((position, *amounts)),
             Line::Lost(lost) => self.forgive(lost),
-            Line::LossCounted { .. } => {}
         }
     }
 }

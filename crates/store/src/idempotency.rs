@@ -5,7 +5,6 @@
 
 use base::{AttemptId, TenantId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
-use wire::Endpoint;
 
 use crate::journaled::{Idempotency, IntentRecord};
 use crate::usage::{attempt_number, from_attempt_number};
@@ -68,7 +67,7 @@ fn purpose(attempt: AttemptId) -> String {
 impl Store {
     /// What a key and a call are known by. `account` names who sent it, from the tenant to the credential.
     #[must_use]
-    pub fn idempotency(&self, account: &[&str], key: &[u8], endpoint: Endpoint, body: &[u8]) -> Idempotency {
+    pub fn idempotency(&self, account: &[&str], key: &[u8], asked: &str, body: &[u8]) -> Idempotency {
         let secret = self.hasher.key_for("mandant idempotency keys, version 1");
         let half = |hasher: &blake3::Hasher| *hasher.finalize().as_bytes().first_chunk().expect("a hash has 32 bytes");
         let mut name = blake3::Hasher::new_keyed(&secret);
@@ -76,9 +75,9 @@ impl Store {
             // With its length, so that no two lists of parts read the same.
             name.update(&(part.len() as u64).to_le_bytes()).update(part);
         }
-        let mut asked = blake3::Hasher::new_keyed(&secret);
-        asked.update(endpoint.name().as_bytes()).update(&[0]).update(body);
-        Idempotency { name: half(&name), body: half(&asked) }
+        let mut digest = blake3::Hasher::new_keyed(&secret);
+        digest.update(asked.as_bytes()).update(&[0]).update(body);
+        Idempotency { name: half(&name), body: half(&digest) }
     }
 
     /// All keys that are consumed as far as the journal is applied, oldest attempt first.

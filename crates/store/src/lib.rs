@@ -10,6 +10,7 @@
 
 mod anchor;
 mod apply;
+mod archive;
 mod data_dir;
 mod database;
 mod directory;
@@ -42,8 +43,8 @@ pub use resource::{Defaults, Network, ProjectPath, Resources, Temperature};
 pub use secret::{MasterKeySource, NewSecret};
 pub use store::Store;
 pub use usage::{
-    Ending, PostedSum, RecentMoment, RecentUse, RestoredAccount, UsageBy, UsageGroup, UsageQuery, UsageRecord,
-    UsageReport, UsageSums,
+    Ending, RecentMoment, RecentUse, RestoredAccount, UsageBy, UsageGroup, UsageQuery, UsageRecord, UsageReport,
+    UsageSums,
 };
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ pub(crate) fn upstream(form: &UpstreamResource, master: &MasterKey) -> Result<Up
     let keys: Result<Vec<KeySource>, StoreError> =
         form.api_keys.iter().map(|key| key_source(key, &context, master)).collect();
     let mut upstream = Upstream::new(form.id.clone(), form.dialect, &form.base_url, keys?);
+    upstream.auth = form.auth.unwrap_or(upstream.auth);
     upstream.concurrency = form.concurrency;
     upstream.connections = form.connections;
     upstream.timeouts = form.timeouts.unwrap_or_default().resolve();
@@ -53,6 +54,7 @@ pub(crate) fn known(form: &ModelResource) -> Option<&'static CatalogueEntry> {
         && form.max_output_tokens.is_some()
         && form.image_tokens_max.is_some()
         && form.hidden_prompt_tokens.is_some()
+        && form.hidden_output_tokens.is_some()
         && form.tokenizer.is_some()
         && form.price.is_some()
         && form.list_price.is_some()
@@ -96,6 +98,7 @@ pub(crate) fn model(form: &ModelResource, prices: Vec<PriceVersion>) -> Result<M
             |known| known.hidden_prompt_tokens,
             HIDDEN_PROMPT_TOKENS_DEFAULT,
         ),
+        hidden_output_tokens: known_or(form.hidden_output_tokens, |known| known.hidden_output_tokens, 0),
         upstream_routing: form.upstream_routing.unwrap_or(false),
         tokenizer: form.tokenizer.or_else(|| known.and_then(|known| known.tokenizer)),
         prices,

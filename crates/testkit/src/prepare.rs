@@ -9,6 +9,7 @@ use bytes::Bytes;
 use crate::call::{self, ChatCall, Common, CompletionCall, EmbeddingCall};
 use crate::chat::{self, ChatAnswer};
 use crate::completions::CompletionAnswer;
+use crate::dialect::{Style, gemini, messages, responses};
 use crate::embeddings;
 use crate::errors::ErrorAnswer;
 use crate::fault::{Directives, Fault, UsageShape};
@@ -22,6 +23,25 @@ pub(crate) enum Endpoint {
     Chat,
     Completions,
     Embeddings,
+    Responses,
+    Moderations,
+    Messages,
+    CountMessageTokens,
+    Contents,
+    CountTokens,
+    Vectors,
+}
+
+impl Endpoint {
+    /// Whose words its answers are in.
+    pub(crate) const fn style(self) -> Style {
+        match self {
+            Endpoint::Chat | Endpoint::Completions | Endpoint::Embeddings | Endpoint::Moderations => Style::Openai,
+            Endpoint::Responses => Style::Responses,
+            Endpoint::Messages | Endpoint::CountMessageTokens => Style::Anthropic,
+            Endpoint::Contents | Endpoint::CountTokens | Endpoint::Vectors => Style::Gemini,
+        }
+    }
 }
 
 /// The answer to one request's bytes.
@@ -29,6 +49,9 @@ pub(crate) enum Endpoint {
 pub(crate) struct Prepared {
     pub(crate) model: String,
     pub(crate) is_stream: bool,
+    /// The stream is one JSON array instead of events.
+    pub(crate) is_array: bool,
+    pub(crate) style: Style,
     pub(crate) page: Page,
     pub(crate) usage: Usage,
     pub(crate) fault: Fault,
@@ -105,10 +128,29 @@ pub(crate) fn prepare(
             let page = embeddings::plain(&call, options.embedding_dimensions, settings.shape());
             (false, page, Usage { prompt: call.prompt_tokens, ..Usage::default() })
         }
+        Endpoint::Moderations => {
+            let count = members.get("input").and_then(serde_json::Value::as_array).map_or(1, Vec::len);
+            (false, responses::moderation(&model, count), Usage::default())
+        }
+        Endpoint::CountMessageTokens => counted("input_tokens", &messages::read(&members, true)?),
+        Endpoint::CountTokens => counted("totalTokens", &gemini::read(&members)?),
+        Endpoint::Vectors => {
+            let (prompt, count) = gemini::embedded(&members)?;
+            let page = gemini::vectors(prompt, count, options.embedding_dimensions);
+            (false, page, Usage { prompt, ..Usage::default() })
+        }
+        Endpoint::Responses => styled(&responses::read(&members)?, &settings, responses::plain, responses::stream),
+        Endpoint::Messages => styled(&messages::read(&members, false)?, &settings, messages::plain, messages::stream),
+        Endpoint::Contents => {
+            let is_array = gemini::is_array(&members);
+            styled(&gemini::read(&members)?, &settings, gemini::plain, |answer| gemini::stream(answer, is_array))
+        }
     };
     Ok(Prepared {
         model,
         is_stream,
+        is_array: endpoint == Endpoint::Contents && gemini::is_array(&members),
+        style: endpoint.style(),
         page,
         usage,
         fault: settings.fault,
@@ -117,7 +159,29 @@ pub(crate) fn prepare(
     })
 }
 
+/// The answer to a question of how many tokens there are; nobody pays for it.
+fn counted(member: &str, call: &ChatCall) -> (bool, Page, Usage) {
+    let mut page = Page::default();
+    page.text("{\"").text(member).text("\":").number(call.common.prompt_tokens).text("}").end_event(0);
+    (false, page, Usage::default())
+}
+
+/// A chat's answer in the words of another dialect.
+fn styled(
+    call: &ChatCall,
+    settings: &Settings<'_>,
+    plain: impl Fn(&ChatAnswer<'_>) -> Page,
+    stream: impl Fn(&ChatAnswer<'_>) -> Page,
+) -> (bool, Page, Usage) {
+    let answer = chat_answer(call, settings);
+    (call.common.stream, if call.common.stream { stream(&answer) } else { plain(&answer) }, answer.usage)
+}
+
 fn chat_page(call: &ChatCall, settings: &Settings<'_>) -> (bool, Page, Usage) {
+    styled(call, settings, |answer| answer.plain(), |answer| answer.stream())
+}
+
+fn chat_answer<'a>(call: &'a ChatCall, settings: &Settings<'_>) -> ChatAnswer<'a> {
     let choices = 0..call.common.choices;
     let products: Vec<Product> = match &call.function {
         Some(_) => choices.map(|_| chat::arguments(call)).collect(),
@@ -128,8 +192,7 @@ fn chat_page(call: &ChatCall, settings: &Settings<'_>) -> (bool, Page, Usage) {
     let completion = products.iter().map(Product::tokens).sum::<u64>() + name_tokens;
     let reasoning = products.iter().map(|product| product.reasoning_tokens).sum();
     let usage = settings.usage(call.common.prompt_tokens, completion, reasoning);
-    let answer = ChatAnswer { call, products, usage, shape: settings.shape() };
-    (call.common.stream, if call.common.stream { answer.stream() } else { answer.plain() }, usage)
+    ChatAnswer { call, products, usage, shape: settings.shape() }
 }
 
 fn completion_page(call: &CompletionCall, settings: &Settings<'_>) -> (bool, Page, Usage) {

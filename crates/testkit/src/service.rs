@@ -19,7 +19,9 @@ use hyper::body::Incoming;
 
 use crate::body::{Cuts, Ending, Guard, HangUp, Parts, SimBody, Slot};
 use crate::capture::{Captured, Captures};
-use crate::errors::{self, ErrorAnswer};
+use crate::dialect::gemini::{self, Form};
+use crate::dialect::{Style, restyle, stream_error};
+use crate::errors::ErrorAnswer;
 use crate::fault::{Directives, Fault};
 use crate::models;
 use crate::options::{ChunkBorders, CutBilling, Options};
@@ -48,13 +50,32 @@ type Answer = Response<SimBody>;
 /// Where a request goes.
 enum Target<'a> {
     Billed(Endpoint),
+    /// The model and what is to be done with it are in the path.
+    Gemini(&'a str, Endpoint, Form),
     ModelList,
     Model(&'a str),
     Unknown,
 }
 
-fn target<'a>(method: &Method, path: &'a str) -> Target<'a> {
-    match (method, path.strip_prefix("/v1")) {
+fn target<'a>(method: &Method, path: &'a str, query: &str) -> Target<'a> {
+    let path = path.strip_prefix("/v1beta").or_else(|| path.strip_prefix("/v1"));
+    if let (&Method::POST, Some((model, action))) =
+        (method, path.and_then(|path| path.strip_prefix("/models/")).and_then(|rest| rest.rsplit_once(':')))
+    {
+        let streamed = if query.contains("alt=sse") { Form::Events } else { Form::Array };
+        return match action {
+            "generateContent" => Target::Gemini(model, Endpoint::Contents, Form::Whole),
+            "streamGenerateContent" => Target::Gemini(model, Endpoint::Contents, streamed),
+            "countTokens" => Target::Gemini(model, Endpoint::CountTokens, Form::Whole),
+            "embedContent" | "batchEmbedContents" => Target::Gemini(model, Endpoint::Vectors, Form::Whole),
+            _ => Target::Unknown,
+        };
+    }
+    match (method, path) {
+        (&Method::POST, Some("/responses")) => Target::Billed(Endpoint::Responses),
+        (&Method::POST, Some("/moderations")) => Target::Billed(Endpoint::Moderations),
+        (&Method::POST, Some("/messages")) => Target::Billed(Endpoint::Messages),
+        (&Method::POST, Some("/messages/count_tokens")) => Target::Billed(Endpoint::CountMessageTokens),
         (&Method::POST, Some("/chat/completions")) => Target::Billed(Endpoint::Chat),
         (&Method::POST, Some("/completions")) => Target::Billed(Endpoint::Completions),
         (&Method::POST, Some("/embeddings")) => Target::Billed(Endpoint::Embeddings),
@@ -114,14 +135,35 @@ impl Shared {
         if replay.is_some() {
             return Ok(error(&ErrorAnswer::unknown_url(head.method.as_str(), path), Guard::default()));
         }
+        let target = target(&head.method, head.uri.path(), head.uri.query().unwrap_or_default());
+        let style = match &target {
+            Target::Billed(endpoint) | Target::Gemini(_, endpoint, _) => endpoint.style(),
+            _ => Style::Openai,
+        };
+        let mut answer = self.to_target(sequence, head, target, &body).await?;
+        restyle(&mut answer, style);
+        Ok(answer)
+    }
+
+    async fn to_target(
+        &self,
+        sequence: u64,
+        head: &request::Parts,
+        target: Target<'_>,
+        body: &Bytes,
+    ) -> Result<Answer, HangUp> {
         let key = match self.authenticate(&head.headers) {
             Ok(key) => key,
             Err(refused) => return Ok(error(&refused, Guard::default())),
         };
         let created = self.created_seconds();
         let known = self.options.models.as_deref();
-        match target(&head.method, head.uri.path()) {
-            Target::Billed(endpoint) => self.billed(sequence, endpoint, key, &head.headers, &body).await,
+        match target {
+            Target::Billed(endpoint) => self.billed(sequence, endpoint, key, &head.headers, body).await,
+            Target::Gemini(model, endpoint, form) => match gemini::with_path(body, model, form) {
+                Ok(body) => self.billed(sequence, endpoint, key, &head.headers, &body.into()).await,
+                Err(refused) => Ok(error(&refused, Guard::default())),
+            },
             Target::ModelList => Ok(json(models::list(known, created))),
             Target::Model(name) => {
                 Ok(models::get(name, known, created).map_or_else(|refused| error(&refused, Guard::default()), json))
@@ -237,7 +279,7 @@ impl Shared {
         match prepared.fault {
             Fault::CloseMidStream { .. } if prepared.is_stream => ending = Ending::Abort,
             Fault::StreamError { .. } if prepared.is_stream => {
-                bytes = [bytes.as_ref(), errors::stream_event().as_bytes()].concat().into();
+                bytes = [bytes.as_ref(), stream_error(prepared.style).as_bytes()].concat().into();
             }
             Fault::CloseMidBody => {
                 content_length = (!prepared.is_stream).then_some(bytes.len());
@@ -264,7 +306,8 @@ impl Shared {
             _ if prepared.is_stream => prepared.chunk_latency,
             _ => Duration::ZERO,
         };
-        let content_type = if prepared.is_stream { "text/event-stream; charset=utf-8" } else { "application/json" };
+        let is_events = prepared.is_stream && !prepared.is_array;
+        let content_type = if is_events { "text/event-stream; charset=utf-8" } else { "application/json" };
         let mut answer = respond(200, content_type, SimBody::Parts(Box::new(parts)));
         if prepared.fault == Fault::Gzip {
             answer.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
@@ -381,7 +424,9 @@ fn presented_key(headers: &HeaderMap) -> Option<&str> {
         scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
     });
     bearer
-        .or_else(|| ["x-api-key", "api-key"].iter().find_map(|name| headers.get(*name)?.to_str().ok()))
+        .or_else(|| {
+            ["x-api-key", "api-key", "x-goog-api-key"].iter().find_map(|name| headers.get(*name)?.to_str().ok())
+        })
         .filter(|key| !key.is_empty())
 }
 

@@ -1,7 +1,7 @@
 //! Facts of an answer that is not streamed, found in one pass without deserialising the rest.
 
-use crate::dialect::Endpoint;
-use crate::event::id_of;
+use crate::dialect::{Dialect, Endpoint};
+use crate::event::{id_of, whole};
 use crate::scan::{Kind, Lenient, ScanError};
 use crate::usage::{self, Usage, UsageFault};
 
@@ -17,8 +17,22 @@ pub struct AnswerFacts {
 /// Reads both facts in one pass.
 #[must_use]
 pub fn answer_facts(endpoint: Endpoint, body: &[u8]) -> AnswerFacts {
-    let mut facts = AnswerFacts { usage: Ok(None), id: None };
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    match (endpoint.dialect(), endpoint) {
+        // Nothing is billed for these, so that nothing has to be reported.
+        _ if !endpoint.has_usage() => AnswerFacts { usage: Ok(Some(Usage::default())), id: facts(endpoint, body).id },
+        (Some(Dialect::Openai), endpoint) if endpoint != Endpoint::Responses => facts(endpoint, body),
+        // The others show searches among their items, and have all that their events have.
+        _ => match whole(endpoint, body) {
+            Ok(reading) => AnswerFacts { usage: reading.fault.map_or(Ok(reading.usage), Err), id: reading.id },
+            Err(_) => AnswerFacts { usage: Err(UsageFault::Malformed), id: None },
+        },
+    }
+}
+
+/// The facts of an answer that is one object with `id` and `usage`.
+fn facts(endpoint: Endpoint, body: &[u8]) -> AnswerFacts {
+    let mut facts = AnswerFacts { usage: Ok(None), id: None };
     let mut scanner = Lenient::new(body);
     let mut seen = false;
     let read = scanner.object::<ScanError>(|scanner, key| {
@@ -49,10 +63,4 @@ pub fn answer_facts(endpoint: Endpoint, body: &[u8]) -> AnswerFacts {
 /// [`UsageFault`] when the usage cannot be believed, or the answer is not one JSON object.
 pub fn answer_usage(endpoint: Endpoint, body: &[u8]) -> Result<Option<Usage>, UsageFault> {
     answer_facts(endpoint, body).usage
-}
-
-/// The provider's own id of a whole answer.
-#[must_use]
-pub fn answer_id(body: &[u8]) -> Option<String> {
-    answer_facts(Endpoint::ChatCompletions, body).id
 }

@@ -18,6 +18,17 @@ pub enum ServiceTier {
     Other,
 }
 
+/// What of its input a request may have written to the provider's prompt cache, which costs more than plain input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CacheWrites {
+    /// Nothing: the dialect writes only what it is asked to, and it is not.
+    None,
+    /// For minutes.
+    Short,
+    /// For an hour, or at the provider's own choice.
+    Any,
+}
+
 /// EVERYTHING in a request that can change its price.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Billable {
@@ -39,6 +50,8 @@ pub struct Billable {
     pub files: u32,
     /// Decoded bytes of inline files, rounded up. A file by reference has 0 here.
     pub file_bytes: u64,
+    /// Of `files`: videos, whose sound is billed as audio.
+    pub videos: u32,
     /// Prompts or inputs in an array (completions, embeddings); otherwise 1.
     pub prompts: u32,
     /// Choices per prompt (`n`), default 1.
@@ -62,6 +75,10 @@ pub struct Billable {
     pub upstream_routing: Option<&'static str>,
     /// A top-level parameter that this relay does not know is present: reserve the whole context window.
     pub unknown_parameters: bool,
+    /// What may be written to a prompt cache.
+    pub cache_writes: CacheWrites,
+    /// The provider bills no tokens for it: tokens are counted, or a text is judged.
+    pub is_free: bool,
 }
 
 impl Default for Billable {
@@ -77,6 +94,7 @@ impl Default for Billable {
             audio_bytes: 0,
             files: 0,
             file_bytes: 0,
+            videos: 0,
             prompts: 1,
             choices: 1,
             best_of: None,
@@ -88,6 +106,8 @@ impl Default for Billable {
             echo: false,
             upstream_routing: None,
             unknown_parameters: false,
+            cache_writes: CacheWrites::Any,
+            is_free: false,
         }
     }
 }

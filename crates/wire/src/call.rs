@@ -5,7 +5,7 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 use crate::billable::Billable;
-use crate::dialect::Endpoint;
+use crate::dialect::{Dialect, Endpoint};
 
 /// A place in a body, in bytes from its start: from `start` up to but not including `end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +34,45 @@ pub(crate) enum UsageOption {
     Value(Span),
 }
 
+/// Where the settings of a generation stand that are nested in the body (Gemini's `generationConfig`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NestedPlaces {
+    /// There are none.
+    Absent,
+    /// They are null: the span is of that value.
+    Null(Span),
+    /// An object: the place after its brace, and whether it is empty.
+    Object { inside: usize, is_empty: bool },
+}
+
+/// What a query says that an upstream should know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Query {
+    /// Nothing.
+    #[default]
+    None,
+    /// Anthropic's beta endpoints.
+    Beta,
+    /// Google's answer as server-sent events.
+    Events,
+    /// Google's answer as JSON, said out loud.
+    Json,
+    /// The same, with numbers for the names of enums.
+    JsonWithNumbers,
+}
+
+impl Query {
+    const fn text(self) -> &'static str {
+        match self {
+            Query::None => "",
+            Query::Beta => "?beta=true",
+            Query::Events => "?alt=sse",
+            Query::Json => "?alt=json",
+            Query::JsonWithNumbers => "?%24alt=json%3Benum-encoding%3Dint",
+        }
+    }
+}
+
 /// Places of values, for splicing.
 #[derive(Debug, Clone)]
 pub(crate) struct Places {
@@ -46,6 +85,9 @@ pub(crate) struct Places {
     pub(crate) max_completion_tokens: Option<Span>,
     pub(crate) temperature: Option<Span>,
     pub(crate) usage_option: UsageOption,
+    /// Models written as resources (`"models/NAME"`), which must follow the one of the path.
+    pub(crate) resource_names: SmallVec<[Span; 1]>,
+    pub(crate) nested: NestedPlaces,
 }
 
 /// A value whose text may become prompt tokens.
@@ -69,6 +111,7 @@ pub(crate) struct Filled {
 #[derive(Debug, Clone)]
 pub struct Call {
     pub(crate) endpoint: Endpoint,
+    pub(crate) query: Query,
     pub(crate) body: Bytes,
     pub(crate) model: Option<ModelId>,
     pub(crate) stream: bool,
@@ -87,6 +130,36 @@ impl Call {
     #[must_use]
     pub const fn endpoint(&self) -> Endpoint {
         self.endpoint
+    }
+
+    /// The path and query below an upstream's `base_url` for its model `model`, where [`Endpoint::path`] is not all of it.
+    ///
+    /// A model with a slash in its name is the name of a resource (`tunedModels/x`), and stands for itself.
+    #[must_use]
+    pub fn path(&self, model: &str) -> Option<String> {
+        if self.endpoint.dialect() != Some(Dialect::Gemini) {
+            let path = self.endpoint.path();
+            return (self.query != Query::None).then(|| format!("{path}{}", self.query.text()));
+        }
+        let collection = if model.contains('/') { "" } else { "models/" };
+        let action = match (self.endpoint, self.stream) {
+            (Endpoint::GenerateContent, true) => ":streamGenerateContent",
+            (endpoint, _) => endpoint.path(),
+        };
+        Some(format!("/{collection}{model}{action}{}", self.query.text()))
+    }
+
+    /// Whether usage has to be asked for, since the client did not, and is to be taken out of the stream again.
+    #[must_use]
+    pub const fn adds_usage(&self) -> bool {
+        let asks = matches!(self.endpoint, Endpoint::ChatCompletions | Endpoint::Completions);
+        asks && self.stream && !self.client_wants_usage
+    }
+
+    /// Whether a stream of this call is one JSON array rather than events.
+    #[must_use]
+    pub fn streams_array(&self) -> bool {
+        self.endpoint == Endpoint::GenerateContent && self.stream && self.query != Query::Events
     }
 
     /// The body as it came.

@@ -10,16 +10,25 @@ use thiserror::Error;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Dialect {
-    /// OpenAI's chat completions, completions, embeddings and models, and whoever copies them.
+    /// OpenAI's chat completions, completions, responses, embeddings, moderations and models, and whoever copies them.
     Openai,
+    /// Anthropic's messages, and whoever copies them.
+    Anthropic,
+    /// Google's Gemini API: contents, embeddings and models under `/v1beta` and `/v1`.
+    Gemini,
 }
 
 impl Dialect {
+    /// Every dialect.
+    pub const ALL: [Dialect; 3] = [Dialect::Openai, Dialect::Anthropic, Dialect::Gemini];
+
     /// The name used in configuration and records.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Dialect::Openai => "openai",
+            Dialect::Anthropic => "anthropic",
+            Dialect::Gemini => "gemini",
         }
     }
 }
@@ -32,29 +41,26 @@ impl fmt::Display for Dialect {
 
 /// The text names no dialect; the known ones are in the sentence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("unknown dialect; known: openai")]
+#[error("unknown dialect; known: openai, anthropic, gemini")]
 pub struct UnknownDialect;
 
 impl FromStr for Dialect {
     type Err = UnknownDialect;
 
     fn from_str(text: &str) -> Result<Dialect, UnknownDialect> {
-        match text {
-            "openai" => Ok(Dialect::Openai),
-            _ => Err(UnknownDialect),
-        }
+        Dialect::ALL.into_iter().find(|dialect| dialect.name() == text).ok_or(UnknownDialect)
     }
 }
 
-/// What a call asks for, whatever the dialect.
+/// What a call asks for. Those that go to an upstream belong to one dialect each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Endpoint {
-    /// A conversation is continued.
+    /// OpenAI: a conversation is continued.
     ChatCompletions,
-    /// A text is continued.
+    /// OpenAI: a text is continued.
     Completions,
-    /// Texts become vectors.
+    /// OpenAI: texts become vectors.
     Embeddings,
     /// The models of the calling key.
     ModelList,
@@ -66,11 +72,27 @@ pub enum Endpoint {
     Limits,
     /// Mandant's own: a dry run of a call.
     Explain,
+    /// OpenAI: a response is made of items, with tools.
+    Responses,
+    /// OpenAI: texts and images are judged.
+    Moderations,
+    /// Anthropic: a conversation is continued.
+    Messages,
+    /// Anthropic: the tokens of a conversation are counted.
+    CountMessageTokens,
+    /// Gemini: contents are continued, at once or as a stream.
+    GenerateContent,
+    /// Gemini: the tokens of contents are counted.
+    CountTokens,
+    /// Gemini: a content becomes a vector.
+    EmbedContent,
+    /// Gemini: contents become vectors.
+    BatchEmbedContents,
 }
 
 impl Endpoint {
     /// Every endpoint.
-    pub const ALL: [Endpoint; 8] = [
+    pub const ALL: [Endpoint; 16] = [
         Endpoint::ChatCompletions,
         Endpoint::Completions,
         Endpoint::Embeddings,
@@ -79,20 +101,79 @@ impl Endpoint {
         Endpoint::Usage,
         Endpoint::Limits,
         Endpoint::Explain,
+        Endpoint::Responses,
+        Endpoint::Moderations,
+        Endpoint::Messages,
+        Endpoint::CountMessageTokens,
+        Endpoint::GenerateContent,
+        Endpoint::CountTokens,
+        Endpoint::EmbedContent,
+        Endpoint::BatchEmbedContents,
     ];
 
-    /// Whether a call to it goes to an upstream and costs money; the others are answered here.
+    /// The dialect of an endpoint whose calls go to an upstream; `None` for those that are answered here.
     #[must_use]
-    pub const fn is_billed(self) -> bool {
+    pub const fn dialect(self) -> Option<Dialect> {
         match self {
-            Endpoint::ChatCompletions | Endpoint::Completions | Endpoint::Embeddings => true,
-            Endpoint::ModelList | Endpoint::ModelGet | Endpoint::Usage | Endpoint::Limits | Endpoint::Explain => false,
+            Endpoint::ChatCompletions
+            | Endpoint::Completions
+            | Endpoint::Embeddings
+            | Endpoint::Responses
+            | Endpoint::Moderations => Some(Dialect::Openai),
+            Endpoint::Messages | Endpoint::CountMessageTokens => Some(Dialect::Anthropic),
+            Endpoint::GenerateContent
+            | Endpoint::CountTokens
+            | Endpoint::EmbedContent
+            | Endpoint::BatchEmbedContents => Some(Dialect::Gemini),
+            Endpoint::ModelList | Endpoint::ModelGet | Endpoint::Usage | Endpoint::Limits | Endpoint::Explain => None,
         }
     }
 
-    /// The path below an upstream's `base_url`, such as "/chat/completions".
+    /// Whether a call to it goes to an upstream, behind a hold; the others are answered here.
+    #[must_use]
+    pub const fn is_billed(self) -> bool {
+        self.dialect().is_some()
+    }
+
+    /// Whether providers bill a call by its tokens; counting and moderation cost none.
+    #[must_use]
+    pub const fn has_usage(self) -> bool {
+        self.is_billed()
+            && !matches!(self, Endpoint::Moderations | Endpoint::CountMessageTokens | Endpoint::CountTokens)
+    }
+
+    /// Whether a text is made, which an output limit can bound.
+    #[must_use]
+    pub const fn has_output(self) -> bool {
+        match self {
+            Endpoint::ChatCompletions
+            | Endpoint::Completions
+            | Endpoint::Responses
+            | Endpoint::Messages
+            | Endpoint::GenerateContent => true,
+            Endpoint::Embeddings
+            | Endpoint::Moderations
+            | Endpoint::CountMessageTokens
+            | Endpoint::CountTokens
+            | Endpoint::EmbedContent
+            | Endpoint::BatchEmbedContents
+            | Endpoint::ModelList
+            | Endpoint::ModelGet
+            | Endpoint::Usage
+            | Endpoint::Limits
+            | Endpoint::Explain => false,
+        }
+    }
+
+    /// Whether texts become vectors.
+    #[must_use]
+    pub const fn is_embedding(self) -> bool {
+        matches!(self, Endpoint::Embeddings | Endpoint::EmbedContent | Endpoint::BatchEmbedContents)
+    }
+
+    /// The path below an upstream's `base_url`, such as "/chat/completions", unless [`crate::Call::path`] gives another.
     ///
-    /// [`Endpoint::ModelGet`] is the prefix before "/{model}".
+    /// Where the model is in the path it is what follows the model.
     #[must_use]
     pub const fn path(self) -> &'static str {
         match self {
@@ -103,6 +184,14 @@ impl Endpoint {
             Endpoint::Usage => "/usage",
             Endpoint::Limits => "/limits",
             Endpoint::Explain => "/explain",
+            Endpoint::Responses => "/responses",
+            Endpoint::Moderations => "/moderations",
+            Endpoint::Messages => "/messages",
+            Endpoint::CountMessageTokens => "/messages/count_tokens",
+            Endpoint::GenerateContent => ":generateContent",
+            Endpoint::CountTokens => ":countTokens",
+            Endpoint::EmbedContent => ":embedContent",
+            Endpoint::BatchEmbedContents => ":batchEmbedContents",
         }
     }
 
@@ -118,6 +207,14 @@ impl Endpoint {
             Endpoint::Usage => "usage",
             Endpoint::Limits => "limits",
             Endpoint::Explain => "explain",
+            Endpoint::Responses => "responses",
+            Endpoint::Moderations => "moderations",
+            Endpoint::Messages => "messages",
+            Endpoint::CountMessageTokens => "messages/count_tokens",
+            Endpoint::GenerateContent => "generateContent",
+            Endpoint::CountTokens => "countTokens",
+            Endpoint::EmbedContent => "embedContent",
+            Endpoint::BatchEmbedContents => "batchEmbedContents",
         }
     }
 }
@@ -151,7 +248,9 @@ mod tests {
         for endpoint in Endpoint::ALL {
             assert_eq!(endpoint.name().parse(), Ok(endpoint));
         }
-        assert_eq!(Dialect::Openai.to_string().parse(), Ok(Dialect::Openai));
+        for dialect in Dialect::ALL {
+            assert_eq!(dialect.to_string().parse(), Ok(dialect));
+        }
         assert_eq!("OpenAI".parse::<Dialect>(), Err(UnknownDialect));
         assert_eq!(serde_json::to_string(&Dialect::Openai).expect("plain"), "\"openai\"");
     }

@@ -1,8 +1,12 @@
 //! Reads the events of one streamed answer: text that was delivered, usage, errors and the end.
 
-use crate::dialect::Endpoint;
+mod gemini;
+mod messages;
+mod responses;
+
+use crate::dialect::{Dialect, Endpoint};
 use crate::scan::{Kind, Lenient, ScanError, Text, decode_into};
-use crate::usage::{self, Usage, UsageFault};
+use crate::usage::{self, MessageCounts, Usage, UsageFault};
 
 /// Most delivered text that is kept for counting, in bytes.
 const TEXT_BYTES_MAX: usize = 1 << 20;
@@ -27,10 +31,18 @@ pub(crate) struct Reading {
     endpoint: Endpoint,
     pub(crate) usage: Option<Usage>,
     pub(crate) fault: Option<UsageFault>,
+    /// The usage is that of the whole answer; before, it is what the provider had counted up to some event.
+    pub(crate) is_final: bool,
     pub(crate) is_terminal: bool,
     pub(crate) has_error: bool,
     pub(crate) has_finish_reason: bool,
     pub(crate) id: Option<String>,
+    /// Choices that are to finish before the stream does, and those that have.
+    pub(crate) choices: u32,
+    finished: u32,
+    counts: MessageCounts,
+    /// Searches that the answer itself shows, where no usage counts them.
+    searches: u64,
     text: String,
     text_bytes_max: usize,
     beyond_bytes: u64,
@@ -46,15 +58,20 @@ struct Shape {
 }
 
 impl Reading {
-    pub(crate) const fn new(endpoint: Endpoint) -> Reading {
+    pub(crate) fn new(endpoint: Endpoint) -> Reading {
         Reading {
             endpoint,
             usage: None,
             fault: None,
+            is_final: false,
             is_terminal: false,
             has_error: false,
             has_finish_reason: false,
             id: None,
+            choices: 1,
+            finished: 0,
+            counts: MessageCounts::default(),
+            searches: 0,
             text: String::new(),
             text_bytes_max: TEXT_BYTES_MAX,
             beyond_bytes: 0,
@@ -78,17 +95,17 @@ impl Reading {
 
     fn read_event(&mut self, data: &[u8], may_be_cut_off: bool) -> bool {
         if data.trim_ascii() == b"[DONE]" {
-            self.is_terminal = true;
+            self.is_terminal |= self.ends_with_done();
             return false;
         }
         let before = self.text.len() as u64 + self.beyond_bytes;
         let mut shape = Shape::default();
         let mut scanner = Lenient::new(data);
-        let read = scanner.object(|scanner, key| self.member(scanner, key, &mut shape));
+        let read = self.document(&mut scanner, &mut shape);
         self.chunks += u64::from(self.text.len() as u64 + self.beyond_bytes > before);
         if read.is_err() {
             // What stands in a garbled event may be garbled itself.
-            if !may_be_cut_off && memchr::memmem::find(data, b"\"usage\"").is_some() {
+            if !may_be_cut_off && memchr::memmem::find(data, b"\"usage").is_some() {
                 self.fault = Some(UsageFault::Malformed);
             }
             return false;
@@ -99,6 +116,25 @@ impl Reading {
             Some(Err(fault)) => self.fault = Some(fault),
         }
         shape.has_no_choices
+    }
+
+    /// One event, or a whole answer, which reads alike.
+    fn document(&mut self, scanner: &mut Lenient<'_>, shape: &mut Shape) -> Result<(), ScanError> {
+        match (self.endpoint.dialect(), self.endpoint) {
+            (Some(Dialect::Anthropic), _) => self.message_event(scanner, shape),
+            (Some(Dialect::Gemini), _) => self.gemini_event(scanner, shape),
+            (_, Endpoint::Responses) => self.response_event(scanner, shape),
+            _ => {
+                scanner.object(|scanner, key| self.member(scanner, key, shape))?;
+                self.is_final |= shape.usage.is_some();
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether `[DONE]` is the last event; the other dialects have events of their own for that.
+    fn ends_with_done(&self) -> bool {
+        self.endpoint.dialect() == Some(Dialect::Openai) && self.endpoint != Endpoint::Responses
     }
 
     /// One member of an event's object.
@@ -184,11 +220,16 @@ impl Reading {
 
     #[inline]
     fn keep(&mut self, text: Text<'_>) {
+        self.keep_raw(text.raw);
+    }
+
+    #[inline]
+    fn keep_raw(&mut self, raw: &[u8]) {
         // Decoding lossily can make three bytes of one.
-        if self.text.len() + 3 * text.raw.len() > self.text_bytes_max {
-            self.beyond_bytes += text.raw.len() as u64;
+        if 3_usize.saturating_mul(raw.len()).saturating_add(self.text.len()) > self.text_bytes_max {
+            self.beyond_bytes += raw.len() as u64;
         } else {
-            decode_into(text.raw, &mut self.text);
+            decode_into(raw, &mut self.text);
         }
     }
 }
@@ -199,29 +240,42 @@ pub(crate) fn id_of(text: &str) -> Option<String> {
     is_good.then(|| text.to_owned())
 }
 
+/// Reads a whole answer: it has the members of an event.
+pub(crate) fn whole(endpoint: Endpoint, body: &[u8]) -> Result<Reading, ScanError> {
+    let mut reading = Reading::new(endpoint);
+    reading.text_bytes_max = usize::MAX;
+    let mut scanner = Lenient::new(body);
+    let mut shape = Shape::default();
+    reading.document(&mut scanner, &mut shape)?;
+    scanner.end()?;
+    match shape.usage {
+        None => {}
+        Some(Ok(usage)) => reading.usage = Some(usage),
+        Some(Err(fault)) => reading.fault = Some(fault),
+    }
+    Ok(reading)
+}
+
 /// The text that a whole answer gives its reader (content, reasoning, refusals, names and arguments of tool calls), for
 /// counting when it reports no usage. Empty when the answer has none, or is no JSON.
 #[must_use]
-pub fn answer_text(body: &[u8]) -> String {
-    let mut reading = Reading::new(Endpoint::ChatCompletions);
-    reading.text_bytes_max = usize::MAX;
-    // A whole answer reads like one event, with `message` for `delta`.
-    let mut scanner = Lenient::new(body);
-    let read = scanner.object(|scanner, key| reading.member(scanner, key, &mut Shape::default()));
-    if read.is_ok() { reading.text } else { String::new() }
+pub fn answer_text(endpoint: Endpoint, body: &[u8]) -> String {
+    whole(endpoint, body).map_or(String::new(), |reading| reading.text)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::answer_text;
+    use super::{Endpoint, answer_text};
+
+    const CHAT: Endpoint = Endpoint::ChatCompletions;
 
     #[test]
     fn the_text_of_an_answer_is_what_its_reader_gets() {
         let body = br#"{"id":"x","choices":[{"finish_reason":"stop","logprobs":{"content":[{"token":"caf"}]},"message":
             {"role":"assistant","content":"caf\u00e9","tool_calls":[{"id":"c","type":"function","function":
             {"name":"f","arguments":"{\"a\":1}"}}]}}],"model":"m"}"#;
-        assert_eq!(answer_text(body), "caf\u{e9}f{\"a\":1}");
-        assert_eq!(answer_text(br#"{"choices":[{"text":"a"},{"text":"b"}]}"#), "ab");
-        assert_eq!(answer_text(b"<html>"), "");
+        assert_eq!(answer_text(CHAT, body), "caf\u{e9}f{\"a\":1}");
+        assert_eq!(answer_text(CHAT, br#"{"choices":[{"text":"a"},{"text":"b"}]}"#), "ab");
+        assert_eq!(answer_text(CHAT, b"<html>"), "");
     }
 }

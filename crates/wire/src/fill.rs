@@ -3,11 +3,10 @@
 use base::ModelId;
 
 use crate::call::Call;
-use crate::dialect::Endpoint;
 
 impl Call {
     /// Fills in a model, an output limit in tokens and a temperature (a raw JSON number) where the client gave none and
-    /// nothing was filled in before. Embeddings take only a model.
+    /// nothing was filled in before. What has no output takes only a model.
     pub fn fill(
         &mut self,
         model: Option<&ModelId>,
@@ -17,7 +16,7 @@ impl Call {
         if self.model.is_none() {
             self.model = model.cloned();
         }
-        if self.endpoint == Endpoint::Embeddings {
+        if !self.endpoint.has_output() {
             return;
         }
         if self.billable.output_limit.is_none() {

@@ -8,6 +8,7 @@
 //! nothing that a provider answers can panic, or be read as negative or fractional tokens.
 
 mod answer;
+mod array;
 mod billable;
 mod call;
 mod dialect;
@@ -23,17 +24,19 @@ mod stream;
 mod texts;
 mod usage;
 
-pub use answer::{AnswerFacts, answer_facts, answer_id, answer_usage};
-pub use billable::{Billable, ServiceTier};
+pub use answer::{AnswerFacts, answer_facts, answer_usage};
+pub use billable::{Billable, CacheWrites, ServiceTier};
 pub use call::Call;
 pub use dialect::{Dialect, Endpoint, UnknownDialect, UnknownEndpoint};
 pub use event::{Delivered, answer_text};
 pub use read::read;
-pub use route::{ROUTES, Route, RouteSpec, route};
+pub use route::{Accent, ROUTES, Route, RouteSpec, dialect_of, route};
 pub use splice::{Edits, Outgoing};
 pub use sse::StreamFault;
 pub use stream::{StreamEnd, StreamMeter, StreamOptions};
 pub use usage::{Usage, UsageFault};
 
+#[cfg(test)]
+mod dialect_stream_tests;
 #[cfg(test)]
 mod traffic_tests;

@@ -1,5 +1,7 @@
 //! The registry of client-facing routes: what is not listed does not exist.
 
+use std::borrow::Cow;
+
 use base::Refusal;
 
 use crate::dialect::{Dialect, Endpoint};
@@ -9,29 +11,87 @@ use crate::dialect::{Dialect, Endpoint};
 pub struct RouteSpec {
     /// The one HTTP method it takes.
     pub method: &'static str,
-    /// The path; `{model}` at its end stands for the rest of the path, which may contain slashes.
+    /// The path; `{model}` stands for a name that may contain slashes.
     pub pattern: &'static str,
-    /// The dialect of its requests, answers and refusals.
-    pub dialect: Dialect,
+    /// The dialect of its requests, answers and refusals; `None` where it is that of the client: see [`Accent`].
+    pub dialect: Option<Dialect>,
     /// What it does.
     pub endpoint: Endpoint,
+    /// The answer is streamed whatever the body says.
+    pub stream: bool,
 }
 
-const fn openai(method: &'static str, pattern: &'static str, endpoint: Endpoint) -> RouteSpec {
-    RouteSpec { method, pattern, dialect: Dialect::Openai, endpoint }
+const fn to(method: &'static str, pattern: &'static str, endpoint: Endpoint) -> RouteSpec {
+    RouteSpec { method, pattern, dialect: endpoint.dialect(), endpoint, stream: false }
 }
 
-/// Every route of the relay port.
+const fn of(dialect: Dialect, method: &'static str, pattern: &'static str, endpoint: Endpoint) -> RouteSpec {
+    RouteSpec { method, pattern, dialect: Some(dialect), endpoint, stream: false }
+}
+
+const fn streaming(method: &'static str, pattern: &'static str, endpoint: Endpoint) -> RouteSpec {
+    RouteSpec { method, pattern, dialect: endpoint.dialect(), endpoint, stream: true }
+}
+
+/// Every route of the relay port. Of two that match, the first with the method counts.
 pub const ROUTES: &[RouteSpec] = &[
-    openai("POST", "/v1/chat/completions", Endpoint::ChatCompletions),
-    openai("POST", "/v1/completions", Endpoint::Completions),
-    openai("POST", "/v1/embeddings", Endpoint::Embeddings),
-    openai("GET", "/v1/models", Endpoint::ModelList),
-    openai("GET", "/v1/models/{model}", Endpoint::ModelGet),
-    openai("GET", "/v1/usage", Endpoint::Usage),
-    openai("GET", "/v1/limits", Endpoint::Limits),
-    openai("POST", "/v1/explain", Endpoint::Explain),
+    to("POST", "/v1/chat/completions", Endpoint::ChatCompletions),
+    to("POST", "/v1/completions", Endpoint::Completions),
+    to("POST", "/v1/embeddings", Endpoint::Embeddings),
+    to("POST", "/v1/responses", Endpoint::Responses),
+    to("POST", "/v1/moderations", Endpoint::Moderations),
+    to("POST", "/v1/messages", Endpoint::Messages),
+    to("POST", "/v1/messages/count_tokens", Endpoint::CountMessageTokens),
+    to("POST", "/v1/models/{model}:generateContent", Endpoint::GenerateContent),
+    to("POST", "/v1beta/models/{model}:generateContent", Endpoint::GenerateContent),
+    streaming("POST", "/v1/models/{model}:streamGenerateContent", Endpoint::GenerateContent),
+    streaming("POST", "/v1beta/models/{model}:streamGenerateContent", Endpoint::GenerateContent),
+    to("POST", "/v1/models/{model}:countTokens", Endpoint::CountTokens),
+    to("POST", "/v1beta/models/{model}:countTokens", Endpoint::CountTokens),
+    to("POST", "/v1/models/{model}:embedContent", Endpoint::EmbedContent),
+    to("POST", "/v1beta/models/{model}:embedContent", Endpoint::EmbedContent),
+    to("POST", "/v1/models/{model}:batchEmbedContents", Endpoint::BatchEmbedContents),
+    to("POST", "/v1beta/models/{model}:batchEmbedContents", Endpoint::BatchEmbedContents),
+    // Azure's two forms of OpenAI's dialect: the model in the path, and the same endpoints elsewhere.
+    to("POST", "/openai/deployments/{model}/chat/completions", Endpoint::ChatCompletions),
+    to("POST", "/openai/deployments/{model}/completions", Endpoint::Completions),
+    to("POST", "/openai/deployments/{model}/embeddings", Endpoint::Embeddings),
+    to("POST", "/openai/v1/chat/completions", Endpoint::ChatCompletions),
+    to("POST", "/openai/v1/completions", Endpoint::Completions),
+    to("POST", "/openai/v1/embeddings", Endpoint::Embeddings),
+    to("POST", "/openai/v1/responses", Endpoint::Responses),
+    to("POST", "/openai/responses", Endpoint::Responses),
+    of(Dialect::Openai, "GET", "/openai/v1/models", Endpoint::ModelList),
+    of(Dialect::Openai, "GET", "/openai/v1/models/{model}", Endpoint::ModelGet),
+    to("GET", "/v1/models", Endpoint::ModelList),
+    to("GET", "/v1/models/{model}", Endpoint::ModelGet),
+    of(Dialect::Gemini, "GET", "/v1beta/models", Endpoint::ModelList),
+    of(Dialect::Gemini, "GET", "/v1beta/models/{model}", Endpoint::ModelGet),
+    of(Dialect::Openai, "GET", "/v1/usage", Endpoint::Usage),
+    of(Dialect::Openai, "GET", "/v1/limits", Endpoint::Limits),
+    of(Dialect::Openai, "POST", "/v1/explain", Endpoint::Explain),
 ];
+
+/// What shows which SDK a client uses, for the paths that several dialects share, and for those that no dialect has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Accent {
+    /// It sent `anthropic-version`.
+    pub anthropic_version: bool,
+    /// It sent its key as `x-goog-api-key` or `?key=`, or names itself in `x-goog-api-client`.
+    pub google_key: bool,
+}
+
+impl Accent {
+    /// The dialect that the client is taken to speak.
+    #[must_use]
+    pub const fn dialect(self) -> Dialect {
+        match self {
+            Accent { anthropic_version: true, .. } => Dialect::Anthropic,
+            Accent { google_key: true, .. } => Dialect::Gemini,
+            _ => Dialect::Openai,
+        }
+    }
+}
 
 /// A route that a request matched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,30 +102,67 @@ pub struct Route<'a> {
     pub endpoint: Endpoint,
     /// The `{model}` part of the path, not decoded; it may contain `/`.
     pub tail: Option<&'a str>,
+    /// The path asks for a stream.
+    pub stream: bool,
+    /// The query, as it came.
+    pub query: &'a str,
 }
 
-/// Finds the route of a method and a path (without query), exactly as written.
+impl From<Endpoint> for Route<'_> {
+    /// The route of an endpoint whose calls say everything in their bodies.
+    fn from(endpoint: Endpoint) -> Self {
+        let dialect = endpoint.dialect().unwrap_or(Dialect::Openai);
+        Route { dialect, endpoint, tail: None, stream: false, query: "" }
+    }
+}
+
+impl Route<'_> {
+    /// Everything but its body that tells one call from another, such as "chat/completions" or "generateContent m".
+    #[must_use]
+    pub fn asked(&self) -> Cow<'static, str> {
+        let name = self.endpoint.name();
+        let Some(tail) = self.tail else { return Cow::Borrowed(name) };
+        let form = self.query.split('&').filter(|pair| pair.contains("alt=")).collect::<Vec<_>>().join("&");
+        Cow::Owned(format!("{name} {tail} {} {form}", self.stream))
+    }
+}
+
+/// Finds the route of a method and a path, exactly as written. The query is kept for [`crate::read`].
 ///
 /// # Errors
 /// [`Refusal::RouteNotFound`], also for every path that another server could read as a different one (empty, `.` or `..`
 /// segments, percent escapes, backslashes, anything beyond printable ASCII); [`Refusal::MethodNotAllowed`].
-pub fn route<'a>(method: &str, path: &'a str) -> Result<Route<'a>, Refusal> {
+pub fn route<'a>(method: &str, path: &'a str, query: &'a str, accent: Accent) -> Result<Route<'a>, Refusal> {
     if !is_canonical(path) {
         return Err(Refusal::RouteNotFound);
     }
-    let (spec, tail) =
-        ROUTES.iter().find_map(|spec| Some((spec, matches(spec.pattern, path)?))).ok_or(Refusal::RouteNotFound)?;
-    if spec.method != method {
-        return Err(Refusal::MethodNotAllowed { allowed: spec.method });
+    let mut allowed = None;
+    for spec in ROUTES {
+        let Some(tail) = matches(spec.pattern, path) else { continue };
+        if spec.method == method {
+            let dialect = spec.dialect.unwrap_or(accent.dialect());
+            return Ok(Route { dialect, endpoint: spec.endpoint, tail, stream: spec.stream, query });
+        }
+        allowed = allowed.or(Some(spec.method));
     }
-    Ok(Route { dialect: spec.dialect, endpoint: spec.endpoint, tail })
+    Err(allowed.map_or(Refusal::RouteNotFound, |allowed| Refusal::MethodNotAllowed { allowed }))
+}
+
+/// The dialect to refuse in when a request has no route.
+#[must_use]
+pub fn dialect_of(path: &str, accent: Accent) -> Dialect {
+    let spec = ROUTES.iter().find(|spec| matches(spec.pattern, path).is_some());
+    spec.and_then(|spec| spec.dialect).unwrap_or(accent.dialect())
 }
 
 /// `Some(tail)` when `path` is what `pattern` describes; a trailing slash is a different path.
 fn matches<'a>(pattern: &str, path: &'a str) -> Option<Option<&'a str>> {
-    match pattern.strip_suffix("{model}") {
+    match pattern.split_once("{model}") {
         None => (pattern == path).then_some(None),
-        Some(prefix) => path.strip_prefix(prefix).filter(|tail| !tail.is_empty()).map(Some),
+        Some((prefix, suffix)) => {
+            let tail = path.strip_prefix(prefix)?.strip_suffix(suffix)?;
+            (!tail.is_empty()).then_some(Some(tail))
+        }
     }
 }
 
@@ -77,69 +174,5 @@ fn is_canonical(path: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_listed_route_is_found_and_takes_one_method() {
-        for spec in ROUTES {
-            let path = spec.pattern.replace("{model}", "openai/gpt-4.1:free");
-            let found = route(spec.method, &path).expect("listed");
-            assert_eq!((found.endpoint, found.dialect), (spec.endpoint, spec.dialect));
-            assert_eq!(found.tail, spec.pattern.contains('{').then_some("openai/gpt-4.1:free"));
-            for other in ["GET", "POST", "PUT", "DELETE", "HEAD", "get", ""] {
-                if other != spec.method {
-                    assert_eq!(route(other, &path), Err(Refusal::MethodNotAllowed { allowed: spec.method }));
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_path_that_two_servers_could_read_differently_is_not_found() {
-        for path in [
-            "",
-            "/",
-            "v1/models",
-            "*",
-            "//v1/models",
-            "/v1//models",
-            "/v1/models/",
-            "/v1/./models",
-            "/v1/../v1/models",
-            "/v1/models/..",
-            "/v1/models/.",
-            "/v1/models/a/../b",
-            "/v1/models/a/./b",
-            "/v1/models/%2e%2e",
-            "/v1/mod%65ls",
-            "/v1%2fmodels",
-            "/v1\\models",
-            "/v1/models\\",
-            "/V1/models",
-            "/v1/Models",
-            "/v1/models.",
-            "/v1./models",
-            "/v1/chat/completions/",
-            "/v1/chat/completions.",
-            "/v1/chat/completions ",
-            "/v1/chat/completions\0",
-            "/v1/chat/completions;x",
-            "/v1/chat/completions?x",
-            "/v1/chat/completions#x",
-            "/v1/models/a b",
-            "/v1/models/ä",
-            "/v1/models/...",
-            "/v1/models/a.",
-            "/v1/models//a",
-            "/chat/completions",
-            "/v1/files",
-            "/v1/responses",
-            "http://host/v1/models",
-            "/v1/models/\u{202e}",
-        ] {
-            assert_eq!(route("GET", path).err().map(|r| r.status()), Some(404), "{path:?}");
-            assert_eq!(route("POST", path).err().map(|r| r.status()), Some(404), "{path:?}");
-        }
-    }
-}
+#[path = "route_tests.rs"]
+mod tests;

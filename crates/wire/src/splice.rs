@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use crate::call::{Call, Span, UsageOption};
-use crate::dialect::Endpoint;
+use crate::call::{Call, NestedPlaces, Span, UsageOption};
+use crate::dialect::{Dialect, Endpoint};
 
 /// Values to set in an outgoing body. `None` and `false` leave the client's own.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -64,21 +64,27 @@ impl Outgoing {
 impl Call {
     /// The body with `edits` and what [`Call::fill`] filled in spliced in: each value replaced where it stands, or inserted right after the opening brace.
     ///
-    /// An output limit that the client did not name goes out as `max_tokens`, or as `max_completion_tokens` for OpenAI's
-    /// reasoning models, which refuse the former. A server that does not know the latter ignores it, and with it the
-    /// limit, so the choice is by the name of the model that goes out.
+    /// An output limit that the client did not name goes out as the dialect calls it. In chats that is `max_tokens`, or
+    /// `max_completion_tokens` for OpenAI's reasoning models, which refuse the former. A server that does not know the
+    /// latter ignores it, and with it the limit, so the choice is by the name of the model that goes out.
     #[must_use]
     pub fn outgoing(&self, edits: &Edits<'_>) -> Outgoing {
         let mut patches: SmallVec<[Patch; 6]> = SmallVec::new();
         let mut inserted: Vec<u8> = Vec::new();
+        let limit = edits.output_limit.or(self.filled.output_limit);
+        let temperature = edits.temperature.or(self.filled.temperature.as_deref());
+        if self.endpoint.dialect() == Some(Dialect::Gemini) {
+            self.nest(edits.model, limit, temperature, &mut patches, &mut inserted);
+            return self.assembled(patches, inserted);
+        }
         if let Some(model) = edits.model {
             let value = quoted(model);
             set(&mut patches, &mut inserted, "model", self.places.model, &value);
         }
-        if let Some(limit) = edits.output_limit.or(self.filled.output_limit) {
+        if let Some(limit) = limit {
             self.limit_output(limit, edits.model, &mut patches, &mut inserted);
         }
-        if let Some(temperature) = edits.temperature.or(self.filled.temperature.as_deref()) {
+        if let Some(temperature) = temperature {
             set(&mut patches, &mut inserted, "temperature", self.places.temperature, temperature.as_bytes());
         }
         if edits.include_usage {
@@ -95,6 +101,11 @@ impl Call {
                 }
             }
         }
+        self.assembled(patches, inserted)
+    }
+
+    /// The body with its patches, and the members to be inserted after its brace.
+    fn assembled(&self, mut patches: SmallVec<[Patch; 6]>, mut inserted: Vec<u8>) -> Outgoing {
         if !inserted.is_empty() {
             if self.places.is_empty {
                 inserted.pop();
@@ -103,6 +114,45 @@ impl Call {
             patches.push(Patch { place, value: inserted });
         }
         assemble(&self.body, patches)
+    }
+
+    /// Gemini's form: the model is in the path, and in the body only as the name of a resource; the settings of the
+    /// generation have an object of their own.
+    fn nest(
+        &self,
+        model: Option<&str>,
+        limit: Option<u64>,
+        temperature: Option<&str>,
+        patches: &mut SmallVec<[Patch; 6]>,
+        inserted: &mut Vec<u8>,
+    ) {
+        if let Some(model) = model {
+            let collection = if model.contains('/') { "" } else { "models/" };
+            let value = quoted(&format!("{collection}{model}"));
+            patches.extend(self.places.resource_names.iter().map(|place| Patch::new(*place, &value)));
+        }
+        let mut members = Vec::new();
+        if let Some(limit) = limit {
+            let mut digits = itoa::Buffer::new();
+            let value = digits.format(limit).as_bytes();
+            set(patches, &mut members, "maxOutputTokens", self.places.max_tokens, value);
+        }
+        if let Some(temperature) = temperature {
+            set(patches, &mut members, "temperature", self.places.temperature, temperature.as_bytes());
+        }
+        if members.is_empty() {
+            return;
+        }
+        let comma = members.pop();
+        let object = |members: &[u8]| [b"{", members, b"}"].concat();
+        match self.places.nested {
+            NestedPlaces::Absent => set(patches, inserted, "generationConfig", None, &object(&members)),
+            NestedPlaces::Null(place) => patches.push(Patch::new(place, &object(&members))),
+            NestedPlaces::Object { inside, is_empty } => {
+                members.extend(comma.filter(|_| !is_empty));
+                patches.push(Patch::new(Span { start: inside, end: inside }, &members));
+            }
+        }
     }
 
     /// Sets every output limit that is there, or the one that this model takes.
@@ -121,8 +171,11 @@ impl Call {
         }
         if places == [None, None] {
             let model = model.or(self.model.as_ref().map(base::ModelId::as_str)).unwrap_or("");
-            let is_chat = self.endpoint == Endpoint::ChatCompletions;
-            let name = if is_chat && refuses_max_tokens(model) { "max_completion_tokens" } else { "max_tokens" };
+            let name = match self.endpoint {
+                Endpoint::Responses => "max_output_tokens",
+                Endpoint::ChatCompletions if refuses_max_tokens(model) => "max_completion_tokens",
+                _ => "max_tokens",
+            };
             set(patches, inserted, name, None, value);
         }
     }

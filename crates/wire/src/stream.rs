@@ -3,9 +3,11 @@
 use bytes::Bytes;
 use smallvec::SmallVec;
 
+use crate::array::ArrayFramer;
+use crate::call::Call;
 use crate::dialect::Endpoint;
 use crate::event::{Delivered, Reading};
-use crate::sse::{Framer, StreamFault};
+use crate::sse::{Event, Framer, StreamFault};
 use crate::usage::{Usage, UsageFault};
 
 /// Most of an incomplete event that is held back; a larger one is not the usage chunk.
@@ -14,8 +16,12 @@ const HELD_BYTES_MAX: usize = 64 << 10;
 /// How to meter one stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StreamOptions {
-    /// Chat completions or completions.
+    /// What was asked for.
     pub endpoint: Endpoint,
+    /// The stream is one JSON array instead of events.
+    pub is_array: bool,
+    /// Choices that are to finish.
+    pub choices: u32,
     /// Remove the usage chunk, since the relay asked for it and not the client.
     pub strip_usage: bool,
     /// The longest line; a longer one is a fault.
@@ -28,17 +34,64 @@ impl StreamOptions {
     /// With the default limits: lines of 16 MiB pass, events of 1 MiB are read.
     #[must_use]
     pub const fn new(endpoint: Endpoint, strip_usage: bool) -> StreamOptions {
-        StreamOptions { endpoint, strip_usage, line_bytes_max: 16 << 20, event_bytes_max: 1 << 20 }
+        StreamOptions {
+            endpoint,
+            is_array: false,
+            choices: 1,
+            strip_usage,
+            line_bytes_max: 16 << 20,
+            event_bytes_max: 1 << 20,
+        }
+    }
+
+    /// For the stream that answers `call`.
+    #[must_use]
+    pub fn of(call: &Call) -> StreamOptions {
+        StreamOptions {
+            is_array: call.streams_array(),
+            choices: call.billable().choices,
+            ..StreamOptions::new(call.endpoint(), call.adds_usage())
+        }
     }
 }
 
 /// How a stream ended when its upstream closed it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StreamEnd {
-    /// `[DONE]` was seen.
+    /// The last event of the dialect was seen: `[DONE]`, `message_stop`, `response.completed`, a reason to finish.
     Terminal,
-    /// It was not: the stream is broken, unless [`StreamMeter::has_finish_reason`] and the provider never sends it.
+    /// It was not: the stream is broken, unless [`StreamMeter::is_final`] and the provider never sends it.
     Missing,
+}
+
+/// How the events of a stream are told apart.
+#[derive(Debug)]
+enum Framing {
+    Events(Framer),
+    Array(ArrayFramer),
+}
+
+impl Framing {
+    fn next<'a>(&'a mut self, chunk: &'a [u8], at: &mut usize) -> Result<Option<Event<'a>>, StreamFault> {
+        match self {
+            Framing::Events(framer) => framer.next(chunk, at),
+            Framing::Array(framer) => framer.next(chunk, at),
+        }
+    }
+
+    fn takes_line_feed(&mut self, chunk: &[u8]) -> bool {
+        match self {
+            Framing::Events(framer) => framer.takes_line_feed(chunk),
+            Framing::Array(_) => false,
+        }
+    }
+
+    fn finish(&mut self) -> Option<Event<'_>> {
+        match self {
+            Framing::Events(framer) => framer.finish(),
+            Framing::Array(_) => None,
+        }
+    }
 }
 
 /// A machine over the bytes of one streamed answer.
@@ -49,7 +102,7 @@ pub enum StreamEnd {
 #[derive(Debug)]
 pub struct StreamMeter {
     strip_usage: bool,
-    framer: Framer,
+    framing: Framing,
     reading: Reading,
     /// Bytes of the incomplete event in earlier chunks.
     held: SmallVec<[Bytes; 4]>,
@@ -64,10 +117,17 @@ impl StreamMeter {
     /// A meter at the start of a stream.
     #[must_use]
     pub fn new(options: StreamOptions) -> StreamMeter {
+        let framing = if options.is_array {
+            Framing::Array(ArrayFramer::new(options.line_bytes_max, options.event_bytes_max))
+        } else {
+            Framing::Events(Framer::new(options.line_bytes_max, options.event_bytes_max))
+        };
+        let mut reading = Reading::new(options.endpoint);
+        reading.choices = options.choices.max(1);
         StreamMeter {
             strip_usage: options.strip_usage,
-            framer: Framer::new(options.line_bytes_max, options.event_bytes_max),
-            reading: Reading::new(options.endpoint),
+            framing,
+            reading,
             held: SmallVec::new(),
             held_bytes: 0,
             is_released: false,
@@ -84,8 +144,8 @@ impl StreamMeter {
             return self.push_stripping(&chunk, forward);
         }
         forward(chunk.clone());
-        let mut at = usize::from(self.framer.takes_line_feed(&chunk));
-        while let Some(event) = self.framer.next(&chunk, &mut at)? {
+        let mut at = usize::from(self.framing.takes_line_feed(&chunk));
+        while let Some(event) = self.framing.next(&chunk, &mut at)? {
             self.reading.has_error |= event.is_error;
             if let Some(data) = event.data {
                 self.reading.event(data);
@@ -97,14 +157,14 @@ impl StreamMeter {
     fn push_stripping(&mut self, chunk: &Bytes, forward: &mut impl FnMut(Bytes)) -> Result<(), StreamFault> {
         // chunk[run_start..event_start] is to be forwarded; chunk[event_start..] belongs to an event that has not ended.
         let (mut at, mut run_start, mut event_start) = (0, 0, 0);
-        if self.framer.takes_line_feed(chunk) {
+        if self.framing.takes_line_feed(chunk) {
             at = 1;
             if self.held.is_empty() {
                 (run_start, event_start) = (usize::from(self.was_stripped), 1);
             }
         }
         loop {
-            let is_usage = match self.framer.next(chunk, &mut at)? {
+            let is_usage = match self.framing.next(chunk, &mut at)? {
                 None => break,
                 Some(event) => {
                     self.reading.has_error |= event.is_error;
@@ -147,7 +207,7 @@ impl StreamMeter {
     /// The upstream closed the stream; what was held back is forwarded, unless it is the usage chunk.
     pub fn finish(&mut self, forward: &mut impl FnMut(Bytes)) -> StreamEnd {
         let mut is_usage = false;
-        if let Some(event) = self.framer.finish() {
+        if let Some(event) = self.framing.finish() {
             self.reading.has_error |= event.is_error;
             is_usage = event.data.is_some_and(|data| self.reading.last_event(data));
         }
@@ -170,10 +230,25 @@ impl StreamMeter {
         self.reading.fault
     }
 
-    /// Whether `[DONE]` was seen.
+    /// Whether the last event was seen, so that the usage is final. An array ends with its bracket.
     #[must_use]
     pub const fn is_terminal(&self) -> bool {
-        self.reading.is_terminal
+        match &self.framing {
+            Framing::Events(_) => self.reading.is_terminal,
+            Framing::Array(framer) => framer.is_closed() && self.reading.is_terminal,
+        }
+    }
+
+    /// Whether the usage is that of the whole answer rather than of its beginning.
+    #[must_use]
+    pub const fn is_final(&self) -> bool {
+        self.reading.is_final
+    }
+
+    /// Whether the stream is one JSON array.
+    #[must_use]
+    pub const fn is_array(&self) -> bool {
+        matches!(self.framing, Framing::Array(_))
     }
 
     /// Whether a choice said why it finished. Some providers end their streams with that, and without `[DONE]`.

@@ -10,6 +10,7 @@ const ALPHA_SINGLE = 'sdk-test-secret-of-alpha-single';
 const BETA = 'sdk-test-secret-of-beta';
 const BETA_THROTTLED = 'sdk-test-secret-of-beta-throttled';
 const BETA_POOR = 'sdk-test-secret-of-beta-poor';
+const GAMMA = 'sdk-test-secret-of-gamma';
 const messages = [{ role: 'user', content: 'Say hello to the tenants.' }];
 const tool = {
   type: 'function',
@@ -124,6 +125,19 @@ test('headers say who, what is left and what it cost', async () => {
   assert.equal(header('x-ratelimit-limit-tokens'), '10000000');
   // $8 per 1M tokens of either kind: eight millionths of a dollar each.
   assert.equal(Math.round(Number(header('Mandant-Cost-Usd')) * 1e6), 8 * data.usage.total_tokens);
+});
+
+test('responses, plain and streamed', async () => {
+  const ask = { model: 'gpt-4.1', input: 'Say hello to the tenants.' };
+  const plain = await client(GAMMA).responses.create(ask);
+  const streamed = await client(GAMMA).responses.stream(ask).finalResponse();
+  assert.ok(plain.output_text);
+  assert.equal(streamed.output_text, plain.output_text);
+  assert.equal(streamed.usage.output_tokens, plain.usage.output_tokens);
+  const broken = await client(GAMMA).responses.create({ ...ask, model: 'responses-that-break', stream: true });
+  await assert.rejects(() => collect(broken), (error) => error instanceof OpenAI.APIError && error.code === 'upstream_error');
+  const judged = await client(GAMMA).moderations.create({ model: 'omni-moderation-latest', input: 'x' });
+  assert.equal(judged.results[0].flagged, false);
 });
 
 // What is refused, each as the client's own class.

@@ -13,6 +13,7 @@ ALPHA_SINGLE = "sdk-test-secret-of-alpha-single"
 BETA = "sdk-test-secret-of-beta"
 BETA_THROTTLED = "sdk-test-secret-of-beta-throttled"
 BETA_POOR = "sdk-test-secret-of-beta-poor"
+GAMMA = "sdk-test-secret-of-gamma"
 HELLO = [{"role": "user", "content": "Say hello to the tenants."}]
 TOOL = {
     "type": "function",
@@ -123,6 +124,53 @@ class OpenAiClient(unittest.TestCase):
         usage = raw.parse().usage
         micros = round(float(raw.headers["Mandant-Cost-Usd"]) * 1_000_000)
         self.assertEqual(micros, 8 * usage.total_tokens)
+
+    def test_responses_plain_and_streamed(self) -> None:
+        ask = {"model": "gpt-4.1", "input": "Say hello to the tenants."}
+        plain = self.client(GAMMA).responses.with_raw_response.create(**ask)
+        answer = plain.parse()
+        self.assertTrue(answer.output_text)
+        micros = round(float(plain.headers["Mandant-Cost-Usd"]) * 1_000_000)
+        self.assertEqual(micros, 8 * answer.usage.total_tokens)
+        with self.client(GAMMA).responses.stream(**ask) as stream:
+            events = list(stream)
+            final = stream.get_final_response()
+        self.assertEqual(final.output_text, answer.output_text)
+        self.assertEqual(final.usage.output_tokens, answer.usage.output_tokens)
+        self.assertEqual(events[-1].type, "response.completed")
+        cut = list(self.client(GAMMA).responses.create(**ask, max_output_tokens=5, stream=True))[-1]
+        self.assertEqual((cut.type, cut.response.usage.output_tokens), ("response.incomplete", 5))
+        tool = {"type": "function", "strict": False, **TOOL["function"]}
+        call = self.client(GAMMA).responses.create(model="gpt-4.1", input="Look it up.", tools=[tool]).output[0]
+        self.assertEqual((call.type, call.name), ("function_call", "look_up"))
+
+    def test_responses_refuse_what_belongs_to_nobody_known(self) -> None:
+        client = self.client(GAMMA)
+        call = lambda: client.responses.create(model="gpt-4.1", input="x", previous_response_id="resp_1")
+        self.refused(openai.BadRequestError, 400, "invalid_request", call)
+        self.refused(openai.NotFoundError, 404, "route_not_found", lambda: client.responses.retrieve("resp_1"))
+
+    def test_a_broken_response_is_an_error(self) -> None:
+        stream = self.client(GAMMA).responses.create(model="responses-that-break", input="x", stream=True)
+        with self.assertRaises(openai.APIError) as caught:
+            list(stream)
+        self.assertEqual(caught.exception.code, "upstream_error")
+
+    def test_azures_client_names_the_model_in_the_path(self) -> None:
+        root = self.relay.base_url.removesuffix("/v1")
+        azure = openai.AzureOpenAI(azure_endpoint=root, api_key=GAMMA, api_version="2024-10-21", max_retries=0)
+        self.addCleanup(azure.close)
+        ask = {"messages": HELLO, "max_tokens": 20}
+        answer = azure.chat.completions.create(model="gpt-4.1", **ask)
+        plain = self.client(GAMMA).chat.completions.create(model="gpt-4.1", **ask)
+        self.assertEqual(answer.choices[0].message.content, plain.choices[0].message.content)
+        foreign = lambda: azure.chat.completions.create(model="gpt-4.1-mini", **ask)
+        self.refused(openai.PermissionDeniedError, 403, "model_not_allowed", foreign)
+
+    def test_moderations_cost_nothing(self) -> None:
+        answer = self.client(GAMMA).moderations.with_raw_response.create(model="omni-moderation-latest", input="x")
+        self.assertFalse(answer.parse().results[0].flagged)
+        self.assertEqual(answer.headers["Mandant-Cost-Usd"], "0.00")
 
     # What is refused, each as the client's own class.
 

@@ -185,6 +185,7 @@ fn first_entry(
         max_output_tokens: Some(sources::whole(members, "max_output_tokens").context("no maximum of output")?),
         image_tokens_max: image_tokens(maker, name),
         hidden_prompt_tokens: hidden_prompt(maker),
+        hidden_output_tokens: hidden_output(maker, name),
         tokenizer: tokenizer(maker, name),
         price: Sourced { source: "product definition (selling price)".to_owned(), rates },
         list_price: listed
@@ -207,7 +208,8 @@ fn draft(maker: &Maker, provider: &Provider, name: &str, members: &Members) -> R
     anyhow::ensure!(embedding || max_output.is_some(), "no maximum of output");
     let listed = provider.models.iter().find(|listed| listed.matcher.matches(name));
     let window = sources::whole(members, "max_input_tokens").max(listed.and_then(|listed| listed.context_window));
-    let rates = rates(members, listed, embedding)?;
+    let mut rates = rates(members, listed, embedding)?;
+    rates.web_search = rates.web_search.or(flat_search(maker, embedding)?);
     let own_source = sources::text(members, "source").filter(|source| source.starts_with("https://"));
     let stated = own_source.or_else(|| listed.map(|_| provider.pricing_urls.first().cloned().unwrap_or_default()));
     anyhow::ensure!(stated.is_some(), "one list only, which names no source");
@@ -219,6 +221,7 @@ fn draft(maker: &Maker, provider: &Provider, name: &str, members: &Members) -> R
         max_output_tokens: if embedding { None } else { max_output },
         image_tokens_max: image_tokens(maker, name),
         hidden_prompt_tokens: if embedding { Some(64) } else { hidden_prompt(maker) },
+        hidden_output_tokens: hidden_output(maker, name),
         tokenizer: tokenizer(maker, name),
         price: Sourced { source: stated.filter(|s| !s.is_empty()).unwrap_or(maker.source.to_owned()), rates },
         list_price: None,
@@ -239,6 +242,7 @@ fn rates(members: &Members, listed: Option<&Listed>, embedding: bool) -> Result<
         cache_write_1h: longest,
         reasoning: set("output_cost_per_reasoning_token")?.filter(|price| Some(*price) != output),
         audio_input: set("input_cost_per_audio_token")?,
+        cached_audio: set("cache_read_input_audio_token_cost")?,
         audio_output: set("output_cost_per_audio_token")?,
         request: set("input_cost_per_request")?,
         web_search: dearest_search(members)?,
@@ -269,6 +273,7 @@ fn agree(rates: &mut Rates, first: &Members) -> Result<()> {
     rates.cached_input = rates.cached_input.or(cached.as_ref().map(|price| price.base));
     rates.cache_write = rates.cache_write.or(write.as_ref().map(|price| price.base));
     rates.audio_input = rates.audio_input.or(of("input_audio_mtok")?.map(|price| price.base));
+    rates.cached_audio = rates.cached_audio.or(of("cache_audio_read_mtok")?.map(|price| price.base));
     rates.audio_output = rates.audio_output.or(of("output_audio_mtok")?.map(|price| price.base));
     if rates.tiers.is_empty() {
         rates.tiers = first_tiers([&input, &cached, &write, &output]);
@@ -325,6 +330,18 @@ fn dearest_search(members: &Members) -> Result<Option<Price>> {
         dearest = dearest.max(sources::each(&sizes, size)?);
     }
     Ok(dearest)
+}
+
+/// Anthropic asks $10 for 1,000 searches whichever model makes them; the lists say so of some models only.
+fn flat_search(maker: &Maker, embedding: bool) -> Result<Option<Price>> {
+    let flat = (maker.owned_by == "anthropic" && !embedding).then(|| Price::parse_per_unit("0.01"));
+    Ok(flat.transpose()?)
+}
+
+/// xAI's limit is one of the answer; its reasoning comes on top. 177 tokens were recorded at a limit of 16, and the bound
+/// is what a long reasoning takes.
+fn hidden_output(maker: &Maker, name: &str) -> Option<u64> {
+    (maker.owned_by == "xai" && !name.contains("non-reasoning")).then_some(131_072)
 }
 
 /// The public vocabulary, where it is known.

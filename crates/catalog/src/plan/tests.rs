@@ -179,3 +179,19 @@ fn a_lower_output_limit_makes_the_plan_affordable() {
     assert!(plan.quote().usd <= purse);
     assert_eq!(plan.affordable_output(call.billable(), Money::ZERO, u64::MAX), None);
 }
+
+#[test]
+fn only_those_who_speak_the_dialect_of_a_call_may_answer_it() {
+    let speakers = [("a", Dialect::Openai), ("b", Dialect::Anthropic), ("c", Dialect::Gemini)]
+        .map(|(name, dialect)| Upstream::new(UpstreamId::new(name).unwrap(), dialect, "https://host/v1", vec![]));
+    let all = model("m", "1.00", vec![target("a", 1, 1), target("b", 1, 1), target("c", 1, 1)]);
+    let one = model("one", "1.00", vec![target("c", 1, 1)]);
+    let catalog = Catalog::new(vec![all, one], speakers.into());
+    let body = |model: &str| Bytes::from(format!(r#"{{"model":"{model}","max_tokens":5,"messages":[]}}"#));
+    let message = |model| wire::read(Endpoint::Messages, None, body(model)).unwrap();
+    assert_eq!(upstreams(&plan_for(&catalog, &message("m"), 0).unwrap()), "b");
+    assert_eq!(upstreams(&plan_for(&catalog, &hello("m"), 0).unwrap()), "a");
+    let refusal = plan_for(&catalog, &message("one"), 0).unwrap_err();
+    assert_eq!(refusal.status(), 400);
+    assert!(refusal.message().contains("it speaks 'gemini'"), "{}", refusal.message());
+}

@@ -50,6 +50,47 @@ fn a_plain_chat_costs_its_bytes_and_its_limit_at_the_dearest_class() {
 }
 
 #[test]
+fn a_call_without_tokens_to_pay_for_holds_only_the_price_of_a_call() {
+    let counting = Billable { is_free: true, unknown_parameters: true, audios: 1, ..ask() };
+    let plain = Rates::new(usd("1.00"), Some(usd("4.00")));
+    let free = quote_loose(&model(ModelKind::Chat), &plain, &counting).unwrap();
+    assert_eq!(free, Quote::default());
+    assert_eq!(quote(&counting).usd.to_string(), "0.005");
+    assert_eq!(quote(&counting).usd, rates().charge(&wire::Usage::default()));
+}
+
+#[test]
+fn only_what_may_be_written_to_a_cache_is_held_at_its_price() {
+    let rates = Rates {
+        cache_write_1h: Some(usd("2.00")),
+        cache_write: Some(usd("1.25")),
+        ..Rates::new(usd("1"), Some(usd("4")))
+    };
+    let usd_of = |cache_writes| {
+        let asking = Billable { cache_writes, output_limit: Some(0), ..ask() };
+        quote_loose(&model(ModelKind::Embedding), &rates, &asking).unwrap().usd.nanos()
+    };
+    let [none, short, any] = [wire::CacheWrites::None, wire::CacheWrites::Short, wire::CacheWrites::Any].map(usd_of);
+    assert_eq!((short, any), (none * 5 / 4, none * 2));
+}
+
+#[test]
+fn reasoning_beside_the_limit_is_held() {
+    let mut beside = model(ModelKind::Chat);
+    beside.hidden_output_tokens = 1_000;
+    let quote = quote_loose(&beside, &rates(), &Billable { choices: 2, ..ask() }).unwrap();
+    assert_eq!(quote.output_tokens, 2 * 1_500);
+}
+
+#[test]
+fn the_sound_of_a_video_is_held_at_the_price_of_audio() {
+    let video = quote(&Billable { files: 1, videos: 1, ..ask() });
+    let silent = quote(&Billable { files: 1, ..ask() });
+    assert_eq!(video.input_tokens, silent.input_tokens);
+    assert!(video.usd.nanos() > 10 * silent.usd.nanos(), "{video:?} {silent:?}");
+}
+
+#[test]
 fn each_field_raises_the_quote() {
     let plain = quote(&ask());
     type Change = fn(&mut Billable);

@@ -18,6 +18,7 @@ fn full() -> Rates {
         cache_write_1h: Some(usd("2.00")),
         reasoning: Some(usd("6.00")),
         audio_input: Some(usd("40.00")),
+        cached_audio: Some(usd("5.00")),
         audio_output: Some(usd("80.00")),
         request: Some(Price::parse_per_unit("0.005").unwrap()),
         web_search: Some(Price::parse_per_unit("0.01").unwrap()),
@@ -48,7 +49,10 @@ fn every_class_is_charged_at_its_own_price_and_once() {
         (Usage { input: 100_000, ..none }, "0.105"),
         (Usage { input: 100_000, cached_input: 100_000, ..none }, "0.015"),
         (Usage { input: 100_000, cached_input: 40_000, cache_write: 50_000, ..none }, "0.0815"),
+        (Usage { input: 100_000, cache_write: 50_000, cache_write_1h: 20_000, ..none }, "0.1325"),
+        (Usage { input: 100_000, cache_write: 100_000, cache_write_1h: 100_000, ..none }, "0.205"),
         (Usage { input: 100_000, audio_input: 100_000, ..none }, "4.005"),
+        (Usage { input: 100_000, audio_input: 100_000, cached_audio: 40_000, ..none }, "2.605"),
         (Usage { output: 100_000, ..none }, "0.405"),
         (Usage { output: 100_000, reasoning: 50_000, ..none }, "0.505"),
         (Usage { output: 100_000, audio_output: 50_000, ..none }, "4.205"),
@@ -97,6 +101,8 @@ fn absurd_numbers_saturate_and_never_panic() {
         input: u64::MAX,
         cached_input: u64::MAX,
         cache_write: u64::MAX,
+        cache_write_1h: u64::MAX,
+        cached_audio: u64::MAX,
         audio_input: u64::MAX,
         output: u64::MAX,
         reasoning: u64::MAX,
@@ -153,10 +159,10 @@ prop_compose! {
 proptest! {
     /// The oracle counts every token by its class in the plainest way.
     #[test]
-    fn consistent_usage_is_charged_like_the_naive_sum(a in 0_u64..90_000, b in 0_u64..90_000, c in 0_u64..90_000, d in 0_u64..90_000, e in 0_u64..90_000, f in 0_u64..90_000) {
+    fn consistent_usage_is_charged_like_the_naive_sum(a in 0_u64..90_000, b in 0_u64..90_000, c in 0_u64..90_000, d in 0_u64..90_000, e in 0_u64..90_000, f in 0_u64..90_000, g in 0_u64..90_000) {
         let rates = Rates { tiers: Vec::new(), ..full() };
-        let usage = Usage { input: a + b + c + d, cached_input: b, cache_write: c, audio_input: d, output: e + f, reasoning: f, ..Usage::default() };
-        let picos = [(a, 1_000_000), (b, 100_000), (c, 1_250_000), (d, 40_000_000), (e, 4_000_000), (f, 6_000_000)];
+        let usage = Usage { input: a + b + c + d + g, cached_input: b, cache_write: c + g, cache_write_1h: g, audio_input: d, output: e + f, reasoning: f, ..Usage::default() };
+        let picos = [(a, 1_000_000), (b, 100_000), (c, 1_250_000), (d, 40_000_000), (e, 4_000_000), (f, 6_000_000), (g, 2_000_000)];
         let sum: u64 = picos.iter().map(|(tokens, price)| tokens * price).sum();
         let nanos = (sum + 5_000_000_000).div_ceil(1_000);
         prop_assert_eq!(rates.charge(&usage).nanos(), nanos as i64);
@@ -176,7 +182,7 @@ proptest! {
         let rates = full();
         let input = usage.input.max(usage.cached_input + usage.cache_write).max(usage.audio_input);
         let output = usage.output.max(usage.reasoning + usage.audio_output);
-        let dearest = rates.dearest(input);
+        let dearest = rates.dearest(input, wire::CacheWrites::Any);
         let most = Cost::ZERO
             .plus(usage.audio_input, dearest.audio_input)
             .plus(input - usage.audio_input, dearest.text_input)

@@ -104,7 +104,7 @@ impl Keys {
             Record::Settled(usage) if usage.ending == store::Ending::Refused => self.free(usage.attempt),
             Record::Void(attempt) => self.free(*attempt),
             Record::Resolved(resolved) if resolved.charged == ledger::Amounts::ZERO => self.free(resolved.attempt),
-            Record::Settled(_) | Record::Resolved(_) | Record::Leased(_) => {}
+            Record::Settled(_) | Record::Resolved(_) | Record::Leased(_) | Record::LossCounted(_) => {}
         }
     }
 

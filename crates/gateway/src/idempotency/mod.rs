@@ -32,7 +32,7 @@ use http::HeaderName;
 use http::request::Parts;
 use store::{Idempotency, Store};
 use tokio::sync::Semaphore;
-use wire::Endpoint;
+use wire::Route;
 
 pub(crate) use claim::Claim;
 pub(crate) use recorder::Recorder;
@@ -103,13 +103,13 @@ impl Keys {
     pub(crate) async fn enter(
         &self,
         caller: &Caller,
-        endpoint: Endpoint,
+        route: &Route<'_>,
         head: &Parts,
         body: &Bytes,
         now: Timestamp,
     ) -> Result<Entry, Refusal> {
         let Some(key) = key_of(head)? else { return Ok(Entry::Unkeyed) };
-        let idempotency = self.digests(caller, endpoint, key, body).await?;
+        let idempotency = self.digests(caller, route, key, body).await?;
         let tenant = &caller.tenant().id;
         match self.shared.index.claim(tenant, idempotency, now) {
             Found::Nothing => Ok(Entry::First(Claim::new(&self.shared, tenant.clone(), idempotency, now))),
@@ -128,10 +128,11 @@ impl Keys {
     async fn digests(
         &self,
         caller: &Caller,
-        endpoint: Endpoint,
+        route: &Route<'_>,
         key: &[u8],
         body: &Bytes,
     ) -> Result<Idempotency, Refusal> {
+        let asked = route.asked();
         let digest = move |store: &Store, caller: &Caller, key: &[u8], body: &[u8]| {
             let credential = caller.key();
             // A service key acts for several tenants: both its own and the one that pays are part of the name.
@@ -141,7 +142,7 @@ impl Keys {
                 credential.project().as_str(),
                 credential.id().as_str(),
             ];
-            store.idempotency(&account, key, endpoint, body)
+            store.idempotency(&account, key, &asked, body)
         };
         if body.len() <= INLINE_BYTES_MAX {
             return Ok(digest(&self.shared.store, caller, key, body));

@@ -1,7 +1,7 @@
 //! The credentials of upstreams: read where they are kept, sent as headers, and kept out of what clients see.
 
 use base::Secret;
-use catalog::KeySource;
+use catalog::{AuthStyle, KeySource};
 use http::HeaderValue;
 
 use super::ConnectError;
@@ -27,10 +27,11 @@ pub fn read(source: &KeySource) -> Result<Secret<String>, String> {
     }
 }
 
-/// The `Authorization` header for a credential.
-pub(super) fn bearer(source: &KeySource) -> Result<HeaderValue, ConnectError> {
+/// The value of the header that carries a credential.
+pub(super) fn header_value(source: &KeySource, auth: AuthStyle) -> Result<HeaderValue, ConnectError> {
     let secret = read(source).map_err(ConnectError::Credential)?;
-    let mut value = HeaderValue::from_str(&format!("Bearer {}", secret.expose()))
+    let scheme = if auth == AuthStyle::Bearer { "Bearer " } else { "" };
+    let mut value = HeaderValue::from_str(&format!("{scheme}{}", secret.expose()))
         .map_err(|_| ConnectError::Credential("it has characters that no header can carry".into()))?;
     value.set_sensitive(true);
     Ok(value)

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use catalog::Upstream;
-use http::{HeaderValue, Request, Response, Uri};
+use http::{HeaderName, HeaderValue, Request, Response, Uri};
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http2};
 use tokio::time::Instant;
@@ -32,7 +32,10 @@ pub(crate) struct Pool {
     authority: HeaderValue,
     /// By endpoint, in the order of [`Endpoint::ALL`].
     addresses: Vec<Address>,
-    /// `Authorization` values, used in turn; empty for an upstream without credentials.
+    /// Where endpoints begin, for those whose path depends on the call.
+    base: Address,
+    credential_header: HeaderName,
+    /// Values of that header, used in turn; empty for an upstream without credentials.
     credentials: Vec<HeaderValue>,
     next_credential: AtomicUsize,
     tls: Arc<Tls>,
@@ -51,11 +54,16 @@ struct Address {
 
 impl Address {
     /// `base_url` ends without a slash; a path below it may stand between the host and the endpoint.
-    fn new(base_url: &str, endpoint: Endpoint) -> Result<Address, ConnectError> {
+    fn new(base_url: &str, below: &str) -> Result<Address, ConnectError> {
         let unusable = |_| ConnectError::Address("it is not a URL");
-        let full = Uri::try_from(format!("{base_url}{}", endpoint.path())).map_err(unusable)?;
-        let path = Uri::try_from(full.path()).map_err(unusable)?;
+        let full = Uri::try_from(format!("{base_url}{below}")).map_err(unusable)?;
+        let path = Uri::try_from(full.path_and_query().map_or("/", |path| path.as_str())).map_err(unusable)?;
         Ok(Address { full, path })
+    }
+
+    /// The form for a version of HTTP.
+    fn form(&self, http2: bool) -> &Uri {
+        if http2 { &self.full } else { &self.path }
     }
 }
 
@@ -120,14 +128,22 @@ impl Pool {
             secure,
             http2: upstream.http2,
         };
-        let credentials = upstream.api_keys.iter().map(credential::bearer).collect::<Result<_, _>>()?;
+        let header_value = |source| credential::header_value(source, upstream.auth);
+        let credentials = upstream.api_keys.iter().map(header_value).collect::<Result<_, _>>()?;
         let base_url = upstream.base_url.trim_end_matches('/');
-        let addresses =
-            Endpoint::ALL.into_iter().map(|endpoint| Address::new(base_url, endpoint)).collect::<Result<_, _>>()?;
+        // Those that begin with a colon follow the name of a model, which comes with the call.
+        let below = |endpoint: Endpoint| if endpoint.path().starts_with('/') { endpoint.path() } else { "/" };
+        let addresses = Endpoint::ALL
+            .into_iter()
+            .map(|endpoint| Address::new(base_url, below(endpoint)))
+            .collect::<Result<_, _>>()?;
+        let base = Address::new(base_url, "")?;
         Ok(Pool {
             authority: HeaderValue::from_str(authority)
                 .map_err(|_| ConnectError::Address("its host is not plain ASCII"))?,
             addresses,
+            base,
+            credential_header: HeaderName::from_static(upstream.auth.header()),
             origin,
             credentials,
             next_credential: AtomicUsize::new(0),
@@ -161,15 +177,23 @@ impl Pool {
         }
     }
 
+    /// The header that the credentials are values of.
+    pub(crate) fn credential_header(&self) -> HeaderName {
+        self.credential_header.clone()
+    }
+
     /// Whether `text` contains one of this upstream's credentials, and the text without them.
     pub(crate) fn redact(&self, text: &[u8]) -> Option<Vec<u8>> {
         credential::redact(text, &self.credentials)
     }
 
-    /// The address of an endpoint: its path alone for HTTP/1.1, in full for HTTP/2.
-    pub(crate) fn uri(&self, endpoint: Endpoint, http2: bool) -> Uri {
-        let address = &self.addresses[endpoint as usize];
-        if http2 { address.full.clone() } else { address.path.clone() }
+    /// The address of an endpoint: its path alone for HTTP/1.1, in full for HTTP/2. `below` is the path and query of a
+    /// call that has its own.
+    pub(crate) fn uri(&self, endpoint: Endpoint, below: Option<&str>, http2: bool) -> Uri {
+        let Some(below) = below else { return self.addresses[endpoint as usize].form(http2).clone() };
+        let base = self.base.form(http2).to_string();
+        // Names of models have only characters that stand in paths; what has not is no address anywhere.
+        Uri::try_from(format!("{}{below}", base.trim_end_matches('/'))).unwrap_or_default()
     }
 
     /// A connection for one request: idle, shared or new, within the upstream's connect timeout.

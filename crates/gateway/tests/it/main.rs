@@ -7,6 +7,7 @@ mod client;
 
 mod bad_input;
 mod defaults;
+mod dialects;
 mod fails_over;
 mod hostile_clients;
 mod idempotency;

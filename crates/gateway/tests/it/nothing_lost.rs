@@ -168,6 +168,29 @@ async fn after_a_loss_of_power_what_may_have_been_spent_stays_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_that_was_killed_before_it_had_counted_a_loss_leaves_that_to_the_next() {
+    let app = three_calls_under_way(Durability::Process).await;
+    let copy = copy_of_the_disk(&app);
+    {
+        // The start after the loss of power gets as far as opening the journal.
+        let store = Store::open(&copy.path().join("data")).expect("the store opens");
+        let epoch = store.next_epoch().expect("an epoch");
+        let applied = journal::Position::new(store.applied().expect("the store is read"));
+        let options = journal::Options::new(epoch, NEXT_BOOT);
+        let folder = copy.path().join("data/journal");
+        let (_journal, met) = journal::Journal::open_folder(&folder, options, applied).expect("the journal opens");
+        assert!(met.power_lost());
+    }
+    for start in ["first", "second"] {
+        let (relay, _store) = start_on(copy.path(), settings(NEXT_BOOT)).await;
+        let known: Money = relay.holds().expect("the store is read").iter().map(|hold| hold.intent.worst.usd).sum();
+        let held = relay.status(&acme()).expect("the tenant exists").figures.held_usd;
+        assert!(held > known, "{start}: {held} held, of which {known} for known attempts");
+        relay.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_process_on_one_journal_is_refused() {
     let app = TestApp::start(vec![tenant("acme", json!({}))]).await;
     let store = Arc::new(Store::open(app.store.data_dir()).expect("the store may be opened twice"));

@@ -3,6 +3,7 @@
 //!
 //! Reads the folder named by `MANDANT_TRAFFIC`; without it there is nothing to replay and the test says so.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use base::Money;
@@ -12,8 +13,9 @@ use http::{HeaderMap, HeaderValue};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use testkit::{ChunkBorders, Exchange, Options, Replay, SimulatedProvider};
+use wire::{Dialect, Endpoint};
 
-use crate::app::{TestApp, tenant, upstream};
+use crate::app::{TestApp, secret, tenant};
 use crate::client::{Client, post};
 
 fn traffic() -> Option<PathBuf> {
@@ -27,24 +29,64 @@ fn traffic() -> Option<PathBuf> {
 /// One recorded exchange, made addressable: its model is named after the record, on both sides of the relay.
 struct Case {
     exchange: Exchange,
-    route: &'static str,
+    endpoint: Endpoint,
+    /// What the client asks for, and what the provider is to be asked for.
+    client_path: String,
+    upstream_path: String,
     model: String,
     body: Value,
 }
 
 fn cases(folder: &std::path::Path) -> Vec<Case> {
-    let wanted = |exchange: &Exchange| route(exchange).is_some() && exchange.request_body.is_object();
+    let wanted = |exchange: &Exchange| endpoint(exchange).is_some() && exchange.request_body.is_object();
     let replay = Replay::load(folder, wanted).expect("the recordings are readable");
-    let with_route = |exchange: &Exchange| {
-        let mut body = exchange.request_body.clone();
-        let model = format!("rec-{}", exchange.id);
-        body["model"] = json!(model);
-        let response_body = unwrapped(&exchange.response_body);
-        let response_headers = with_content_type(exchange.response_headers.clone(), &response_body);
-        let exchange = Exchange { response_body, response_headers, ..exchange.clone() };
-        Case { route: route(&exchange).expect("filtered"), exchange, model, body }
+    replay.exchanges().iter().enumerate().map(|(number, exchange)| case(number, exchange)).collect()
+}
+
+fn case(number: usize, exchange: &Exchange) -> Case {
+    let endpoint = endpoint(exchange).expect("filtered");
+    let model = format!("rec-{}", exchange.id);
+    let response_body = unwrapped(&exchange.response_body);
+    let response_headers = with_content_type(exchange.response_headers.clone(), &response_body);
+    let body = renamed(endpoint, &exchange.request_body, &model);
+    let (path, query) = exchange.path.split_once('?').unwrap_or((&exchange.path, ""));
+    let query: Vec<&str> = query.split('&').filter(|pair| pair.contains("alt=") || *pair == "beta=true").collect();
+    let below = match path.rsplit_once(':').filter(|_| endpoint.dialect() == Some(Dialect::Gemini)) {
+        Some((_, action)) => format!("/models/{model}:{action}"),
+        None => endpoint.path().to_owned(),
     };
-    replay.exchanges().iter().map(with_route).collect()
+    let with_query = |path: String, query: &[&str]| match query {
+        [] => path,
+        pairs => format!("{path}?{}", pairs.join("&")),
+    };
+    // Both prefixes of Google's are served, and the key in the query must not get further than the relay.
+    let version =
+        if endpoint.dialect() == Some(Dialect::Gemini) && number.is_multiple_of(2) { "/v1beta" } else { "/v1" };
+    let key = format!("key={}", secret("acme"));
+    let client_query: Vec<&str> =
+        query.iter().copied().chain(number.is_multiple_of(3).then_some(key.as_str())).collect();
+    let client_path = with_query(format!("{version}{below}"), &client_query);
+    let upstream_path = with_query(format!("/v1{below}"), &query);
+    let exchange = Exchange { response_body, response_headers, ..exchange.clone() };
+    Case { exchange, endpoint, client_path, upstream_path, model, body }
+}
+
+/// The recorded request for another model.
+fn renamed(endpoint: Endpoint, request: &Value, model: &str) -> Value {
+    let mut body = request.clone();
+    if endpoint.dialect() != Some(Dialect::Gemini) {
+        body["model"] = json!(model);
+        return body;
+    }
+    let rename = |object: &mut Value| {
+        if object.get("model").is_some() {
+            object["model"] = json!(format!("models/{model}"));
+        }
+    };
+    rename(&mut body);
+    body.get_mut("generateContentRequest").into_iter().for_each(rename);
+    body.get_mut("requests").and_then(Value::as_array_mut).into_iter().flatten().for_each(rename);
+    body
 }
 
 /// Some recorders kept bodies in base64 and do not say so.
@@ -55,65 +97,78 @@ fn unwrapped(body: &Bytes) -> Bytes {
 
 /// OpenRouter keeps a connection alive with white space before its answer.
 fn starts_like_an_answer(text: &[u8]) -> bool {
-    matches!(text.trim_ascii_start().first(), Some(b'd' | b':' | b'{'))
+    matches!(text.trim_ascii_start().first(), Some(b'd' | b'e' | b':' | b'{' | b'['))
 }
 
 /// Some recorders lost the content type of streams.
 fn with_content_type(mut headers: HeaderMap, body: &[u8]) -> HeaderMap {
-    if body.starts_with(b"data:") || body.starts_with(b": ") {
+    if [&b"data:"[..], b"event:", b": "].iter().any(|start| body.starts_with(start)) {
         headers.insert("content-type", HeaderValue::from_static("text/event-stream"));
     }
     headers
 }
 
-/// Our route for a recorded path, where it is one that this relay has.
-fn route(exchange: &Exchange) -> Option<&'static str> {
+/// What a recorded path asks for, where this relay has it.
+fn endpoint(exchange: &Exchange) -> Option<Endpoint> {
     let path = exchange.path.split('?').next().unwrap_or_default();
-    let routes = ["/v1/chat/completions", "/v1/completions", "/v1/embeddings"];
-    let known = routes
-        .into_iter()
-        .find(|route| path.ends_with(&route[3..]) && !(route.len() == 15 && path.ends_with("chat/completions")))?;
-    (exchange.method == "POST" && is_openai_dialect(exchange)).then_some(known)
+    let path = path.replace(":streamGenerateContent", ":generateContent");
+    // Writer's completions stream `{"value":...}`; Snowflake's Cortex and Voyage are close enough to be in. One recording
+    // is of a service that echoes its request as text, two are of the messages of a thread.
+    let is_other = exchange.provider == "writer" || path.starts_with("/bin/") || path.contains("/threads/");
+    let known = Endpoint::ALL.into_iter().filter(|endpoint| endpoint.is_billed() && path.ends_with(endpoint.path()));
+    known.max_by_key(|endpoint| endpoint.path().len()).filter(|_| exchange.method == "POST" && !is_other)
 }
 
-/// Recordings that are refused here, and why; the list only shrinks.
-const REFUSED: [(&str, &str); 1] = [("05f8fff040c0f7bb3200", "the priority tier has no price of its own yet")];
-
-/// Paths that end alike but speak something else.
-fn is_openai_dialect(exchange: &Exchange) -> bool {
-    // Writer's completions stream `{"value":...}`; Snowflake's Cortex and Voyage are close enough to be in.
-    // One recording is of a service that echoes its request as text.
-    exchange.provider != "writer" && !exchange.path.starts_with("/bin/")
-}
+/// What is refused here, by its sentence, and how many recordings ask for it; the list only shrinks.
+const REFUSED: [(&str, usize); 6] = [
+    ("has no price for this service tier", 2),
+    ("The advisor tool asks another model", 2),
+    ("'container' names an object of the provider's account", 3),
+    ("'previous_response_id' names an object", 7),
+    ("'conversation' names an object", 1),
+    ("Responses in the background are not relayed", 1),
+];
 
 fn model_of(case: &Case) -> Value {
-    let kind = match case.route {
-        "/v1/embeddings" => "embedding",
-        "/v1/completions" => "completion",
+    let kind = match case.endpoint {
+        Endpoint::Embeddings | Endpoint::EmbedContent | Endpoint::BatchEmbedContents => "embedding",
+        Endpoint::Completions => "completion",
+        Endpoint::Moderations => "moderation",
         _ => "chat",
     };
+    let has_output = matches!(kind, "chat" | "completion");
     let mut price = json!({
-        "input": "1.00", "output": "2.00", "cached_input": "0.25", "cache_write": "1.25",
-        "audio_input": "1.00", "audio_output": "2.00", "web_search": "0.01",
+        "input": "1.00", "output": "2.00", "cached_input": "0.25", "cache_write": "1.25", "cache_write_1h": "2.00",
+        "audio_input": "3.00", "cached_audio": "0.30", "audio_output": "4.00", "web_search": "0.01",
     });
-    if kind == "embedding" {
+    if !has_output {
         price = json!({ "input": "1.00" });
     }
+    let dialect = case.endpoint.dialect().expect("it goes to an upstream").name();
     json!({
-        "id": case.model, "kind": kind, "context_window": 2_000_000, "max_output_tokens": if kind == "embedding" { 0 } else { 200_000 },
-        "route": [{ "upstream": "sim", "model": case.model }], "price": price,
+        "id": case.model, "kind": kind, "context_window": 2_000_000, "max_output_tokens": if has_output { 200_000 } else { 0 },
+        "route": [{ "upstream": dialect, "model": case.model }], "price": price,
         "upstream_routing": true,
     })
+}
+
+fn upstreams(base_url: &str) -> Vec<Value> {
+    let of = |dialect: Dialect| json!({ "id": dialect.name(), "dialect": dialect.name(), "base_url": base_url, "api_keys": ["env:PATH"] });
+    Dialect::ALL.into_iter().map(of).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn recorded_exchanges_pass_byte_for_byte_and_are_metered_as_recorded() {
     let Some(folder) = traffic() else { return };
     let cases = cases(&folder);
-    assert!(cases.len() > 600, "only {} recordings found", cases.len());
+    assert!(cases.len() > 1_450, "only {} recordings found", cases.len());
     let served: Vec<Exchange> = cases
         .iter()
-        .map(|case| Exchange { path: case.route.into(), request_body: case.body.clone(), ..case.exchange.clone() })
+        .map(|case| Exchange {
+            path: case.upstream_path.clone(),
+            request_body: case.body.clone(),
+            ..case.exchange.clone()
+        })
         .collect();
     let options = Options {
         replay: Some(Replay::new(served).ignoring(&["stream_options"])),
@@ -123,30 +178,45 @@ async fn recorded_exchanges_pass_byte_for_byte_and_are_metered_as_recorded() {
     };
     let provider = SimulatedProvider::start(options).await.expect("the provider starts");
     let models: Vec<Value> = cases.iter().map(model_of).collect();
-    let resources =
-        json!({ "upstream": [upstream(&provider.base_url())], "model": models, "tenant": [tenant("acme", json!({}))] });
+    let upstreams = upstreams(&provider.base_url());
+    let resources = json!({ "upstream": upstreams, "model": models, "tenant": [tenant("acme", json!({}))] });
     let app = TestApp::over(provider, Default::default(), resources).await;
 
-    let mut problems = Vec::new();
+    let (mut problems, mut refused) = (Vec::new(), BTreeMap::new());
     for case in &cases {
-        if let Err(problem) = replay(&app, case).await {
-            problems.push(format!("{} {} {}: {problem}", case.exchange.provider, case.route, case.exchange.id));
+        match replay(&app, case).await {
+            Ok(Some(sentence)) => *refused.entry(sentence).or_insert(0) += 1,
+            Ok(None) => {}
+            Err(problem) => problems.push(format!(
+                "{} {} {}: {problem}",
+                case.exchange.provider,
+                case.endpoint.name(),
+                case.exchange.id
+            )),
         }
     }
+    assert_eq!(refused, BTreeMap::from(REFUSED));
     assert!(problems.is_empty(), "{} problems of {}:\n{}", problems.len(), cases.len(), problems.join("\n"));
     problems.extend(metered_wrong(&app, &cases));
     assert!(problems.is_empty(), "{} problems of {}:\n{}", problems.len(), cases.len(), problems.join("\n"));
-    println!("replayed {} exchanges", cases.len());
+    let mut replayed = BTreeMap::new();
+    for case in &cases {
+        *replayed.entry(case.endpoint.name()).or_insert(0) += 1;
+    }
+    println!("replayed {} exchanges: {replayed:?}; refused {refused:?}", cases.len());
 }
 
-/// Sends one recorded request and compares what the client gets with what the provider sent.
-async fn replay(app: &TestApp, case: &Case) -> Result<(), String> {
+/// Sends one recorded request and compares what the client gets with what the provider sent; the sentence with which
+/// the relay refused it, where that is known.
+async fn replay(app: &TestApp, case: &Case) -> Result<Option<&'static str>, String> {
     let mut client = Client::connect(app.relay.address()).await;
-    let response = client.send(post(case.route, "acme", case.body.to_string())).await;
+    let response = client.send(post(&case.client_path, "acme", case.body.to_string())).await;
     let status = response.status().as_u16();
     let body = response.into_body().collect().await.map_err(|error| error.to_string())?.to_bytes();
-    if let Some((_, reason)) = REFUSED.iter().find(|(id, _)| *id == case.exchange.id) {
-        return if status == 400 { Ok(()) } else { Err(format!("passes although {reason}")) };
+    let text = String::from_utf8_lossy(&body);
+    let refused = REFUSED.iter().find(|(sentence, _)| status == 400 && text.contains(sentence));
+    if let Some((sentence, _)) = refused {
+        return Ok(Some(sentence));
     }
     if status != case.exchange.status {
         return Err(format!(
@@ -168,13 +238,14 @@ async fn replay(app: &TestApp, case: &Case) -> Result<(), String> {
         };
         return Err(format!("differs at {at}: got {:?}, expected {:?}", around(&body), around(&expected)));
     }
-    Ok(())
+    Ok(None)
 }
 
 /// The provider's bytes; without a usage chunk that this client did not ask for.
 fn expected_body(case: &Case) -> Vec<u8> {
     let wants_usage = case.body["stream_options"]["include_usage"] == true;
-    if !case.exchange.streaming || wants_usage || case.body["stream"] != true {
+    let asks = matches!(case.endpoint, Endpoint::ChatCompletions | Endpoint::Completions);
+    if !asks || !case.exchange.streaming || wants_usage || case.body["stream"] != true {
         return case.exchange.response_body.to_vec();
     }
     let text = case.exchange.response_body.to_vec();
@@ -210,17 +281,15 @@ fn metered_wrong(app: &TestApp, cases: &[Case]) -> Vec<String> {
     }
     for case in cases {
         let name = format!("{} {}", case.exchange.provider, case.exchange.id);
-        if REFUSED.iter().any(|(id, _)| *id == case.exchange.id) {
-            continue;
-        }
         let Some(record) = records.iter().find(|record| record.model.as_str() == case.model) else {
-            if case.exchange.status == 200 {
+            let is_refused = REFUSED_BY_SIGHT.iter().any(|mark| case.body.to_string().contains(mark));
+            if case.exchange.status == 200 && !is_refused {
                 problems.push(format!("{name}: no record"));
             }
             continue;
         };
         let usage = record.usage;
-        if record.charged + record.variance != price_of(&usage, case.route) {
+        if record.charged + record.variance != price_of(&usage, case.endpoint) {
             problems.push(format!("{name}: charged {} for {usage:?}", record.charged));
         }
         let Some(recorded) = &case.exchange.recorded_usage else { continue };
@@ -233,21 +302,51 @@ fn metered_wrong(app: &TestApp, cases: &[Case]) -> Vec<String> {
     problems
 }
 
+/// What stands in the requests that are refused.
+const REFUSED_BY_SIGHT: [&str; 6] = [
+    "\"service_tier\":\"priority\"",
+    "advisor_2",
+    "\"container\":",
+    "\"previous_response_id\":\"",
+    "\"conversation\":",
+    "\"background\":true",
+];
+
 /// What the models of this test ask for a usage, worked out apart from the relay's own calculation.
-fn price_of(usage: &wire::Usage, route: &str) -> Money {
-    let is_embedding = route == "/v1/embeddings";
-    let (cached, written) = if is_embedding { (1_000, 1_000) } else { (250, 1_250) };
-    let fresh = usage.input - usage.cached_input - usage.cache_write;
+fn price_of(usage: &wire::Usage, endpoint: Endpoint) -> Money {
+    if endpoint.is_embedding() {
+        return Money::from_nanos(usage.input as i64 * 1_000);
+    }
+    let short = usage.cache_write - usage.cache_write_1h;
+    let fresh = usage.input - usage.cached_input - usage.cache_write - usage.audio_input;
+    let input = fresh * 1_000
+        + usage.cached_input * 250
+        + short * 1_250
+        + usage.cache_write_1h * 2_000
+        + (usage.audio_input - usage.cached_audio) * 3_000
+        + usage.cached_audio * 300;
     // One recording has more reasoning and audio than output: the dearer reading counts.
-    let output = if is_embedding { 0 } else { usage.output.max(usage.reasoning + usage.audio_output) };
-    let tokens = fresh * 1_000 + usage.cached_input * cached + usage.cache_write * written + output * 2_000;
+    let output = usage.output.max(usage.reasoning + usage.audio_output);
+    let tokens = input + (output - usage.audio_output) * 2_000 + usage.audio_output * 4_000;
     Money::from_nanos((tokens + usage.web_searches * 10_000_000) as i64)
 }
 
-/// The recorded tokens, with those that a provider counts only in the total: Mistral its audio input, others reasoning.
+/// The recorded tokens of input and output. Some providers count a part only in the total: Mistral its audio input, others
+/// reasoning. Anthropic's parts of the input exclude each other; Google's thinking is beside its answer, and the prompts
+/// of its tools beside the prompt.
 fn input_and_output(recorded: &Value) -> Option<(u64, u64)> {
     let number = |field: &str| recorded[field].as_u64();
-    let (input, output) = (number("input")?, number("output").unwrap_or(0));
+    let of = |field: &str| number(field).unwrap_or(0);
+    if let Some(uncached) = number("input_uncached") {
+        return Some((uncached + of("cached_read") + of("cache_write"), of("output")));
+    }
+    if recorded["style"] == "gemini" {
+        let input = of("input") + of("tool_use_prompt");
+        let output = of("output") + of("reasoning");
+        // One stream's last total is less than the recorder's sum, which keeps a count from its middle.
+        return Some((input, number("total").map_or(output, |total| output.min(total - input))));
+    }
+    let (input, output) = (number("input")?, of("output"));
     let apart = number("total").map_or(0, |total| total.saturating_sub(input + output));
     let is_audio = apart > 0 && number("input_audio") == Some(apart);
     Some(if is_audio { (input + apart, output) } else { (input, output + apart) })

@@ -207,6 +207,9 @@ pub(crate) struct Calls {
     /// At most so many.
     #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) limit: u32,
+    /// Only calls before this one: `next_before` of the page before.
+    #[arg(long, value_name = "ATTEMPT")]
+    pub(crate) before: Option<String>,
     /// Answer in CSV.
     #[arg(long, conflicts_with = "json")]
     pub(crate) csv: bool,

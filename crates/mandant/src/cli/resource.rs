@@ -225,6 +225,9 @@ pub(crate) struct UpstreamTerms {
     /// Read a credential from the first line of this file (- for standard input) and seal it in the store.
     #[arg(long, value_name = "FILE", conflicts_with = "api_key")]
     pub(crate) secret_file: Option<std::path::PathBuf>,
+    /// The header that carries the credential, where it is not the usual one of the dialect.
+    #[arg(long, value_parser = ["bearer", "x-api-key", "api-key", "x-goog-api-key"])]
+    auth: Option<String>,
     /// It takes calls without a credential.
     #[arg(long)]
     no_auth: bool,
@@ -242,6 +245,7 @@ impl UpstreamTerms {
         without_nulls(json!({
             "base_url": self.base_url,
             "api_keys": (!self.api_key.is_empty()).then_some(&self.api_key),
+            "auth": self.auth,
             "no_auth": self.no_auth.then_some(true),
             "allow_plain_http": self.allow_plain_http.then_some(true),
             "concurrency": self.concurrency,
@@ -280,7 +284,7 @@ pub(crate) struct ModelTerms {
     #[arg(long, value_name = "COUNT")]
     max_output_tokens: Option<u64>,
     /// Which endpoints it serves.
-    #[arg(long, value_parser = ["chat", "completion", "text", "embedding"])]
+    #[arg(long, value_parser = ["chat", "completion", "text", "embedding", "moderation"])]
     kind: Option<String>,
     /// Models that may answer instead, in order, separated by commas.
     #[arg(long, value_name = "MODELS", value_delimiter = ',')]
@@ -486,7 +490,7 @@ pub(crate) enum UpstreamCommand {
         /// The new upstream's name.
         upstream: String,
         /// The wire format that it speaks.
-        #[arg(long, default_value = "openai", value_parser = ["openai"])]
+        #[arg(long, default_value = "openai", value_parser = ["openai", "anthropic", "gemini"])]
         dialect: String,
         #[command(flatten)]
         terms: UpstreamTerms,

@@ -174,7 +174,8 @@ pub(crate) fn calls(request: &Calls, settings: &Settings, output: Output) -> Res
     let since = crate::clock::now().checked_sub(jiff::SignedDuration::try_from(span).unwrap_or_default());
     let since = since.map_err(|_| Failure::other("--since reaches back too far"))?;
     let (tenant, since) = (path_part(&request.tenant), path_part(&since.to_string()));
-    let path = format!("/v1/tenants/{tenant}/calls?since={since}&limit={}", request.limit);
+    let before = request.before.as_ref().map_or_else(String::new, |before| format!("&before={}", path_part(before)));
+    let path = format!("/v1/tenants/{tenant}/calls?since={since}&limit={}{before}", request.limit);
     let answer = Backend::open(settings)?.ask(Question::new(Method::GET, &path))?;
     if output.is_json() {
         output.json(&answer);
@@ -187,8 +188,8 @@ pub(crate) fn calls(request: &Calls, settings: &Settings, output: Output) -> Res
     }
     let row = |call: &Value| CALL_COLUMNS.map(|column| cell_text(&call[column])).to_vec();
     output.table(&CALL_COLUMNS.map(|column| column), &calls.iter().map(row).collect::<Vec<_>>());
-    if !answer["next_before"].is_null() {
-        output.note("There are more; raise --limit to see them.");
+    if let Some(next) = answer["next_before"].as_str() {
+        output.note(format!("There are more: --before {next}"));
     }
     Ok(())
 }

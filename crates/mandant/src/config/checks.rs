@@ -59,6 +59,12 @@ pub(super) fn duration(text: &str) -> Result<Value, String> {
     parse_duration(text).map(|_| Value::from(text))
 }
 
+/// A span of time of at least two days: limits and holds of the last day are read from what it keeps.
+pub(super) fn days(text: &str) -> Result<Value, String> {
+    let is_enough = parse_duration(text)? >= Duration::from_secs(2 * 86_400);
+    if is_enough { Ok(Value::from(text)) } else { Err("must be a span of time of at least \"2d\"".into()) }
+}
+
 /// A span of time in one unit of at most an hour, as timeouts of upstreams have.
 pub(super) fn timeout(text: &str) -> Result<Value, String> {
     let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());

@@ -108,6 +108,11 @@ fn storage(out: &mut Page, relay: &gateway::Settings) {
         "How long the cost of an attempt may stay unknown before its hold is ended without a person.",
     );
     out.key(
+        "calls_kept",
+        span(relay.calls_kept),
+        "How long single calls stay in the database; then they move to a file a month in the folder archive. Sums stay.",
+    );
+    out.key(
         "hold_at_deadline",
         text(if relay.charges_at_deadline { "charge" } else { "release" }),
         "charge the whole hold then, for the provider may have billed it; or release it at the operator's risk.",

@@ -112,9 +112,10 @@ static UPSTREAM: Form = Form {
     label: Some("id"),
     fields: &[
         Field::required("id", ID_UPSTREAM),
-        Field::required("dialect", Kind::Word(&["openai"])),
+        Field::required("dialect", Kind::Word(&["openai", "anthropic", "gemini"])),
         Field::required("base_url", Kind::Text("an address", checks::base_url)),
         Field::optional("api_keys", Kind::List(&Kind::Text("a credential", checks::credential))),
+        Field::optional("auth", Kind::Word(&["bearer", "x-api-key", "api-key", "x-goog-api-key"])),
         Field::optional("no_auth", Kind::Switch),
         Field::optional("allow_plain_http", Kind::Switch),
         Field::optional("concurrency", Kind::Integer(1, 1_000_000)),
@@ -134,6 +135,7 @@ static TIER: Form = Form {
         Field::optional("output", PER_MILLION),
         Field::optional("reasoning", PER_MILLION),
         Field::optional("audio_input", PER_MILLION),
+        Field::optional("cached_audio", PER_MILLION),
         Field::optional("audio_output", PER_MILLION),
     ],
 };
@@ -147,6 +149,7 @@ static PRICE: Form = Form {
         Field::optional("output", PER_MILLION),
         Field::optional("reasoning", PER_MILLION),
         Field::optional("audio_input", PER_MILLION),
+        Field::optional("cached_audio", PER_MILLION),
         Field::optional("audio_output", PER_MILLION),
         Field::optional("request", PER_UNIT),
         Field::optional("web_search", PER_UNIT),
@@ -166,11 +169,12 @@ static MODEL: Form = Form {
     label: Some("id"),
     fields: &[
         Field::required("id", ID_MODEL),
-        Field::optional("kind", Kind::Word(&["chat", "completion", "text", "embedding"])),
+        Field::optional("kind", Kind::Word(&["chat", "completion", "text", "embedding", "moderation"])),
         Field::optional("context_window", TOKENS),
         Field::optional("max_output_tokens", Kind::Integer(0, 1_000_000_000)),
         Field::optional("image_tokens_max", Kind::Integer(0, 1_000_000_000)),
         Field::optional("hidden_prompt_tokens", Kind::Integer(0, 1_000_000_000)),
+        Field::optional("hidden_output_tokens", Kind::Integer(0, 1_000_000_000)),
         Field::optional("upstream_routing", Kind::Switch),
         Field::optional("tokenizer", Kind::Word(&["cl100k", "o200k"])),
         Field::optional("effective_from", TIME),
@@ -319,7 +323,7 @@ ip_allow = ["10.0.0.0/40"]
         let lines: Vec<&str> = findings.lines().collect();
         let starts = [
             "resources.toml:3: upstream[open ai].id: a name has only letters, digits and ._-",
-            "resources.toml:4: upstream[open ai].dialect: must be \"openai\"; did you mean \"openai\"?",
+            "resources.toml:4: upstream[open ai].dialect: must be \"openai\" or \"anthropic\" or \"gemini\"; did you mean \"openai\"?",
             "resources.toml:5: upstream[open ai].base_url: must be an address such as",
             "resources.toml:6: upstream[open ai].timeouts.connect: must be a span of time as a text",
             "resources.toml:7: model[gpt-4.1].route: missing",

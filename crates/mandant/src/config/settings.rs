@@ -128,6 +128,7 @@ static STORAGE: Form = Form {
         Field::optional("journal_segment_bytes", Kind::Bytes),
         Field::optional("journal_bytes_max", Kind::Bytes),
         Field::optional("hold_deadline", DURATION),
+        Field::optional("calls_kept", Kind::Text("a span of time", checks::days)),
         Field::optional("hold_at_deadline", Kind::Word(&["charge", "release"])),
     ],
 };
@@ -233,6 +234,7 @@ impl Reader<'_> {
         self.number("/storage/journal_segment_bytes", &mut relay.journal_segment_bytes);
         self.number("/storage/journal_bytes_max", &mut relay.journal_bytes_max);
         self.duration("/storage/hold_deadline", &mut relay.hold_deadline);
+        self.duration("/storage/calls_kept", &mut relay.calls_kept);
         self.text("/storage/hold_at_deadline", |value| relay.charges_at_deadline = value == "charge");
     }
 

@@ -82,6 +82,7 @@ durability = "strict"
 journal_segment_bytes = "4MiB"
 journal_bytes_max = "5MiB"
 hold_deadline = "18s"
+calls_kept = "27d"
 hold_at_deadline = "release"
 [secrets]
 master_key = "env:KEY"
@@ -113,6 +114,7 @@ level = "debug,mandant_gateway=trace"
         journal_segment_bytes: 4 << 20,
         journal_bytes_max: 5 << 20,
         hold_deadline: seconds(18),
+        calls_kept: seconds(27 * 86_400),
         charges_at_deadline: false,
         reserve_wait: seconds(19),
         reserve_waiting_max: 20,

@@ -108,6 +108,12 @@ impl<'a> Check<'a> {
                 };
                 self.leases.insert(key, (position, lease));
             }
+            Record::LossCounted(epoch) => match self.store.loss_counted() {
+                Ok(counted) if counted >= epoch => {}
+                Ok(_) => self
+                    .doubt(position, format!("the store does not have that losses before epoch {epoch} were counted")),
+                Err(error) => self.doubt(position, format!("the store's losses: {error}")),
+            },
         }
     }
 
@@ -157,7 +163,7 @@ impl<'a> Check<'a> {
                     self.doubt(position, format!("more is charged for attempt {attempt} than is held"));
                 }
             }
-            Record::Leased(_) => {}
+            Record::Leased(_) | Record::LossCounted(_) => {}
         }
     }
 

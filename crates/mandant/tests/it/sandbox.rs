@@ -73,7 +73,7 @@ impl Sandbox {
     }
 
     fn command(&self, words: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mandant"));
+        let mut command = Command::new(program());
         command.args(words.split_whitespace()).current_dir(self.folder.path());
         command.env_remove("MANDANT_CONFIG").env("MANDANT_TEST_KEY", "sk-test");
         command
@@ -190,4 +190,9 @@ impl Drop for Serving {
 #[expect(clippy::disallowed_methods, reason = "a test without an event loop waits for another process")]
 pub(crate) fn pause(span: Duration) {
     std::thread::sleep(span);
+}
+
+/// The program under test; `MANDANT_BINARY` puts another one there, such as a release build for a long programme.
+fn program() -> std::ffi::OsString {
+    std::env::var_os("MANDANT_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_mandant").into())
 }

@@ -30,25 +30,27 @@ pub struct AppliedRecords {
 
 /// The records of a batch by what is done with them.
 #[derive(Default)]
-struct Batch {
-    intents: HashMap<AttemptId, IntentRecord>,
-    /// In the order of attempts, each once.
-    settled: Vec<UsageRecord>,
+struct Batch<'a> {
+    intents: HashMap<AttemptId, &'a IntentRecord>,
+    /// In the order of attempts, each once. By reference: to sort thousands of records must not move them.
+    settled: Vec<&'a UsageRecord>,
     voids: HashSet<AttemptId>,
-    resolved: Vec<ResolvedRecord>,
+    resolved: Vec<&'a ResolvedRecord>,
     /// The last of each account, period and resource.
     leases: BTreeMap<(String, String, String, u8, u8), LeaseRecord>,
+    losses_counted: Vec<u64>,
 }
 
-impl Batch {
-    fn of(records: impl IntoIterator<Item = Record>) -> Batch {
+impl Batch<'_> {
+    fn of(records: &[Record]) -> Batch<'_> {
         let mut batch = Batch::default();
         for record in records {
             match record {
                 Record::Intent(intent) => drop(batch.intents.insert(intent.attempt, intent)),
                 Record::Settled(usage) => batch.settled.push(usage),
-                Record::Void(attempt) => drop(batch.voids.insert(attempt)),
+                Record::Void(attempt) => drop(batch.voids.insert(*attempt)),
                 Record::Resolved(resolved) => batch.resolved.push(resolved),
+                Record::LossCounted(epoch) => batch.losses_counted.push(*epoch),
                 Record::Leased(lease) => {
                     let text = |name: Option<String>| name.unwrap_or_default();
                     let key = (
@@ -58,7 +60,7 @@ impl Batch {
                         period_code(lease.period),
                         resource_code(lease.resource),
                     );
-                    let merged = batch.leases.get(&key).map_or(lease.clone(), |before| before.then(&lease));
+                    let merged = batch.leases.get(&key).map_or_else(|| lease.clone(), |before| before.then(lease));
                     batch.leases.insert(key, merged);
                 }
             }
@@ -86,7 +88,8 @@ impl Batch {
                 entries.free_key(attempt)?;
             }
             if usage.ending == Ending::Unknown {
-                let intent = held.map(|hold| hold.intent).or_else(|| self.intents.get(&usage.attempt).cloned());
+                let intent =
+                    held.map(|hold| hold.intent).or_else(|| self.intents.get(&usage.attempt).copied().cloned());
                 entries.put_hold(&intent.unwrap_or_else(|| IntentRecord::of(usage)), HoldState::Unknown)?;
             }
         }
@@ -97,7 +100,8 @@ impl Batch {
                 entries.free_key(attempt)?;
             }
         }
-        let mut open: Vec<&IntentRecord> = self.intents.values().filter(|intent| !self.ends(intent.attempt)).collect();
+        let mut open: Vec<&IntentRecord> =
+            self.intents.values().copied().filter(|intent| !self.ends(intent.attempt)).collect();
         open.sort_unstable_by_key(|intent| intent.attempt);
         for intent in open {
             // Given again after it ended: a hold must not come back.
@@ -110,6 +114,9 @@ impl Batch {
         }
         for lease in self.leases.values() {
             entries.lease(lease)?;
+        }
+        for epoch in &self.losses_counted {
+            entries.loss_counted(*epoch)?;
         }
         Ok(done)
     }
@@ -131,7 +138,7 @@ impl Batch {
 fn resolve(entries: &mut Entries<'_>, resolved: &ResolvedRecord) -> Result<bool, StoreError> {
     let Some(hold) = entries.take_hold(row_number(resolved.attempt)?)? else { return Ok(false) };
     if hold.state == HoldState::Open {
-        entries.usages(&[unknown(&hold.intent)])?;
+        entries.usages(&[&unknown(&hold.intent)])?;
     }
     if resolved.charged == Amounts::ZERO {
         entries.free_key(row_number(resolved.attempt)?)?;
@@ -155,7 +162,8 @@ impl Store {
         applied: u64,
     ) -> Result<AppliedRecords, StoreError> {
         let applied = i64::try_from(applied).map_err(|error| StoreError::corrupt("applied", error))?;
-        let batch = Batch::of(records);
+        let records: Vec<Record> = records.into_iter().collect();
+        let batch = Batch::of(&records);
         self.write_entries(|entries| {
             if applied < entries.applied() {
                 return Ok((AppliedRecords::default(), entries.applied()));
@@ -164,21 +172,13 @@ impl Store {
         })
     }
 
-    /// Writes ends of attempts that no journal has.
-    ///
-    /// # Errors
-    /// When the database refuses; nothing was written then.
-    pub fn record_usage(&self, records: &[UsageRecord]) -> Result<(), StoreError> {
-        let batch = Batch::of(records.iter().cloned().map(Record::Settled));
-        self.write_entries(|entries| Ok((batch.write(entries)?, entries.applied()))).map(drop)
-    }
-
     /// Ends an unknown attempt where no process serves whose ledger would have to know. Returns whether it was held.
     ///
     /// # Errors
     /// See [`Store::apply_records`].
     pub fn resolve(&self, resolved: ResolvedRecord) -> Result<bool, StoreError> {
-        let batch = Batch::of([Record::Resolved(resolved)]);
+        let records = [Record::Resolved(resolved)];
+        let batch = Batch::of(&records);
         self.write_entries(|entries| Ok((batch.write(entries)?.resolved > 0, entries.applied())))
     }
 

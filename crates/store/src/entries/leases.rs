@@ -71,7 +71,27 @@ impl Entries<'_> {
     }
 }
 
+impl Entries<'_> {
+    /// All that was lost before this epoch is among the leases.
+    pub(super) fn loss_counted(&self, epoch: u64) -> Result<(), StoreError> {
+        let epoch = i64::try_from(epoch).map_err(|error| StoreError::corrupt("loss.epoch", error))?;
+        let sql = "INSERT INTO loss (epoch) VALUES (?1) ON CONFLICT (epoch) DO NOTHING";
+        self.transaction.prepare_cached(sql)?.execute([epoch])?;
+        Ok(())
+    }
+}
+
 impl Store {
+    /// The last epoch at whose start a loss of power was counted, as far as the journal is applied; zero when none was.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn loss_counted(&self) -> Result<u64, StoreError> {
+        let sql = "SELECT coalesce(max(epoch), 0) FROM loss";
+        let epoch: i64 = self.reader().prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+        Ok(epoch.unsigned_abs())
+    }
+
     /// The latest lease of each account, period and resource, as far as the journal is applied.
     ///
     /// # Errors

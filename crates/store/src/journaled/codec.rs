@@ -20,6 +20,7 @@ const VOID: u8 = 3;
 const LEASED: u8 = 4;
 const RESOLVED: u8 = 5;
 const KEYED_INTENT: u8 = 6;
+const LOSS_COUNTED: u8 = 7;
 
 /// Longest text of a name, so that a length that lies cannot make us allocate.
 const NAME_BYTES_MAX: usize = 512;
@@ -66,6 +67,10 @@ impl Record {
                 writer.text(cut(&resolved.reason, REASON_BYTES_MAX));
                 RESOLVED
             }
+            Record::LossCounted(epoch) => {
+                writer.number(*epoch);
+                LOSS_COUNTED
+            }
         }
     }
 
@@ -90,6 +95,7 @@ impl Record {
                 charged: amounts(&mut reader)?,
                 reason: reader.text(REASON_BYTES_MAX)?.to_owned(),
             }),
+            LOSS_COUNTED => Record::LossCounted(reader.number()?),
             _ => return Err(unreadable("its kind is of a newer version")),
         };
         reader.end()?;
@@ -161,6 +167,11 @@ pub(crate) fn encode_usage(record: &UsageRecord, into: &mut Vec<u8>) {
         writer.number(u64::from(number));
     }
     writer.optional_text(record.upstream_response_id.as_deref().map(|id| cut(id, RESPONSE_ID_BYTES_MAX)));
+    // Younger than the format: they stand at the end, and only where there is something to say.
+    if record.usage.cache_write_1h > 0 || record.usage.cached_audio > 0 {
+        writer.number(record.usage.cache_write_1h);
+        writer.number(record.usage.cached_audio);
+    }
 }
 
 /// Reads the payload of a settled attempt.
@@ -179,6 +190,8 @@ pub(crate) fn decode_usage(payload: &[u8]) -> Result<UsageRecord, StoreError> {
     let held_tokens = reader.number()?;
     let (price_version, first_byte_ms, total_ms) = (reader.small()?, reader.small()?, reader.small()?);
     let upstream_response_id = reader.optional_text(RESPONSE_ID_BYTES_MAX)?;
+    let [cache_write_1h, cached_audio] = if reader.is_at_end() { [0, 0] } else { [reader.number()?, reader.number()?] };
+    let usage = Usage { cache_write_1h, cached_audio, ..usage };
     reader.end()?;
     #[rustfmt::skip]
     let record = UsageRecord {
@@ -251,7 +264,9 @@ fn put_usage(writer: &mut Writer<'_>, usage: &Usage) {
         input,
         cached_input,
         cache_write,
+        cache_write_1h: _, // at the end of the record
         audio_input,
+        cached_audio: _, // likewise
         output,
         reasoning,
         audio_output,
@@ -277,7 +292,9 @@ fn usage(reader: &mut Reader<'_>) -> Result<Usage, StoreError> {
         input: count()?,
         cached_input: count()?,
         cache_write: count()?,
+        cache_write_1h: 0,
         audio_input: count()?,
+        cached_audio: 0,
         output: count()?,
         reasoning: count()?,
         audio_output: count()?,

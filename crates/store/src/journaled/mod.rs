@@ -41,6 +41,8 @@ pub enum Record {
     Leased(LeaseRecord),
     /// An attempt of which nobody knew the cost is ended by evidence or by decision.
     Resolved(ResolvedRecord),
+    /// All that a loss of power before this epoch may have taken is written down before this.
+    LossCounted(u64),
 }
 
 /// What is known of an attempt before it leaves.
@@ -131,7 +133,7 @@ pub struct ResolvedRecord {
 }
 
 impl Record {
-    /// The attempt it is about; a lease is about none.
+    /// The attempt it is about; a lease and a loss are about none.
     #[must_use]
     pub const fn attempt(&self) -> Option<AttemptId> {
         match self {
@@ -139,7 +141,7 @@ impl Record {
             Record::Settled(usage) => Some(usage.attempt),
             Record::Void(attempt) => Some(*attempt),
             Record::Resolved(resolved) => Some(resolved.attempt),
-            Record::Leased(_) => None,
+            Record::Leased(_) | Record::LossCounted(_) => None,
         }
     }
 }

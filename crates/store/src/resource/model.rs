@@ -26,6 +26,9 @@ pub struct ModelResource {
     /// Input tokens that a call may be billed for beyond what it says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hidden_prompt_tokens: Option<u64>,
+    /// Output tokens that a choice may be billed for beyond the limit of the call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hidden_output_tokens: Option<u64>,
     /// Whether a call may choose among models or providers behind the upstream; no when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstream_routing: Option<bool>,
@@ -82,6 +85,7 @@ impl ModelResource {
             max_output_tokens: None,
             image_tokens_max: None,
             hidden_prompt_tokens: None,
+            hidden_output_tokens: None,
             upstream_routing: None,
             tokenizer: None,
             effective_from: None,

@@ -4,7 +4,7 @@ use core::fmt;
 use core::time::Duration;
 
 use base::{Secret, UpstreamId};
-use catalog::{Http2Mode, Timeouts};
+use catalog::{AuthStyle, Http2Mode, Timeouts};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use wire::Dialect;
 
@@ -21,6 +21,9 @@ pub struct UpstreamResource {
     /// Its credentials; several are pooled.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub api_keys: Vec<ApiKey>,
+    /// The header that carries them, where it is not the usual one of the dialect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth: Option<AuthStyle>,
     /// Said explicitly for an upstream that takes calls without credentials.
     #[serde(default, skip_serializing_if = "is_false")]
     pub no_auth: bool,

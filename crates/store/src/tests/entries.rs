@@ -204,7 +204,7 @@ fn all_tenants_at_once_are_what_they_are_one_by_one() {
     bench.apply(&format!("{}{}", tenant("acme", "Asia/Kathmandu"), tenant("beta", "UTC")));
     let mut records = many(500);
     records.iter_mut().for_each(|record| record.ending = Ending::Complete);
-    bench.store.record_usage(&records).unwrap();
+    bench.record_usage(&records);
     let directory = Directory::load(bench.reopen()).unwrap();
     let now = Timestamp::from_seconds(START + 200_000);
     let mut accounts = bench.store.restored_accounts(&directory, now).unwrap();

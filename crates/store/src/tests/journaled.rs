@@ -36,7 +36,7 @@ fn names() -> impl Strategy<Value = (TenantId, ProjectPath, KeyId, ModelId, Upst
 }
 
 fn usages() -> impl Strategy<Value = Usage> {
-    (prop::array::uniform10(prop_oneof![0..1_000_u64, any::<u64>()]), prop::option::of(money())).prop_map(
+    (prop::array::uniform12(prop_oneof![0..1_000_u64, any::<u64>()]), prop::option::of(money())).prop_map(
         |(counts, reported_cost)| Usage {
             input: counts[0],
             cached_input: counts[1],
@@ -48,6 +48,8 @@ fn usages() -> impl Strategy<Value = Usage> {
             accepted_prediction: counts[7],
             rejected_prediction: counts[8],
             web_searches: counts[9],
+            cache_write_1h: counts[10],
+            cached_audio: counts[11],
             reported_cost,
         },
     )
@@ -178,6 +180,8 @@ fn longest() -> UsageRecord {
             input: max,
             cached_input: max,
             cache_write: max,
+            cache_write_1h: max,
+            cached_audio: max,
             audio_input: max,
             output: max,
             reasoning: max,

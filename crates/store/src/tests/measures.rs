@@ -86,7 +86,7 @@ fn measures_a_start_with_a_million_records() {
                 let spread = i64::try_from(record.attempt.sequence * seconds / 1_000_000).unwrap();
                 record.at = Timestamp::from_seconds(START + spread);
             }
-            bench.store.record_usage(&records).unwrap();
+            bench.record_usage(&records);
         }
         let store = bench.reopen();
         let directory = Directory::load(store.clone()).unwrap();

@@ -7,11 +7,13 @@
 )]
 
 mod applying;
+mod archiving;
 mod directory;
 mod entries;
 mod idempotency;
 mod journaled;
 mod measures;
+mod posted;
 mod problems;
 mod recent;
 mod round_trip;
@@ -22,7 +24,13 @@ mod wallets;
 
 use std::sync::Arc;
 
-use crate::{Applied, ApplyError, ApplyOptions, Resources, Store};
+use crate::{Applied, ApplyError, ApplyOptions, Record, Resources, Store, UsageRecord};
+
+/// Writes ends of attempts without a journal.
+pub(crate) fn record_usage(store: &Store, records: &[UsageRecord]) {
+    let applied = store.applied().unwrap();
+    store.apply_records(records.iter().cloned().map(Record::Settled), applied).unwrap();
+}
 
 /// A store that lives as long as the test.
 pub(crate) struct Bench {
@@ -39,6 +47,11 @@ impl Bench {
     /// The same data, as another process would open it.
     pub(crate) fn reopen(&self) -> Arc<Store> {
         Arc::new(Store::open(self.dir.path()).unwrap())
+    }
+
+    /// Writes ends of attempts without a journal.
+    pub(crate) fn record_usage(&self, records: &[UsageRecord]) {
+        record_usage(&self.store, records);
     }
 
     pub(crate) fn apply(&self, text: &str) -> Applied {

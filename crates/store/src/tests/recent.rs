@@ -45,7 +45,7 @@ fn rows_give_back_what_was_used_and_when() {
     for record in &mut records {
         record.usage = wire::Usage { input: 100, output: 10, ..Default::default() };
     }
-    bench.store.record_usage(&records).unwrap();
+    bench.record_usage(&records);
     for since in [START - 1_000, START + 86_400, START + 345_000, START + 400_000] {
         assert_eq!(given(&bench, since, usize::MAX), expected(&records, since), "since {since}");
     }
@@ -56,7 +56,7 @@ fn what_is_not_read_is_dated_late_and_nothing_is_missing() {
     let bench = Bench::new();
     // One call every ten seconds, so that attempts are in the order of their time.
     let records: Vec<UsageRecord> = (1..=2_000).map(|one| record(one, START + 10 * one as i64)).collect();
-    bench.store.record_usage(&records).unwrap();
+    bench.record_usage(&records);
     let exact = &expected(&records, START)["acme search ci small"];
     for rows_max in [0, 10, 100, 1_000, 1_999, 2_000] {
         let given = &given(&bench, START, rows_max)["acme search ci small"];
@@ -83,7 +83,7 @@ fn what_an_unknown_attempt_reserved_stays_counted_once_it_is_resolved() {
     let bench = Bench::new();
     let unknown =
         UsageRecord { ending: Ending::Unknown, charged: Money::ZERO, usage: Default::default(), ..record(1, START) };
-    bench.store.record_usage(&[unknown, record(2, START + 5)]).unwrap();
+    bench.record_usage(&[unknown, record(2, START + 5)]);
     let before = given(&bench, START, usize::MAX);
     assert_eq!(before["acme search ci small"], [(START * 1_000_000, 1, 500), ((START + 5) * 1_000_000, 1, 110)]);
     let charged = Amounts { usd: Money::from_nanos(1), tokens: 7 };

@@ -203,7 +203,8 @@ fn upstream(name: usize) -> BoxedStrategy<UpstreamResource> {
     (version, of(1..1_000_u32), of(timeouts), any::<bool>())
         .prop_map(move |(http_version, concurrency, timeouts, keys)| UpstreamResource {
             id: UpstreamId::new(&format!("u{name}")).unwrap(),
-            dialect: wire::Dialect::Openai,
+            dialect: if keys { wire::Dialect::Anthropic } else { wire::Dialect::Gemini },
+            auth: keys.then_some(catalog::AuthStyle::XGoogApiKey),
             base_url: "https://api.example.org/v1".into(),
             api_keys: if keys { vec![ApiKey::parse("env:KEY"), ApiKey::parse("file:/run/key")] } else { Vec::new() },
             no_auth: !keys,

@@ -89,12 +89,12 @@ fn told(sums: &UsageSums) -> (u64, u64, u64, i64, i64) {
 fn a_record_counts_once_however_often_it_is_given() {
     let bench = Bench::new();
     let records = many(100);
-    bench.store.record_usage(&records).unwrap();
+    bench.record_usage(&records);
     let before = report(&bench, "acme", START, START + 345_600, Some(UsageBy::EndUser));
-    bench.store.record_usage(&records).unwrap();
-    bench.reopen().record_usage(&records[20..70]).unwrap();
+    bench.record_usage(&records);
+    super::record_usage(&bench.reopen(), &records[20..70]);
     let twice: Vec<UsageRecord> = records[..10].iter().chain(&records[..10]).cloned().collect();
-    bench.store.record_usage(&twice).unwrap();
+    bench.record_usage(&twice);
     assert_eq!(report(&bench, "acme", START, START + 345_600, Some(UsageBy::EndUser)), before);
 }
 
@@ -103,7 +103,7 @@ fn roll_ups_equal_the_sums_of_the_records_exactly() {
     let bench = Bench::new();
     let records = many(2_000);
     for batch in records.chunks(137) {
-        bench.store.record_usage(batch).unwrap();
+        bench.record_usage(batch);
     }
     for tenant in ["acme", "beta", "gamma"] {
         for (from, to) in [(START, START + 345_600), (START + 900, START + 90_000), (START + 86_400, START + 86_400)] {
@@ -140,7 +140,7 @@ fn roll_ups_equal_the_sums_of_the_records_exactly() {
 fn a_record_is_read_back_as_it_was_written() {
     let bench = Bench::new();
     let records = many(200);
-    bench.store.record_usage(&records).unwrap();
+    bench.record_usage(&records);
     for tenant in ["acme", "beta", "gamma"] {
         let tenant = TenantId::new(tenant).unwrap();
         let mut wanted: Vec<UsageRecord> = records.iter().filter(|record| record.tenant == tenant).cloned().collect();
@@ -175,7 +175,7 @@ fn pages_go_over_spans_epochs_and_other_tenants() {
             records.push(record);
         }
     }
-    bench.store.record_usage(&records).unwrap();
+    bench.record_usage(&records);
     for tenant in ["acme", "rare"] {
         let tenant = TenantId::new(tenant).unwrap();
         for size in [1, 4, 100] {
@@ -202,7 +202,7 @@ fn absurd_amounts_neither_fail_nor_wrap() {
         let mut absurd = record(sequence, START);
         absurd.charged = Money::MAX;
         absurd.usage.input = u64::MAX;
-        bench.store.record_usage(&[absurd]).unwrap();
+        bench.record_usage(&[absurd]);
     }
     let sums = report(&bench, "acme", START, START + 900, None).totals;
     assert_eq!((sums.charged, sums.calls), (Money::MAX, 3));
@@ -235,11 +235,11 @@ fn a_restart_gives_every_account_back_what_it_was_charged_in_each_period() {
             record
         })
         .collect();
-    bench.store.record_usage(&records).unwrap();
+    bench.record_usage(&records);
     let store = bench.reopen();
     let sums = store.posted_sums(&TenantId::new("acme").unwrap(), &zone, Timestamp::from_seconds(START)).unwrap();
     let nanos = |project: Option<&str>, key: Option<&str>| -> Vec<i64> {
-        let here = |sum: &&crate::PostedSum| {
+        let here = |sum: &&super::posted::PostedSum| {
             sum.project.as_ref().map(ProjectPath::as_str) == project && sum.key.as_ref().map(KeyId::as_str) == key
         };
         let of = |period: BudgetPeriod| {
@@ -261,13 +261,13 @@ fn balances_go_to_the_accounts_of_the_live_directory() {
     bench.apply(SMALL);
     let mut records = vec![record(1, START), record(2, START)];
     records[1].key = KeyId::new("deleted").unwrap();
-    bench.store.record_usage(&records).unwrap();
+    bench.record_usage(&records);
     let directory = Directory::load(bench.reopen()).unwrap();
     let tenant = directory.tenant("acme").unwrap();
-    let balances = bench.store.posted_balances(&tenant).unwrap();
+    let balances = bench.store.restored_accounts(&directory, Timestamp::from_seconds(START)).unwrap();
     let total = |index: base::AccountIndex| {
-        let (_, posted) = balances.iter().find(|(account, _)| *account == index).unwrap();
-        posted.iter().find(|posted| posted.period == BudgetPeriod::Total).unwrap().amounts.usd.nanos()
+        let restored = balances.iter().find(|restored| restored.account == index).unwrap();
+        restored.posted.iter().find(|posted| posted.period == BudgetPeriod::Total).unwrap().amounts.usd.nanos()
     };
     let key = tenant.keys()[0].clone();
     let totals: Vec<i64> = key.path().iter().map(|account| total(account.index)).collect();
@@ -281,7 +281,7 @@ fn an_unknown_ending_stays_held_after_a_restart() {
     unknown.ending = Ending::Unknown;
     unknown.charged = Money::ZERO;
     unknown.usage = Usage::default();
-    bench.store.record_usage(&[unknown]).unwrap();
+    bench.record_usage(&[unknown]);
     let now = Timestamp::from_seconds(START);
     let sums = bench.store.posted_sums(&TenantId::new("acme").unwrap(), &TimeZone::UTC, now).unwrap();
     let amounts = sums.iter().find(|sum| sum.key.is_some()).unwrap().posted.amounts;
@@ -292,7 +292,7 @@ fn an_unknown_ending_stays_held_after_a_restart() {
 fn usage_survives_pruning() {
     let bench = Bench::new();
     bench.apply(SMALL);
-    bench.store.record_usage(&[record(1, START)]).unwrap();
+    bench.record_usage(&[record(1, START)]);
     bench.prune("");
     assert_eq!(report(&bench, "acme", START, START + 900, None).totals.calls, 1);
     assert_eq!(bench.store.calls(&TenantId::new("acme").unwrap(), Timestamp::EPOCH, 10, None).unwrap().len(), 1);
@@ -303,7 +303,7 @@ fn days_follow_the_calendar_of_the_tenant() {
     let bench = Bench::new();
     bench.apply(SMALL);
     // 22:30 and 23:30 UTC are on two days in Berlin.
-    bench.store.record_usage(&[record(1, START + 14 * 3_600 + 1_800), record(2, START + 15 * 3_600 + 1_800)]).unwrap();
+    bench.record_usage(&[record(1, START + 14 * 3_600 + 1_800), record(2, START + 15 * 3_600 + 1_800)]);
     let days = report(&bench, "acme", START, START + 86_400, Some(UsageBy::Day));
     let names: Vec<&str> = days.groups.iter().map(|group| group.name.as_str()).collect();
     assert_eq!(names, ["2027-01-15", "2027-01-16"]);
@@ -314,7 +314,7 @@ fn days_follow_the_calendar_of_the_tenant() {
 fn a_report_has_the_names_that_people_rely_on() {
     let bench = Bench::new();
     bench.apply(SMALL);
-    bench.store.record_usage(&[record(1, START)]).unwrap();
+    bench.record_usage(&[record(1, START)]);
     let json = serde_json::to_value(report(&bench, "acme", START, START + 900, Some(UsageBy::Model))).unwrap();
     for name in [
         "tenant_id",

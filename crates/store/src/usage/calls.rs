@@ -2,13 +2,14 @@
 
 use base::{AttemptId, Money, TenantId, Timestamp};
 use ledger::Amounts;
-use rusqlite::{OptionalExtension, Row};
+use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::record::attempt_number;
 use super::{Ending, UsageRecord};
+use crate::archive::{AllUsages, Archives};
 use crate::entries::unsealed;
 use crate::journaled::decode_usage;
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, database};
 
 /// Attempts are in the order of their ids, which is that of time but for steps of the wall clock: this far back a page
 /// goes on looking.
@@ -27,11 +28,10 @@ const SELECT_OF_SPAN: &str = "
 /// The newest attempt before another, of any tenant.
 const SELECT_BEFORE: &str = "
     SELECT record, NULL, NULL, attempt FROM usage WHERE attempt < ?1 ORDER BY attempt DESC LIMIT 1";
-
-/// Every attempt that ended, oldest first.
-const SELECT_ALL: &str = "
-    SELECT usage.record, resolution.charged, resolution.variance
-    FROM usage LEFT JOIN resolution ON resolution.attempt = usage.attempt ORDER BY usage.attempt";
+/// In a file of the archive, where nothing is unknown.
+const SELECT_ARCHIVED: &str = "
+    SELECT record, NULL, NULL FROM usage WHERE attempt >> 14 = ?1 AND tenant = ?2 AND attempt < ?3
+    ORDER BY attempt DESC";
 
 impl Store {
     /// Shows every attempt of every tenant that ended, oldest first, with what became of it if nobody knew at first.
@@ -39,11 +39,19 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub fn visit_calls(&self, visit: &mut dyn FnMut(&UsageRecord)) -> Result<(), StoreError> {
-        let reader = self.reader();
-        let mut statement = reader.prepare(SELECT_ALL)?;
-        let mut rows = statement.query([])?;
+        let archives = self.archives()?;
+        let view = database::open_reader(self.data_dir())?;
+        let mut resolution = view.prepare("SELECT charged, variance FROM resolution WHERE attempt = ?1")?;
+        let mut rows = AllUsages::of(&view, &archives);
         while let Some(row) = rows.next()? {
-            visit(&read(row)?);
+            let record = decode_usage(unsealed(&row.sealed)?)?;
+            let resolved = match record.ending {
+                Ending::Unknown => {
+                    resolution.query_row([row.attempt], |row| Ok((row.get(0)?, row.get(1)?))).optional()?
+                }
+                _ => None,
+            };
+            visit(&with_resolution(record, resolved));
         }
         Ok(())
     }
@@ -88,30 +96,69 @@ impl Store {
         limit: usize,
         before: Option<AttemptId>,
     ) -> Result<Vec<UsageRecord>, StoreError> {
-        let limit = limit.min(PAGE_MAX);
-        let mut before = before.and_then(attempt_number).unwrap_or(i64::MAX);
+        let before = before.and_then(attempt_number).unwrap_or(i64::MAX);
+        let (archives, tenant) = {
+            let reader = self.reader();
+            let find = "SELECT number FROM name WHERE text = ?1";
+            let found = reader.prepare_cached(find)?.query_row([tenant.as_str()], |row| row.get(0)).optional()?;
+            let Some(tenant): Option<i64> = found else { return Ok(Vec::new()) };
+            (Archives::open(&reader, self.data_dir())?, tenant)
+        };
+        let page = Page { tenant, since, limit: limit.min(PAGE_MAX), before };
+        let mut records = page.of(&self.reader(), SELECT_OF_SPAN)?;
+        for file in &archives.files {
+            // What is older than a full page is on a later one.
+            let is_full = records.len() == page.limit;
+            let last = records.last().and_then(|record| attempt_number(record.attempt));
+            if is_full && page.newest(file)? < last {
+                break;
+            }
+            records.extend(page.of(file, SELECT_ARCHIVED)?);
+            // A few old ones are still in the database: their cost is not known.
+            records.sort_unstable_by_key(|record| core::cmp::Reverse(record.attempt));
+            records.dedup_by_key(|record| record.attempt);
+            records.truncate(page.limit);
+        }
+        Ok(records)
+    }
+}
+
+/// Which calls are wanted.
+struct Page {
+    tenant: i64,
+    since: Timestamp,
+    limit: usize,
+    before: i64,
+}
+
+impl Page {
+    /// The newest attempt before the page in a file, of any tenant.
+    fn newest(&self, file: &Connection) -> Result<Option<i64>, StoreError> {
+        let mut newest = file.prepare_cached("SELECT max(attempt) FROM usage WHERE attempt < ?1")?;
+        Ok(newest.query_row([self.before], |row| row.get(0))?)
+    }
+
+    /// What one file has, newest first.
+    fn of(&self, file: &Connection, of_span: &str) -> Result<Vec<UsageRecord>, StoreError> {
         let mut records = Vec::new();
-        let reader = self.reader();
-        let find = "SELECT number FROM name WHERE text = ?1";
-        let found = reader.prepare_cached(find)?.query_row([tenant.as_str()], |row| row.get(0)).optional()?;
-        let Some(tenant): Option<i64> = found else { return Ok(records) };
-        let oldest = since.micros().saturating_sub(CLOCK_STEP_MICROS_MAX);
-        let mut newest = reader.prepare_cached(SELECT_BEFORE)?;
-        let mut of_span = reader.prepare_cached(SELECT_OF_SPAN)?;
+        let mut before = self.before;
+        let oldest = self.since.micros().saturating_sub(CLOCK_STEP_MICROS_MAX);
+        let mut newest = file.prepare_cached(SELECT_BEFORE)?;
+        let mut of_span = file.prepare_cached(of_span)?;
         // From span to span, so that what nobody used costs nothing, until all of them are too old.
-        while records.len() < limit {
+        while records.len() < self.limit {
             let mut rows = newest.query([before])?;
             let Some(row) = rows.next()? else { break };
             if read(row)?.at.micros() < oldest {
                 break;
             }
             let span = row.get::<_, i64>(3)? >> SPAN_BITS;
-            let mut rows = of_span.query([span, tenant, before])?;
-            while records.len() < limit
+            let mut rows = of_span.query([span, self.tenant, before])?;
+            while records.len() < self.limit
                 && let Some(row) = rows.next()?
             {
                 let record = read(row)?;
-                if record.at >= since {
+                if record.at >= self.since {
                     records.push(record);
                 }
             }
@@ -127,10 +174,16 @@ fn read(row: &Row<'_>) -> Result<UsageRecord, StoreError> {
     let record = decode_usage(unsealed(record)?)?;
     let charged: Option<i64> = row.get(1)?;
     let Some(charged) = charged else { return Ok(record) };
-    Ok(UsageRecord {
+    Ok(with_resolution(record, Some((charged, row.get(2)?))))
+}
+
+/// A record with what was charged, and what exceeded its hold, when its unknown end was resolved.
+fn with_resolution(record: UsageRecord, resolved: Option<(i64, i64)>) -> UsageRecord {
+    let Some((charged, variance)) = resolved else { return record };
+    UsageRecord {
         ending: Ending::Resolved,
         charged: Money::from_nanos(charged.max(0)),
-        variance: Money::from_nanos(row.get::<_, i64>(2)?.max(0)),
+        variance: Money::from_nanos(variance.max(0)),
         ..record
-    })
+    }
 }

@@ -1,7 +1,6 @@
 //! Usage records, their roll-ups and the questions asked of them.
 
 mod calls;
-mod posted;
 mod recent;
 mod record;
 mod report;
@@ -11,7 +10,6 @@ mod sums;
 pub(crate) use record::{attempt_number, from_attempt_number, from_shape, request_bits, shape};
 pub(crate) use sums::{BUCKET_MICROS, COLUMNS, Delta, SUMS};
 
-pub use posted::PostedSum;
 pub use recent::{RecentMoment, RecentUse};
 pub use record::{Ending, UsageRecord};
 pub use report::{UsageBy, UsageGroup, UsageQuery, UsageReport};

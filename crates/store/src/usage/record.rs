@@ -105,6 +105,14 @@ const fn endpoint_code(endpoint: Endpoint) -> u8 {
         Endpoint::Usage => 5,
         Endpoint::Limits => 6,
         Endpoint::Explain => 7,
+        Endpoint::Responses => 8,
+        Endpoint::Moderations => 9,
+        Endpoint::Messages => 10,
+        Endpoint::CountMessageTokens => 11,
+        Endpoint::GenerateContent => 12,
+        Endpoint::CountTokens => 13,
+        Endpoint::EmbedContent => 14,
+        Endpoint::BatchEmbedContents => 15,
     }
 }
 
@@ -185,7 +193,6 @@ mod tests {
                 }
             }
         }
-        assert_eq!(from_shape(128), None);
         assert_eq!(from_shape(5 << 1), None);
     }
 }

@@ -27,6 +27,7 @@ impl Checker<'_> {
             ("output", rates.output),
             ("reasoning", rates.reasoning),
             ("audio_input", rates.audio_input),
+            ("cached_audio", rates.cached_audio),
             ("audio_output", rates.audio_output),
         ];
         self.bounded(&per_token, TOKEN_PRICE_MAX, path);
@@ -45,6 +46,7 @@ impl Checker<'_> {
                 ("output", tier.output),
                 ("reasoning", tier.reasoning),
                 ("audio_input", tier.audio_input),
+                ("cached_audio", tier.cached_audio),
                 ("audio_output", tier.audio_output),
             ];
             self.bounded(&per_token, TOKEN_PRICE_MAX, &path);

@@ -5,18 +5,22 @@ use std::borrow::Cow;
 use base::{ModelId, Refusal};
 use smallvec::SmallVec;
 
-use super::fields::{boolean, count, is_present, span, wrong_kind};
+use super::fields::{boolean, count, is_present, present_value, span, wrong_kind};
+use super::known::table_of;
 use super::media::Media;
-use super::params::{self, Field, KNOWN, Rule};
+use super::table::{Field, Rule, Table, fold, is_valid_at};
 use crate::billable::{Billable, ServiceTier};
-use crate::call::{Places, Span, TextPlace, UsageOption};
-use crate::dialect::Endpoint;
+use crate::call::{NestedPlaces, Places, Span, TextPlace, UsageOption};
+use crate::dialect::{Dialect, Endpoint};
 use crate::scan::{Kind, Strict, Text};
 
 /// Most parameters that this relay does not know, per request: each is compared with all.
 const UNKNOWN_MAX: usize = 64;
 /// Longest end user that is recorded, in bytes.
 const END_USER_BYTES_MAX: usize = 256;
+
+/// Tools of the provider with fees that no usage tells.
+const UNPRICED: [&str; 3] = ["code_interpreter", "image_generation", "file_search"];
 
 /// What was read so far.
 pub(super) struct Draft<'a> {
@@ -29,16 +33,19 @@ pub(super) struct Draft<'a> {
     pub(super) places: Places,
     pub(super) texts: SmallVec<[TextPlace; 4]>,
     pub(super) payloads: Vec<Span>,
-    max_tokens: Option<u64>,
+    pub(super) max_tokens: Option<u64>,
     max_completion_tokens: Option<u64>,
-    /// One bit per place in [`KNOWN`].
+    /// Tokens of text that the provider adds for what the request names.
+    pub(super) extra_text_tokens: u64,
+    table: &'static Table,
+    /// One bit per place in the table.
     seen: u128,
     unknown: SmallVec<[Cow<'a, str>; 4]>,
 }
 
 impl<'a> Draft<'a> {
-    /// Reads the whole body, which is known to be UTF-8.
-    pub(super) fn read(endpoint: Endpoint, body: &'a [u8]) -> Result<Draft<'a>, Refusal> {
+    /// Reads the whole body, which is known to be UTF-8. `model` is the one that the path names, where it names one.
+    pub(super) fn read(endpoint: Endpoint, model: Option<ModelId>, body: &'a [u8]) -> Result<Draft<'a>, Refusal> {
         let mut scanner = Strict::new(body);
         if scanner.kind()? != Kind::Object {
             return Err(Refusal::invalid(None, "The body must be a JSON object."));
@@ -46,7 +53,7 @@ impl<'a> Draft<'a> {
         let inside = scanner.at() + 1;
         let mut draft = Draft {
             endpoint,
-            model: None,
+            model,
             stream: false,
             client_wants_usage: false,
             billable: Billable::default(),
@@ -59,11 +66,15 @@ impl<'a> Draft<'a> {
                 max_completion_tokens: None,
                 temperature: None,
                 usage_option: UsageOption::Absent,
+                resource_names: SmallVec::new(),
+                nested: NestedPlaces::Absent,
             },
             texts: SmallVec::new(),
             payloads: Vec::new(),
             max_tokens: None,
             max_completion_tokens: None,
+            extra_text_tokens: 0,
+            table: table_of(endpoint),
             seen: 0,
             unknown: SmallVec::new(),
         };
@@ -77,9 +88,9 @@ impl<'a> Draft<'a> {
     fn member(&mut self, scanner: &mut Strict<'a>, key: Text<'a>) -> Result<(), Refusal> {
         self.places.is_empty = false;
         let name = key.decode();
-        let Some(place) = params::find(name.as_bytes()) else { return self.unknown(scanner, name) };
+        let Some(place) = self.table.find(name.as_bytes()) else { return self.unknown(scanner, name) };
         let bit = 1_u128 << place;
-        let (known, rule) = KNOWN[place];
+        let (known, rule) = self.table.known[place];
         if self.seen & bit != 0 {
             return Err(duplicate(known));
         }
@@ -87,7 +98,7 @@ impl<'a> Draft<'a> {
         match rule {
             Rule::Field(field) => self.field(scanner, field, known),
             Rule::Harmless(mask) => {
-                self.billable.unknown_parameters |= !params::is_valid_at(mask, self.endpoint);
+                self.billable.unknown_parameters |= !is_valid_at(mask, self.endpoint);
                 Ok(scanner.skip()?)
             }
             Rule::Routing => {
@@ -108,7 +119,7 @@ impl<'a> Draft<'a> {
 
     /// A parameter that is not listed: it passes, unless it resembles one that is guarded.
     fn unknown(&mut self, scanner: &mut Strict<'a>, name: Cow<'a, str>) -> Result<(), Refusal> {
-        if let Some(guarded) = params::variant_of(&name) {
+        if let Some(guarded) = self.table.variant_of(&name) {
             let sentence = format!("Some parsers read '{}' as '{guarded}'. Write '{guarded}'.", name.escape_debug());
             return Err(Refusal::ambiguous(guarded, sentence));
         }
@@ -127,7 +138,23 @@ impl<'a> Draft<'a> {
     fn field(&mut self, scanner: &mut Strict<'a>, field: Field, name: &str) -> Result<(), Refusal> {
         match field {
             Field::Model => self.model(scanner)?,
+            Field::Messages if self.endpoint.dialect() == Some(Dialect::Gemini) => self.contents(scanner)?,
             Field::Messages => self.messages(scanner)?,
+            Field::System if self.endpoint.dialect() == Some(Dialect::Gemini) => self.parts(scanner)?,
+            Field::System => self.system(scanner, name)?,
+            Field::Parts => self.parts(scanner)?,
+            Field::ResponseItems => self.response_items(scanner)?,
+            Field::EmbedRequests => self.embed_requests(scanner)?,
+            Field::CountedRequest => self.counted_request(scanner)?,
+            Field::CachedContent => self.cached_content(scanner)?,
+            Field::ResourceName => self.resource_name(scanner)?,
+            Field::GenerationConfig => self.generation_config(scanner)?,
+            Field::GeminiTools => self.gemini_tools(scanner)?,
+            Field::McpServers => self.mcp_servers(scanner)?,
+            Field::Metadata => self.metadata(scanner)?,
+            Field::Speed => self.speed(scanner)?,
+            Field::Geography => self.geography(scanner)?,
+            Field::Background => self.background(scanner)?,
             Field::Prompt | Field::Input => self.prompts(scanner, name)?,
             Field::Stream => self.stream = boolean(scanner, name)?,
             Field::StreamOptions => self.stream_options(scanner)?,
@@ -201,6 +228,10 @@ impl<'a> Draft<'a> {
                 let model = ModelId::new(&text.decode()).map_err(|error| {
                     Refusal::invalid(Some("model"), format!("'model' is not a model name: {error}."))
                 })?;
+                if self.model.as_ref().is_some_and(|of_path| *of_path != model) {
+                    let sentence = "The body names another model than the path. Name the same one.";
+                    return Err(Refusal::ambiguous("model", sentence));
+                }
                 self.model = Some(model);
             }
             _ => return wrong_kind("model", "a string"),
@@ -274,7 +305,7 @@ impl<'a> Draft<'a> {
                 let start = scanner.at();
                 boolean(scanner, USAGE)?;
                 value = Some((kind == Kind::True, Span { start, end: scanner.at() }));
-            } else if params::fold(&name) == "includeusage" {
+            } else if fold(&name) == "includeusage" {
                 return Err(Refusal::ambiguous(USAGE, "Some parsers ignore case; write 'include_usage'."));
             } else {
                 scanner.skip()?;
@@ -300,10 +331,13 @@ impl<'a> Draft<'a> {
         }
         let start = scanner.at();
         let is_legacy = name == "functions";
-        let billable = &mut self.billable;
         scanner.array::<Refusal>(|scanner| {
-            billable.tools = billable.tools.saturating_add(1);
-            let (is_ours, searches) = tool(scanner, is_legacy)?;
+            self.billable.tools = self.billable.tools.saturating_add(1);
+            if self.endpoint.dialect() == Some(Dialect::Anthropic) {
+                return self.anthropic_tool(scanner);
+            }
+            let (is_ours, searches) = tool(scanner, self.endpoint, is_legacy)?;
+            let billable = &mut self.billable;
             billable.server_tools = billable.server_tools.saturating_add(u32::from(!is_ours));
             billable.web_search |= searches;
             Ok(())
@@ -353,7 +387,7 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    fn temperature(&mut self, scanner: &mut Strict<'a>) -> Result<(), Refusal> {
+    pub(super) fn temperature(&mut self, scanner: &mut Strict<'a>) -> Result<(), Refusal> {
         match scanner.kind()? {
             Kind::Number | Kind::Null => self.places.temperature = Some(span(scanner)?),
             _ => return wrong_kind("temperature", "a number"),
@@ -365,9 +399,7 @@ impl<'a> Draft<'a> {
         if scanner.kind()? != Kind::String {
             return Ok(scanner.skip()?);
         }
-        let text = scanner.string()?.decode();
-        let is_good = (1..=END_USER_BYTES_MAX).contains(&text.len()) && !text.chars().any(char::is_control);
-        self.end_user = is_good.then(|| text.into_owned());
+        self.end_user = end_user(&scanner.string()?.decode());
         Ok(())
     }
 
@@ -425,19 +457,21 @@ impl<'a> Draft<'a> {
             (old, new) => new.or(old),
         };
         let payload_bytes: usize = self.payloads.iter().map(|place| place.len()).sum();
-        billable.text_bytes = (body_bytes - payload_bytes) as u64;
+        billable.text_bytes = (body_bytes - payload_bytes) as u64 + self.extra_text_tokens;
+        billable.is_free = !self.endpoint.has_usage();
         self.payloads.sort_unstable_by_key(|place| place.start);
         Ok(())
     }
 }
 
-/// The place of a value that is not null.
-fn present_value(scanner: &mut Strict<'_>) -> Result<Option<Span>, Refusal> {
-    if is_present(scanner)? { Ok(Some(span(scanner)?)) } else { Ok(None) }
+/// A user that may be recorded.
+pub(super) fn end_user(text: &str) -> Option<String> {
+    let is_good = (1..=END_USER_BYTES_MAX).contains(&text.len()) && !text.chars().any(char::is_control);
+    is_good.then(|| text.to_owned())
 }
 
 /// One tool: whether only the client runs it, and whether it searches the web.
-fn tool(scanner: &mut Strict<'_>, is_legacy: bool) -> Result<(bool, bool), Refusal> {
+fn tool(scanner: &mut Strict<'_>, endpoint: Endpoint, is_legacy: bool) -> Result<(bool, bool), Refusal> {
     if scanner.kind()? != Kind::Object {
         scanner.skip()?;
         return Ok((false, false));
@@ -447,6 +481,9 @@ fn tool(scanner: &mut Strict<'_>, is_legacy: bool) -> Result<(bool, bool), Refus
         let name = key.decode();
         if name.eq_ignore_ascii_case("type") && scanner.kind()? == Kind::String {
             let kind = scanner.string()?.decode();
+            if endpoint == Endpoint::Responses {
+                check_tool(&kind)?;
+            }
             is_typed = true;
             is_ours &= matches!(&*kind, "function" | "custom");
             searches |= kind.contains("search");
@@ -459,6 +496,15 @@ fn tool(scanner: &mut Strict<'_>, is_legacy: bool) -> Result<(bool, bool), Refus
     Ok((is_ours && (is_typed || has_function), searches))
 }
 
+/// Why a tool of this type cannot be used.
+fn check_tool(kind: &str) -> Result<(), Refusal> {
+    if UNPRICED.contains(&kind) {
+        let sentence = format!("The tool '{kind}' has fees for which this relay has no price. Leave it out.");
+        return Err(Refusal::invalid(Some("tools"), sentence));
+    }
+    Ok(())
+}
+
 /// A count that [`count`] has bounded.
 fn narrow(value: u64) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
@@ -469,6 +515,6 @@ fn printable(name: &str) -> String {
     name.chars().take(64).collect::<String>().escape_debug().to_string()
 }
 
-fn duplicate(name: &str) -> Refusal {
+pub(super) fn duplicate(name: &str) -> Refusal {
     Refusal::ambiguous(name, format!("'{name}' stands twice; parsers differ in which one they take. Send it once."))
 }

@@ -29,6 +29,11 @@ pub(super) fn span(scanner: &mut Strict<'_>) -> Result<Span, Refusal> {
     Ok(Span { start, end })
 }
 
+/// The place of a value that is not null.
+pub(super) fn present_value(scanner: &mut Strict<'_>) -> Result<Option<Span>, Refusal> {
+    if is_present(scanner)? { Ok(Some(span(scanner)?)) } else { Ok(None) }
+}
+
 /// `true`, `false` or null (as false).
 pub(super) fn boolean(scanner: &mut Strict<'_>, name: &str) -> Result<bool, Refusal> {
     let kind = scanner.kind()?;

@@ -134,7 +134,7 @@ fn data_url_payload(raw: &[u8]) -> Option<usize> {
 }
 
 /// Whether every byte is of a base64 alphabet; `\/` is how PHP writes a slash.
-fn is_base64(raw: &[u8]) -> bool {
+pub(super) fn is_base64(raw: &[u8]) -> bool {
     let is_stranger = |byte: u8| {
         !(byte.is_ascii_lowercase()
             | byte.is_ascii_uppercase()

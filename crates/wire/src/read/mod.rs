@@ -1,19 +1,27 @@
 //! Reads a request strictly: what it asks for and what can change its price, or why it cannot be taken.
 
+mod anthropic;
 mod body;
 mod fields;
+mod gemini;
+mod gemini_media;
+mod known;
 mod media;
-mod params;
+mod query;
+mod responses;
+mod table;
 
-use base::Refusal;
+use base::{ModelId, Refusal};
 use bytes::Bytes;
 
 use self::body::Draft;
+use crate::billable::Billable;
 use crate::call::{Call, Filled};
 use crate::dialect::Endpoint;
+use crate::route::Route;
 use crate::scan::{Kind, Strict};
 
-/// Reads the body of a billed endpoint.
+/// Reads the body of a call to `route`, which may be an [`Endpoint`] whose calls say everything in their bodies.
 ///
 /// [`Endpoint::Explain`] takes the body of any billed endpoint: the call is then of the endpoint that the body is for, by
 /// its `messages`, `prompt` or `input`.
@@ -21,18 +29,33 @@ use crate::scan::{Kind, Strict};
 /// # Errors
 /// [`Refusal::InvalidRequest`] when the body is not a strict JSON object in UTF-8, or a guarded field has a bad value;
 /// [`Refusal::AmbiguousRequest`] when two parsers could read it differently.
-pub fn read(endpoint: Endpoint, content_type: Option<&[u8]>, body: Bytes) -> Result<Call, Refusal> {
+pub fn read<'a>(route: impl Into<Route<'a>>, content_type: Option<&[u8]>, body: Bytes) -> Result<Call, Refusal> {
+    let route = route.into();
     check_content_type(content_type)?;
     if core::str::from_utf8(&body).is_err() {
         return Err(Refusal::invalid(None, "The body is not UTF-8."));
     }
-    let endpoint = if endpoint.is_billed() { endpoint } else { endpoint_of(&body)? };
-    let draft = Draft::read(endpoint, &body)?;
+    let endpoint = if route.endpoint.is_billed() { route.endpoint } else { endpoint_of(&body)? };
+    let query = query::read(endpoint, route.query)?;
+    let draft = Draft::read(endpoint, model_of(route.tail)?, &body)?;
     let Draft { endpoint, model, stream, client_wants_usage, billable, end_user, places, texts, payloads, .. } = draft;
+    let stream = stream || route.stream;
+    let billable = Billable { cache_writes: anthropic::cache_writes(endpoint, &body), ..billable };
     // The draft borrows from the body, so the call gets its own handle on the same bytes.
     let body = body.clone();
     let filled = Filled::default();
-    Ok(Call { endpoint, body, model, stream, client_wants_usage, billable, end_user, places, filled, texts, payloads })
+    #[rustfmt::skip]
+    let call = Call {
+        endpoint, query, body, model, stream, client_wants_usage, billable, end_user, places, filled, texts, payloads,
+    };
+    Ok(call)
+}
+
+/// The model that a path names.
+fn model_of(tail: Option<&str>) -> Result<Option<ModelId>, Refusal> {
+    let Some(tail) = tail else { return Ok(None) };
+    let model = ModelId::new(tail);
+    model.map(Some).map_err(|error| Refusal::invalid(Some("model"), format!("The path has no model name: {error}.")))
 }
 
 /// Only JSON in UTF-8 is taken; a client that says nothing is taken to mean that.
@@ -73,5 +96,7 @@ fn endpoint_of(body: &[u8]) -> Result<Endpoint, Refusal> {
     found.ok_or_else(|| Refusal::invalid(None, "The body must have 'messages', 'prompt' or 'input'."))
 }
 
+#[cfg(test)]
+mod dialect_tests;
 #[cfg(test)]
 mod tests;

@@ -4,16 +4,22 @@ use base::{Refusal, whole_seconds_ceil};
 use bytes::Bytes;
 
 use super::entry::{ModelEntry, Rendered};
-use super::openai;
-use crate::dialect::Dialect;
+use super::{anthropic, gemini, openai};
+use crate::dialect::{Dialect, Endpoint};
 
 /// A refusal as a whole answer.
 #[must_use]
 pub fn refusal(dialect: Dialect, refusal: &Refusal, request_id: &str) -> Rendered {
-    let body = match dialect {
+    let body = Bytes::from(error(dialect, refusal, request_id));
+    Rendered { status: refusal.status(), content_type: "application/json", body }
+}
+
+fn error(dialect: Dialect, refusal: &Refusal, request_id: &str) -> Vec<u8> {
+    match dialect {
         Dialect::Openai => openai::error(refusal, request_id),
-    };
-    Rendered { status: refusal.status(), content_type: "application/json", body: Bytes::from(body) }
+        Dialect::Anthropic => anthropic::error(refusal, request_id),
+        Dialect::Gemini => gemini::error(refusal, request_id),
+    }
 }
 
 /// The headers that a refusal adds, in lower case.
@@ -35,31 +41,37 @@ pub fn headers(refusal: &Refusal) -> Vec<(&'static str, String)> {
     headers
 }
 
-/// A refusal as one event of a stream that broke after its status was sent.
+/// A refusal at the end of a stream that broke after its status was sent: an event, or an item of a streamed array.
 #[must_use]
-pub fn stream_error(dialect: Dialect, refusal: &Refusal, request_id: &str) -> Bytes {
-    match dialect {
-        Dialect::Openai => {
-            let mut event = b"data: ".to_vec();
-            event.extend_from_slice(&openai::error(refusal, request_id));
-            event.extend_from_slice(b"\n\n");
-            Bytes::from(event)
-        }
-    }
+pub fn stream_error(endpoint: Endpoint, is_array: bool, refusal: &Refusal, request_id: &str) -> Bytes {
+    let dialect = endpoint.dialect().unwrap_or(Dialect::Openai);
+    let error = error(dialect, refusal, request_id);
+    let (before, after): (&[u8], &[u8]) = match (dialect, endpoint) {
+        // A reader that was cut off inside an item fails on this, as it should; any other gets the error as an item.
+        _ if is_array => (b"\n,\n", b"\n]\n"),
+        (Dialect::Anthropic, _) | (_, Endpoint::Responses) => (b"event: error\ndata: ", b"\n\n"),
+        _ => (b"data: ", b"\n\n"),
+    };
+    let error = if endpoint == Endpoint::Responses { openai::typed_error(refusal, request_id) } else { error };
+    Bytes::from([before, &error, after].concat())
 }
 
 /// The list of models.
 #[must_use]
 pub fn models(dialect: Dialect, entries: &[ModelEntry<'_>]) -> Bytes {
-    match dialect {
-        Dialect::Openai => Bytes::from(openai::models(entries)),
-    }
+    Bytes::from(match dialect {
+        Dialect::Openai => openai::models(entries),
+        Dialect::Anthropic => anthropic::models(entries),
+        Dialect::Gemini => gemini::models(entries),
+    })
 }
 
 /// One model.
 #[must_use]
 pub fn model(dialect: Dialect, entry: &ModelEntry<'_>) -> Bytes {
-    match dialect {
-        Dialect::Openai => Bytes::from(openai::model(entry)),
-    }
+    Bytes::from(match dialect {
+        Dialect::Openai => openai::model(entry),
+        Dialect::Anthropic => anthropic::model(entry),
+        Dialect::Gemini => gemini::model(entry),
+    })
 }

@@ -25,11 +25,28 @@ pub fn refusals_markdown() -> String {
     for example in &examples {
         write_row(&mut out, example).expect("writing to a string cannot fail");
     }
+    write_dialects(&mut out).expect("writing to a string cannot fail");
     out.push_str("\n## Bodies\n");
     for example in &examples {
         write_body(&mut out, example).expect("writing to a string cannot fail");
     }
     out
+}
+
+/// One refusal in the words of each dialect; the bodies after it are OpenAI's.
+fn write_dialects(out: &mut String) -> core::fmt::Result {
+    let example = Refusal::ModelNotFound { model: "gpt-9".into() };
+    out.push_str(
+        "\n## Dialects\n\nThe same refusal for the SDKs of each provider. Anthropic's has the `code` beside its type, Google's \
+         as the `reason` of its details, whose metadata are texts. At the end of a stream, OpenAI's and Google's come as \
+         `data:`, Anthropic's and that of a response as `event: error`, and in a streamed JSON array as its last item.\n",
+    );
+    for dialect in Dialect::ALL {
+        let rendered = refusal(dialect, &example, "req_00000000000000000000000000");
+        let body = String::from_utf8_lossy(&rendered.body);
+        writeln!(out, "\n{dialect}:\n\n```json\n{body}\n```")?;
+    }
+    Ok(())
 }
 
 fn write_row(out: &mut String, example: &Refusal) -> core::fmt::Result {
@@ -50,6 +67,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+    use crate::dialect::Endpoint;
     use crate::render::{ModelEntry, model, models, stream_error};
 
     /// The snapshot of every refusal: a change here is a change of the public interface.
@@ -80,7 +98,7 @@ mod tests {
     fn names_of_clients_cannot_break_out_of_a_rendered_string() {
         let hostile = "a\"},\n\ndata: [DONE]\u{2028}</script>";
         let refusal = Refusal::ModelNotFound { model: hostile.into() };
-        let event = stream_error(Dialect::Openai, &refusal, "req_x");
+        let event = stream_error(Endpoint::ChatCompletions, false, &refusal, "req_x");
         assert_eq!(event.iter().filter(|&&byte| byte == b'\n').count(), 2, "one event of one line");
         let body: serde_json::Value = serde_json::from_slice(&event[6..]).expect("JSON");
         assert!(body["error"]["message"].as_str().expect("text").contains(hostile));
@@ -88,7 +106,7 @@ mod tests {
 
     #[test]
     fn models_are_listed_as_openai_does() {
-        let entry = ModelEntry { id: "gpt-4.1", created_seconds: 7, owned_by: "acme" };
+        let entry = ModelEntry { id: "gpt-4.1", created_seconds: 7, owned_by: "acme", has_output: true };
         let one = r#"{"id":"gpt-4.1","object":"model","created":7,"owned_by":"acme"}"#;
         assert_eq!(&model(Dialect::Openai, &entry)[..], one.as_bytes());
         assert_eq!(models(Dialect::Openai, &[entry]), format!("{{\"object\":\"list\",\"data\":[{one}]}}"));

@@ -22,4 +22,6 @@ pub struct ModelEntry<'a> {
     pub created_seconds: i64,
     /// Who runs it.
     pub owned_by: &'a str,
+    /// Whether it makes text; the others make vectors.
+    pub has_output: bool,
 }

@@ -1,9 +1,12 @@
 //! Refusals and model lists in the words of each dialect, and the document that lists all refusals.
 
+mod anthropic;
+mod details;
 mod dialects;
 mod document;
 mod entry;
 mod examples;
+mod gemini;
 mod openai;
 
 pub use dialects::{headers, model, models, refusal, stream_error};

@@ -3,6 +3,7 @@
 //!
 //! An ordinary run takes a bounded share. `MANDANT_LONG=1` runs the full figures, `MANDANT_KILLS=N` sets the number of
 //! kills alone, and `MANDANT_SOAK_MINUTES=N` turns on the endurance run (with `MANDANT_SOAK_RPS`, default 500).
+//! `MANDANT_BINARY` names a program to test in place of this build, such as a release build.
 
 mod books;
 mod caller;

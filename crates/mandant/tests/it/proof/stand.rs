@@ -16,7 +16,7 @@ use crate::sandbox::{Sandbox, Serving, pause};
 
 /// Output tokens of one answer at most, by every model of a stand.
 pub(super) const OUTPUT_MAX: u64 = 2_000;
-/// Calls of one tenant that a command can list.
+/// Calls of one tenant that a command lists at once.
 pub(super) const CALLS_MAX: usize = 10_000;
 
 /// A tenant with one key and one budget.
@@ -96,9 +96,15 @@ impl Stand {
 
     /// All usage rows of a tenant.
     pub(super) fn rows(&self, tenant: &str) -> Vec<Row> {
-        let answer = self.sandbox.good(&format!("calls --tenant {tenant} --limit {CALLS_MAX} --json")).json();
-        assert_eq!(answer["next_before"], Value::Null, "{tenant} has more calls than one answer lists");
-        answer["calls"].as_array().unwrap().iter().map(Row::read).collect()
+        let mut rows = Vec::new();
+        let mut before = String::new();
+        loop {
+            let page = format!("calls --tenant {tenant} --limit {CALLS_MAX} --json {before}");
+            let answer = self.sandbox.good(&page).json();
+            rows.extend(answer["calls"].as_array().unwrap().iter().map(Row::read));
+            let Value::String(next) = &answer["next_before"] else { return rows };
+            before = format!("--before {next}");
+        }
     }
 
     /// All holds that are not settled. A relay without that command has none to show, so that it cannot account for what

@@ -7,6 +7,7 @@ use rusqlite::OptionalExtension;
 use super::Check;
 use super::chained::Contents;
 use crate::StoreError;
+use crate::archive::{AllUsages, Archives, UsageRow};
 use crate::entries::chain::Canonical;
 use crate::entries::rollups::Place;
 use crate::entries::rows::{canonical_resolution, canonical_usage, unsealed};
@@ -15,21 +16,17 @@ use crate::journaled::decode_usage;
 use crate::usage::{COLUMNS, Delta, Ending, SUMS, UsageRecord, attempt_number};
 
 impl Check<'_> {
-    pub(super) fn usages(&mut self) -> Result<(), StoreError> {
+    pub(super) fn usages(&mut self, archives: &Archives) -> Result<(), StoreError> {
         let mut contents = Contents::new(self.view, "usages")?;
-        let mut statement =
-            self.view.prepare_cached("SELECT attempt, block, tenant, record FROM usage ORDER BY attempt")?;
-        let mut rows = statement.query([])?;
+        let mut rows = AllUsages::of(self.view, archives);
         let mut canonical = Canonical::default();
-        while let Some(row) = rows.next()? {
-            let (attempt, block, tenant): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            let record = row.get_ref(3)?.as_bytes().unwrap_or_default();
+        while let Some(UsageRow { attempt, block, tenant, sealed }) = rows.next()? {
             canonical.clear();
-            canonical_usage(&mut canonical, attempt, tenant, record);
+            canonical_usage(&mut canonical, attempt, tenant, &sealed);
             if let Some(what) = contents.add(block, &canonical)? {
                 self.doubt("usage", attempt, what);
             }
-            self.usage(attempt, tenant, record);
+            self.usage(attempt, tenant, &sealed);
             self.step();
         }
         self.gather(0, contents);

@@ -1,29 +1,27 @@
-//! What one tenant's accounts were charged or still hold for unknown attempts, by calendar period: what can be said
-//! without a serving process.
+//! The sums of one tenant's accounts in the current periods, added up from the roll-ups in the simplest way: what the
+//! restored accounts are compared with.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use base::{AccountIndex, BudgetPeriod, KeyId, TenantId, Timestamp};
+use base::{BudgetPeriod, KeyId, TenantId, Timestamp};
 use jiff::tz::TimeZone;
 use ledger::{Amounts, PostedBalance, bounds};
 use rusqlite::params;
 
-use super::sums::BUCKET_MICROS;
-use crate::directory::LiveTenant;
 use crate::resource::ProjectPath;
-use crate::store::wall_clock;
+use crate::usage::BUCKET_MICROS;
 use crate::{Store, StoreError};
 
 /// The sums of one account in one current period.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PostedSum {
+pub(crate) struct PostedSum {
     /// The project, or the key's project; `None` for the tenant itself.
-    pub project: Option<ProjectPath>,
+    pub(crate) project: Option<ProjectPath>,
     /// The key; `None` for a project or the tenant.
-    pub key: Option<KeyId>,
+    pub(crate) key: Option<KeyId>,
     /// Which period, when it began, and what counts in it: what was charged, and what stays held for attempts of which
     /// nobody knows the cost.
-    pub posted: PostedBalance,
+    pub(crate) posted: PostedBalance,
 }
 
 const SELECT: &str = "
@@ -42,10 +40,7 @@ type Place = (Option<ProjectPath>, Option<KeyId>);
 impl Store {
     /// The sums of every account of a tenant that has any, in the day, week, month, year and total that `now` lies in
     /// by the calendar of `zone`. A project's sums include those of the projects inside it.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub fn posted_sums(
+    pub(crate) fn posted_sums(
         &self,
         tenant: &TenantId,
         zone: &TimeZone,
@@ -79,33 +74,6 @@ impl Store {
             }));
         }
         Ok(sums)
-    }
-
-    /// The same now, by the accounts of the live directory. Deleted accounts are left out; what they used still counts
-    /// in those around them.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub fn posted_balances(&self, tenant: &LiveTenant) -> Result<Vec<(AccountIndex, Vec<PostedBalance>)>, StoreError> {
-        let zone = tenant.account.settings().zone.clone();
-        let sums = self.posted_sums(&tenant.id, &zone, wall_clock())?;
-        if sums.is_empty() {
-            return Ok(Vec::new());
-        }
-        let keys: HashMap<(ProjectPath, KeyId), AccountIndex> =
-            tenant.keys().iter().map(|key| ((key.project().clone(), key.id().clone()), key.account().index)).collect();
-        let mut accounts: BTreeMap<AccountIndex, Vec<PostedBalance>> = BTreeMap::new();
-        for sum in sums {
-            let index = match (sum.project, sum.key) {
-                (None, _) => Some(tenant.account.index),
-                (Some(project), None) => tenant.project(&project).map(|account| account.index),
-                (Some(project), Some(key)) => keys.get(&(project, key)).copied(),
-            };
-            if let Some(index) = index {
-                accounts.entry(index).or_default().push(sum.posted);
-            }
-        }
-        Ok(accounts.into_iter().collect())
     }
 }
 

@@ -1,61 +1,14 @@
-//! Which top-level parameters are known, and what each means for the price. What is not listed sets
-//! `unknown_parameters`, so that the quote reserves the whole context window.
+//! The parameters of OpenAI's older endpoints, and of everybody who copies them.
 
-use crate::dialect::Endpoint;
+use super::super::table::{ALL, EMBED, Field, Rule, TEXT, Table};
 
-/// What to do with a known parameter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Rule {
-    /// Read by us: it changes the price or is spliced. The same at every endpoint.
-    Field(Field),
-    /// It cannot raise the price beyond what the other fields say. Valid at the endpoints of the mask.
-    Harmless(u8),
-    /// It chooses among models or providers behind the upstream.
-    Routing,
-    /// It may cost money that cannot be bounded, or leads around a guard of this relay; the text says why.
-    Refused(&'static str),
-}
-
-/// A parameter that is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Field {
-    Audio,
-    BestOf,
-    Echo,
-    ExtraBody,
-    Functions,
-    Input,
-    MaxCompletionTokens,
-    MaxTokens,
-    Messages,
-    Modalities,
-    Model,
-    Choices,
-    Prediction,
-    Prompt,
-    Provider,
-    ResponseFormat,
-    SearchOptions,
-    SearchSwitch,
-    ServiceTier,
-    Stream,
-    StreamOptions,
-    Temperature,
-    Tools,
-    UsageOptions,
-    User,
-    VeniceParameters,
-}
-
-const TEXT: u8 = 1;
-const EMBED: u8 = 2;
-const ALL: u8 = TEXT | EMBED;
+pub(super) static TABLE: Table = Table::new(KNOWN, false);
 
 const ALIAS: &str = "is another name of 'n' at some providers; use 'n'";
 const ENDPOINT: &str = "redirects the request at some providers; leave it out";
 
 /// Known parameters. A search looks only at those of its length, whatever the order here.
-pub(super) const KNOWN: &[(&str, Rule)] = &[
+const KNOWN: &[(&str, Rule)] = &[
     ("n", Rule::Field(Field::Choices)),
     ("echo", Rule::Field(Field::Echo)),
     ("mode", Rule::Harmless(EMBED)),
@@ -182,110 +135,3 @@ pub(super) const KNOWN: &[(&str, Rule)] = &[
     ("timings_per_token", Rule::Harmless(TEXT)),
     ("return_progress", Rule::Harmless(TEXT)),
 ];
-
-/// Longest known name, in bytes.
-const NAME_BYTES_MAX: usize = 32;
-
-/// [`KNOWN`] places by length: names of length `l` are at `order[starts[l]..starts[l + 1]]`.
-struct ByLength {
-    order: [u8; KNOWN.len()],
-    starts: [u8; NAME_BYTES_MAX + 2],
-}
-
-const BY_LENGTH: ByLength = by_length();
-
-/// Sorts the places by length, once, while compiling.
-const fn by_length() -> ByLength {
-    let mut order = [0; KNOWN.len()];
-    let mut starts = [0; NAME_BYTES_MAX + 2];
-    let (mut length, mut next) = (0, 0);
-    while length <= NAME_BYTES_MAX {
-        starts[length] = next;
-        let mut place = 0;
-        while place < KNOWN.len() {
-            if KNOWN[place].0.len() == length {
-                order[next as usize] = place as u8;
-                next += 1;
-            }
-            place += 1;
-        }
-        length += 1;
-    }
-    starts[NAME_BYTES_MAX + 1] = next;
-    ByLength { order, starts }
-}
-
-/// The place of a name in [`KNOWN`].
-#[inline]
-pub(super) fn find(name: &[u8]) -> Option<usize> {
-    if name.len() > NAME_BYTES_MAX {
-        return None;
-    }
-    let same_length = usize::from(BY_LENGTH.starts[name.len()])..usize::from(BY_LENGTH.starts[name.len() + 1]);
-    BY_LENGTH.order[same_length]
-        .iter()
-        .map(|&place| usize::from(place))
-        .find(|&place| KNOWN[place].0.as_bytes() == name)
-}
-
-/// Whether a harmless parameter belongs to this endpoint.
-pub(super) const fn is_valid_at(mask: u8, endpoint: Endpoint) -> bool {
-    let bit = if matches!(endpoint, Endpoint::Embeddings) { EMBED } else { TEXT };
-    mask & bit != 0
-}
-
-/// The guarded name that `name` could be taken for by a parser that ignores case or underscores, though it is not it.
-///
-/// Case folding is that of Go's standard library, which also takes the long s for an s and the Kelvin sign for a k.
-pub(super) fn variant_of(name: &str) -> Option<&'static str> {
-    let folded = fold(name);
-    let guarded = KNOWN.iter().filter(|(_, rule)| !matches!(rule, Rule::Harmless(_)));
-    guarded.map(|(known, _)| *known).find(|known| *known != name && fold(known) == folded)
-}
-
-/// Lower case without underscores and hyphens.
-pub(super) fn fold(name: &str) -> String {
-    name.chars()
-        .filter(|c| !matches!(c, '_' | '-'))
-        .map(|c| match c {
-            '\u{17f}' => 's',
-            '\u{212a}' => 'k',
-            other => other.to_ascii_lowercase(),
-        })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_known_name_is_found_once() {
-        for (place, (name, _)) in KNOWN.iter().enumerate() {
-            assert_eq!(find(name.as_bytes()), Some(place), "{name} stands twice");
-            assert!(name.len() <= NAME_BYTES_MAX, "{name}");
-        }
-        assert!(KNOWN.len() <= 128, "the set of seen names has 128 places");
-        for absent in ["", "modell", "max_output_tokens", &"x".repeat(40)] {
-            assert_eq!(find(absent.as_bytes()), None);
-        }
-    }
-
-    #[test]
-    fn variants_of_guarded_names_are_known() {
-        for (variant, name) in [
-            ("Model", "model"),
-            ("MAX_TOKENS", "max_tokens"),
-            ("maxTokens", "max_tokens"),
-            ("max-tokens", "max_tokens"),
-            ("\u{17f}tream", "stream"),
-            ("max_to\u{212a}ens", "max_tokens"),
-            ("N", "n"),
-            ("bestOf", "best_of"),
-        ] {
-            assert_eq!(variant_of(variant), Some(name));
-        }
-        assert_eq!(variant_of("modell"), None);
-        assert_eq!(variant_of("topK"), None, "harmless names are not guarded");
-    }
-}

@@ -1,0 +1,290 @@
+//! Every dialect end to end: bytes, credentials, usage and price, and a broken stream that is reported as broken.
+
+use base::Money;
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
+use serde_json::{Value, json};
+use store::Ending;
+use testkit::{Options, SimulatedProvider};
+
+use crate::app::{TestApp, secret, tenant};
+use crate::client::{Reply, post};
+
+/// A model of each dialect, "claude", "gemini", "gpt" and so on, served as `upstream_model`.
+async fn app(options: Options, upstream_model: &str) -> TestApp {
+    let provider = SimulatedProvider::start(options).await.expect("the simulated provider starts");
+    let base_url = provider.base_url();
+    let upstream = |dialect: &str| json!({ "id": dialect, "dialect": dialect, "base_url": base_url, "api_keys": ["sk-upstream-canary-0123"] });
+    let model = |id: &str, dialect: &str| {
+        json!({
+            "id": id, "kind": "chat", "context_window": 100_000, "max_output_tokens": 1_000,
+            "route": [{ "upstream": dialect, "model": upstream_model }],
+            "price": { "input": "1.00", "output": "2.00", "cached_input": "0.25" },
+        })
+    };
+    let vector = json!({
+        "id": "vector", "kind": "embedding", "context_window": 8_192, "max_output_tokens": 0,
+        "route": [{ "upstream": "gemini", "model": "gemini-embedding-001" }], "price": { "input": "1.00" },
+    });
+    let judge = json!({
+        "id": "judge", "kind": "moderation", "context_window": 8_192, "max_output_tokens": 0,
+        "route": [{ "upstream": "openai", "model": "omni-moderation-latest" }], "price": { "input": "1.00" },
+    });
+    let models = [model("claude", "anthropic"), model("gemini", "gemini"), model("gpt", "openai"), vector, judge];
+    let upstreams = [upstream("openai"), upstream("anthropic"), upstream("gemini")];
+    let resources = json!({ "upstream": upstreams, "model": models, "tenant": [tenant("acme", json!({}))] });
+    TestApp::over(provider, Default::default(), resources).await
+}
+
+const HELLO: &str = "Say something kind.";
+
+/// One call of each dialect that makes text: its name, its path, and its body.
+fn chats(stream: bool) -> Vec<(&'static str, &'static str, Value)> {
+    let generate = if stream { "streamGenerateContent" } else { "generateContent" };
+    let contents = json!({ "contents": [{ "role": "user", "parts": [{ "text": HELLO }] }] });
+    let path =
+        |version: &str, query: &str| -> &'static str { format!("/{version}/models/gemini:{generate}{query}").leak() };
+    let messages = json!([{ "role": "user", "content": HELLO }]);
+    let mut all = vec![
+        (
+            "anthropic",
+            "/v1/messages",
+            json!({ "model": "claude", "max_tokens": 20, "messages": messages, "stream": stream }),
+        ),
+        ("responses", "/v1/responses", json!({ "model": "gpt", "input": HELLO, "stream": stream })),
+        ("gemini", path("v1beta", if stream { "?alt=sse" } else { "" }), contents.clone()),
+        ("gemini", path("v1", if stream { "?alt=sse" } else { "" }), contents.clone()),
+    ];
+    if stream {
+        all.push(("array", path("v1beta", ""), contents));
+    }
+    all
+}
+
+/// The last document of an answer: the whole, or the last event or item of a stream.
+fn last_document(reply: &Reply) -> Value {
+    let text = reply.text();
+    if let Ok(whole) = serde_json::from_str::<Value>(&text) {
+        return whole.as_array().and_then(|items| items.last().cloned()).unwrap_or(whole);
+    }
+    let data = text.lines().filter_map(|line| line.strip_prefix("data: ")).next_back().expect("an event");
+    serde_json::from_str(data).unwrap_or_else(|_| panic!("{text}"))
+}
+
+#[tokio::test]
+async fn every_dialect_is_forwarded_metered_and_priced() {
+    for stream in [false, true] {
+        for (dialect, path, body) in chats(stream) {
+            let app = app(Options { cached_percent: 50, ..Options::default() }, "sim-text").await;
+            let reply = app.call(post(path, "acme", body.to_string())).await;
+            assert_eq!(reply.status, 200, "{dialect} {stream}: {}", reply.text());
+            let record = app.records("acme").await.remove(0);
+            assert_eq!((record.ending, record.stream), (Ending::Complete, stream), "{dialect}");
+            let truth = app.provider.truth().total;
+            let usage = record.usage;
+            assert_eq!(
+                (usage.input, usage.output),
+                (truth.prompt_tokens, truth.completion_tokens),
+                "{dialect} {stream}"
+            );
+            assert!(usage.cached_input > 0 && usage.output > 0, "{dialect} {usage:?}");
+            let fresh = usage.input - usage.cached_input;
+            let price = fresh * 1_000 + usage.cached_input * 250 + usage.output * 2_000;
+            assert_eq!(record.charged, Money::from_nanos(price as i64), "{dialect} {stream}");
+            assert!(record.upstream_response_id.is_some(), "{dialect} {stream}");
+            let seen = app.provider.requests().pop().expect("the provider was asked");
+            let sent = String::from_utf8_lossy(&seen.body).into_owned();
+            assert_eq!(sent, body.to_string().replace("\"claude\"", "\"sim-text\"").replace("\"gpt\"", "\"sim-text\""));
+            if dialect == "gemini" || dialect == "array" {
+                assert!(seen.path.contains("/models/sim-text:"), "{}", seen.path);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_upstream_gets_its_own_credential_in_its_own_header_and_nothing_of_the_client() {
+    let styles: [(&str, &str); 4] =
+        [("authorization", "Bearer "), ("x-api-key", ""), ("api-key", ""), ("x-goog-api-key", "")];
+    for (dialect, path, body) in chats(false) {
+        let app = app(Options::default(), "sim-text").await;
+        for (name, scheme) in styles {
+            let mut request = bare(path, body.to_string());
+            request.headers_mut().insert(name, format!("{scheme}{}", secret("acme")).parse().unwrap());
+            assert_eq!(app.call(request).await.status, 200, "{dialect} {name}");
+        }
+        let by_query = format!("{path}?key={}", secret("acme"));
+        assert_eq!(app.call(bare(&by_query, body.to_string())).await.status, 200, "{dialect} by query");
+        let header = match dialect {
+            "anthropic" => "x-api-key",
+            "gemini" => "x-goog-api-key",
+            _ => "authorization",
+        };
+        for seen in app.provider.requests() {
+            let all = format!("{} {:?}", seen.path, seen.headers);
+            assert!(!all.contains("test-secret") && !all.contains("key="), "{dialect}: {all}");
+            let value = seen.headers.get(header).and_then(|value| value.to_str().ok()).unwrap_or_default();
+            assert!(value.ends_with("sk-upstream-canary-0123"), "{dialect}: {all}");
+            let others = styles.iter().filter(|(name, _)| *name != header && seen.headers.contains_key(*name));
+            assert_eq!(others.count(), 0, "{dialect}: {all}");
+            assert_eq!(seen.headers.contains_key("anthropic-version"), dialect == "anthropic");
+        }
+    }
+}
+
+/// A request without a credential.
+fn bare(path: &str, body: String) -> Request<Full<Bytes>> {
+    let request = Request::post(path).header("host", "relay").header("content-type", "application/json");
+    request.body(Full::new(body.into())).expect("a request")
+}
+
+#[tokio::test]
+async fn a_stream_without_its_end_is_reported_as_broken_and_charged_by_what_is_known() {
+    for fault in ["sim-missing-done", "sim-missing-done-4", "sim-close-mid-stream-4"] {
+        for (dialect, path, body) in chats(true) {
+            let app = app(Options::default(), fault).await;
+            let reply = app.call(post(path, "acme", body.to_string())).await;
+            let name = format!("{dialect} {fault}: {}", reply.text());
+            let record = app.records("acme").await.remove(0);
+            // Some have said everything but their last mark: usage and reason are there, and nothing is missing.
+            let is_whole = (dialect, fault) == ("anthropic", "sim-missing-done");
+            let is_cut = record.ending == Ending::Cut;
+            assert_eq!(is_cut, !(is_whole || (dialect == "array" && fault == "sim-missing-done")), "{name}");
+            assert!(record.charged > Money::ZERO && record.usage.output > 0, "{name} {:?}", record.usage);
+            if is_whole || !is_cut {
+                continue;
+            }
+            let text = reply.text();
+            match dialect {
+                "anthropic" => {
+                    let event = last_document(&reply);
+                    assert!(text.contains("event: error\ndata: "), "{name}");
+                    assert_eq!((&event["type"], &event["error"]["code"]), (&json!("error"), &json!("upstream_error")));
+                }
+                "responses" => {
+                    let event = last_document(&reply);
+                    assert_eq!((&event["type"], &event["code"]), (&json!("error"), &json!("upstream_error")), "{name}");
+                    assert_eq!(event["error"]["code"], "upstream_error");
+                }
+                _ => {
+                    let error = &last_document(&reply)["error"];
+                    assert_eq!((&error["code"], &error["status"]), (&json!(502), &json!("UNAVAILABLE")), "{name}");
+                }
+            }
+            let truth = app.provider.truth().total;
+            assert!(record.usage.output >= truth.completion_tokens.saturating_sub(2), "{name} {:?}", record.usage);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_error_inside_a_stream_passes_and_nothing_is_added() {
+    for (dialect, path, body) in chats(true) {
+        if dialect == "array" {
+            continue;
+        }
+        let app = app(Options::default(), "sim-stream-error-3").await;
+        let reply = app.call(post(path, "acme", body.to_string())).await;
+        assert_eq!(reply.text().matches("error while processing").count(), 1, "{dialect}: {}", reply.text());
+        assert!(!reply.text().contains("upstream_error"), "{dialect}: {}", reply.text());
+    }
+}
+
+#[tokio::test]
+async fn refusals_are_in_the_words_of_the_route() {
+    let app = app(Options::default(), "sim-text").await;
+    for (dialect, path, body) in chats(false) {
+        let unknown = body.to_string().replace("\"claude\"", "\"nothing\"").replace("\"gpt\"", "\"nothing\"");
+        let unknown = app.call(post(&path.replace("/gemini:", "/nothing:"), "acme", unknown)).await;
+        let stranger = app.call(bare(path, body.to_string())).await;
+        assert_eq!((unknown.status.as_u16(), stranger.status.as_u16()), (404, 401), "{dialect}");
+        let (unknown, stranger) = (unknown.json(), stranger.json());
+        match dialect {
+            "anthropic" => {
+                assert_eq!((&unknown["type"], &unknown["error"]["type"]), (&json!("error"), &json!("not_found_error")));
+                assert_eq!(unknown["error"]["code"], "model_not_found");
+                assert_eq!(stranger["error"]["type"], "authentication_error");
+            }
+            "gemini" => {
+                assert_eq!(
+                    (&unknown["error"]["code"], &unknown["error"]["status"]),
+                    (&json!(404), &json!("NOT_FOUND"))
+                );
+                assert_eq!(unknown["error"]["details"][0]["reason"], "model_not_found");
+                assert_eq!(stranger["error"]["status"], "UNAUTHENTICATED");
+            }
+            _ => assert_eq!(unknown["error"]["code"], "model_not_found"),
+        }
+    }
+    let foreign = json!({ "model": "gemini", "max_tokens": 5, "messages": [{ "role": "user", "content": "x" }] });
+    let reply = app.call(post("/v1/messages", "acme", foreign.to_string())).await;
+    assert_eq!(reply.status, 400);
+    assert!(reply.text().contains("it speaks 'gemini'"), "{}", reply.text());
+    assert_eq!(app.provider.requests().len(), 0, "nothing reached a provider");
+}
+
+#[tokio::test]
+async fn counting_and_judging_cost_nothing_and_go_to_the_provider() {
+    let app = app(Options::default(), "claude-haiku-4-5").await;
+    let messages = json!([{ "role": "user", "content": HELLO }]);
+    let contents = json!({ "contents": [{ "role": "user", "parts": [{ "text": HELLO }] }] });
+    for (path, body, member) in [
+        ("/v1/messages/count_tokens", json!({ "model": "claude", "messages": messages }), "input_tokens"),
+        ("/v1beta/models/gemini:countTokens", contents, "totalTokens"),
+        ("/v1/moderations", json!({ "model": "judge", "input": "x" }), "results"),
+    ] {
+        let reply = app.call(post(path, "acme", body.to_string())).await;
+        assert_eq!(reply.status, 200, "{path}: {}", reply.text());
+        assert!(!reply.json()[member].is_null(), "{path}: {}", reply.text());
+        assert_eq!((reply.header("mandant-cost-usd"), reply.header("mandant-hold-usd")), ("0.00", "0.00"), "{path}");
+    }
+    assert_eq!(app.provider.requests().len(), 3);
+    let records = app.records("acme").await;
+    assert!(records.iter().all(|record| record.ending == Ending::Complete && record.charged == Money::ZERO));
+}
+
+#[tokio::test]
+async fn vectors_of_google_are_metered() {
+    let app = app(Options::default(), "sim-text").await;
+    let content = json!({ "parts": [{ "text": "one two three" }] });
+    let one = json!({ "content": content });
+    let reply = app.call(post("/v1beta/models/vector:embedContent", "acme", one.to_string())).await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    let many = json!({ "requests": [
+        { "model": "models/vector", "content": content }, { "model": "models/vector", "content": content },
+    ] });
+    let reply = app.call(post("/v1beta/models/vector:batchEmbedContents", "acme", many.to_string())).await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    let seen = app.provider.requests().pop().expect("it was asked");
+    assert_eq!(
+        String::from_utf8_lossy(&seen.body),
+        many.to_string().replace("models/vector", "models/gemini-embedding-001")
+    );
+    // The newest comes first.
+    let mut records = app.records("acme").await;
+    records.reverse();
+    let input: Vec<u64> = records.iter().map(|record| record.usage.input).collect();
+    assert_eq!((input.len(), input[0] * 2), (2, input[1]));
+    assert_eq!(records[1].charged, Money::from_nanos(input[1] as i64 * 1_000));
+    let other = json!({ "requests": [{ "model": "models/other", "content": content }] });
+    let reply = app.call(post("/v1beta/models/vector:batchEmbedContents", "acme", other.to_string())).await;
+    assert_eq!(reply.status, 400, "{}", reply.text());
+}
+
+#[tokio::test]
+async fn models_are_listed_in_the_words_of_the_client() {
+    let app = app(Options::default(), "sim-text").await;
+    let get = |path: &str, header: (&'static str, String)| {
+        let request = Request::get(path).header("host", "relay").header(header.0, header.1);
+        request.header("anthropic-version", "2023-06-01").body(Full::default()).expect("a request")
+    };
+    let list = app.call(get("/v1/models", ("x-api-key", secret("acme")))).await.json();
+    assert_eq!((&list["data"][0]["type"], &list["has_more"]), (&json!("model"), &json!(false)));
+    let one = app.call(get("/v1/models/claude", ("x-api-key", secret("acme")))).await.json();
+    assert_eq!((&one["id"], &one["created_at"].is_string()), (&json!("claude"), &true));
+    let list = app.call(get("/v1beta/models", ("x-goog-api-key", secret("acme")))).await.json();
+    assert_eq!(list["models"][0]["name"], "models/claude");
+    let one = app.call(get("/v1beta/models/vector", ("x-goog-api-key", secret("acme")))).await.json();
+    assert_eq!(one["supportedGenerationMethods"][0], "embedContent");
+}

@@ -1,0 +1,91 @@
+//! Google's answers: each piece of a stream is an answer with the usage so far; the last says why each candidate ended.
+
+use super::{Reading, Shape, id_of};
+use crate::scan::{Kind, Lenient, ScanError};
+use crate::usage;
+
+impl Reading {
+    /// One piece, or a whole answer.
+    pub(super) fn gemini_event(&mut self, scanner: &mut Lenient<'_>, shape: &mut Shape) -> Result<(), ScanError> {
+        scanner.object::<ScanError>(|scanner, key| match key.raw {
+            b"candidates" if scanner.kind()? == Kind::Array => {
+                scanner.array(
+                    |scanner| {
+                        if scanner.kind()? == Kind::Object { self.candidate(scanner) } else { scanner.skip() }
+                    },
+                )
+            }
+            b"usageMetadata" if scanner.kind()? == Kind::Object => {
+                shape.usage = usage::read(self.endpoint, scanner)?.transpose();
+                Ok(())
+            }
+            b"responseId" if self.id.is_none() && scanner.kind()? == Kind::String => {
+                self.id = id_of(&scanner.string()?.decode());
+                Ok(())
+            }
+            b"promptFeedback" if scanner.kind()? == Kind::Object => scanner.object(|scanner, key| {
+                // A prompt that is blocked has no candidates.
+                self.finished = if key.raw == b"blockReason" { self.choices } else { self.finished };
+                scanner.skip()
+            }),
+            b"error" => {
+                self.has_error |= scanner.kind()? != Kind::Null;
+                scanner.skip()
+            }
+            _ => scanner.skip(),
+        })?;
+        if let Some(Ok(usage)) = &mut shape.usage {
+            usage.web_searches = usage.web_searches.max(self.searches);
+        }
+        self.is_final = self.finished >= self.choices && (self.usage.is_some() || shape.usage.is_some());
+        self.is_terminal = self.is_final;
+        Ok(())
+    }
+
+    fn candidate(&mut self, scanner: &mut Lenient<'_>) -> Result<(), ScanError> {
+        scanner.object(|scanner, key| match key.raw {
+            b"content" if scanner.kind()? == Kind::Object => scanner.object(|scanner, key| match key.raw {
+                b"parts" if scanner.kind()? == Kind::Array => scanner.array(|scanner| self.part(scanner)),
+                _ => scanner.skip(),
+            }),
+            b"finishReason" => {
+                let is_reason = matches!(scanner.kind()?, Kind::String | Kind::Number);
+                self.finished = self.finished.saturating_add(u32::from(is_reason));
+                self.has_finish_reason |= is_reason;
+                scanner.skip()
+            }
+            b"groundingMetadata" if scanner.kind()? == Kind::Object => scanner.object(|scanner, key| match key.raw {
+                b"webSearchQueries" if scanner.kind()? == Kind::Array => {
+                    let mut queries = 0;
+                    scanner.array::<ScanError>(|scanner| {
+                        queries += 1;
+                        scanner.skip()
+                    })?;
+                    self.searches = self.searches.max(queries);
+                    Ok(())
+                }
+                _ => scanner.skip(),
+            }),
+            _ => scanner.skip(),
+        })
+    }
+
+    fn part(&mut self, scanner: &mut Lenient<'_>) -> Result<(), ScanError> {
+        if scanner.kind()? != Kind::Object {
+            return scanner.skip();
+        }
+        scanner.object(|scanner, key| match key.raw {
+            b"text" => self.strings(scanner),
+            b"functionCall" if scanner.kind()? == Kind::Object => scanner.object(|scanner, key| match key.raw {
+                b"name" => self.strings(scanner),
+                b"args" if scanner.kind()? == Kind::Object => self.keep_json(scanner),
+                _ => scanner.skip(),
+            }),
+            b"executableCode" if scanner.kind()? == Kind::Object => scanner.object(|scanner, key| match key.raw {
+                b"code" => self.strings(scanner),
+                _ => scanner.skip(),
+            }),
+            _ => scanner.skip(),
+        })
+    }
+}

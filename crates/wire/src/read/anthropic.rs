@@ -1,0 +1,118 @@
+//! Reads what only Anthropic's messages have.
+
+use base::Refusal;
+
+use super::body::{Draft, end_user};
+use super::fields::{is_present, present_value, wrong_kind};
+use super::media::Media;
+use crate::billable::CacheWrites;
+use crate::call::{Span, TextPlace};
+use crate::dialect::Endpoint;
+use crate::scan::{Kind, Strict};
+
+/// Tokens of instructions that Anthropic adds for a tool of its own that the client runs; its guide says up to 735, and
+/// a recorded count of the memory tool is 1,565.
+const BUILT_IN_TOOL_TOKENS: u64 = 4_096;
+
+/// What a body asks to be written to a cache: Anthropic writes only what is marked. An escape may hide the mark.
+pub(super) fn cache_writes(endpoint: Endpoint, body: &[u8]) -> CacheWrites {
+    let has = |word: &[u8]| memchr::memmem::find(body, word).is_some();
+    if endpoint != Endpoint::Messages || has(b"\\u") {
+        return CacheWrites::Any;
+    }
+    match (has(b"cache_control"), has(b"1h")) {
+        (false, _) => CacheWrites::None,
+        (true, false) => CacheWrites::Short,
+        (true, true) => CacheWrites::Any,
+    }
+}
+
+impl<'a> Draft<'a> {
+    /// The system prompt: a text, or blocks.
+    pub(super) fn system(&mut self, scanner: &mut Strict<'a>, name: &str) -> Result<(), Refusal> {
+        match scanner.kind()? {
+            Kind::Null => return Ok(scanner.skip()?),
+            Kind::String | Kind::Array | Kind::Object => {}
+            _ => return wrong_kind(name, "a text or an array of blocks"),
+        }
+        let start = scanner.at();
+        Media { billable: &mut self.billable, payloads: &mut self.payloads }.walk(scanner, true)?;
+        self.texts.push(TextPlace::Strings(Span { start, end: scanner.at() }));
+        Ok(())
+    }
+
+    /// `metadata.user_id` is the tenant's own user.
+    pub(super) fn metadata(&mut self, scanner: &mut Strict<'a>) -> Result<(), Refusal> {
+        if scanner.kind()? != Kind::Object {
+            return Ok(scanner.skip()?);
+        }
+        scanner.object(|scanner, key| {
+            if &*key.decode() == "user_id" && scanner.kind()? == Kind::String {
+                self.end_user = end_user(&scanner.string()?.decode());
+                return Ok(());
+            }
+            Ok(scanner.skip()?)
+        })
+    }
+
+    /// Anthropic's fast mode costs a multiple.
+    pub(super) fn speed(&mut self, scanner: &mut Strict<'a>) -> Result<(), Refusal> {
+        self.only(scanner, "speed", "standard", "costs a multiple, for which this relay has no price")
+    }
+
+    /// Inference within one country costs more.
+    pub(super) fn geography(&mut self, scanner: &mut Strict<'a>) -> Result<(), Refusal> {
+        self.only(scanner, "inference_geo", "global", "costs more, for which this relay has no price")
+    }
+
+    fn only(&self, scanner: &mut Strict<'a>, name: &str, allowed: &str, why: &str) -> Result<(), Refusal> {
+        if !is_present(scanner)? {
+            return Ok(());
+        }
+        if scanner.kind()? == Kind::String && &*scanner.string()?.decode() == allowed {
+            return Ok(());
+        }
+        let sentence = format!("'{name}' may only be '{allowed}': anything else {why}.");
+        Err(Refusal::invalid(Some(name), sentence))
+    }
+
+    /// Servers whose tools the provider calls.
+    pub(super) fn mcp_servers(&mut self, scanner: &mut Strict<'a>) -> Result<(), Refusal> {
+        if let Some(place) = present_value(scanner)? {
+            self.billable.server_tools = self.billable.server_tools.saturating_add(1);
+            self.texts.push(TextPlace::Json(place));
+        }
+        Ok(())
+    }
+
+    /// One tool of Anthropic's: the client's own have no type, or `custom`.
+    pub(super) fn anthropic_tool(&mut self, scanner: &mut Strict<'a>) -> Result<(), Refusal> {
+        if scanner.kind()? != Kind::Object {
+            return wrong_kind("tools", "an array of objects");
+        }
+        let mut kind = None;
+        scanner.object::<Refusal>(|scanner, key| {
+            if &*key.decode() == "type" && scanner.kind()? == Kind::String {
+                kind = Some(scanner.string()?.decode().into_owned());
+                return Ok(());
+            }
+            Ok(scanner.skip()?)
+        })?;
+        let billable = &mut self.billable;
+        match kind.as_deref() {
+            None | Some("custom" | "function") => {}
+            Some(advisor) if advisor.starts_with("advisor_") => {
+                let sentence = "The advisor tool asks another model at another price. Leave it out.";
+                return Err(Refusal::invalid(Some("tools"), sentence));
+            }
+            Some(ours) if ["bash_", "text_editor_", "computer_", "memory_"].iter().any(|own| ours.starts_with(own)) => {
+                self.extra_text_tokens += BUILT_IN_TOOL_TOKENS;
+            }
+            Some(searching) => {
+                billable.server_tools = billable.server_tools.saturating_add(1);
+                billable.web_search |= searching.starts_with("web_search");
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,224 @@
+//! Requests of Anthropic, Google and of OpenAI's responses: what is billed, what is refused, and what is spliced.
+
+use base::Refusal;
+use bytes::Bytes;
+
+use super::read;
+use crate::{Accent, CacheWrites, Call, Edits, Endpoint, Route, route};
+
+fn body(text: &str) -> Bytes {
+    Bytes::copy_from_slice(text.as_bytes())
+}
+
+fn message(more: &str) -> Result<Call, Refusal> {
+    let text =
+        format!("{{\"model\":\"c\",\"max_tokens\":9,\"messages\":[{{\"role\":\"user\",\"content\":\"hi\"}}]{more}}}");
+    read(Endpoint::Messages, None, body(&text))
+}
+
+fn response(more: &str) -> Result<Call, Refusal> {
+    read(Endpoint::Responses, None, body(&format!("{{\"model\":\"g\",\"input\":\"hi\"{more}}}")))
+}
+
+fn to(path: &'static str, query: &'static str) -> Route<'static> {
+    route("POST", path, query, Accent::default()).expect("a route")
+}
+
+fn content(more: &str) -> Result<Call, Refusal> {
+    let text = format!("{{\"contents\":[{{\"parts\":[{{\"text\":\"hi\"}}]}}]{more}}}");
+    read(to("/v1beta/models/m:generateContent", ""), None, body(&text))
+}
+
+fn code(read: Result<Call, Refusal>) -> String {
+    read.err()
+        .map_or_else(|| "taken".to_owned(), |refusal| format!("{} {}", refusal.code(), refusal.param().unwrap_or("")))
+}
+
+#[test]
+fn what_costs_beyond_its_tokens_is_refused() {
+    for (more, expected) in [
+        (",\"speed\":\"standard\",\"inference_geo\":\"global\",\"container\":null", "taken"),
+        (",\"speed\":\"fast\"", "invalid_request speed"),
+        (",\"inference_geo\":\"us\"", "invalid_request inference_geo"),
+        (",\"container\":\"container_1\"", "invalid_request container"),
+        (",\"tools\":[{\"type\":\"advisor_20260301\",\"name\":\"advisor\"}]", "invalid_request tools"),
+        (",\"max_tokens\":0", "ambiguous_request max_tokens"),
+        (",\"Max_Tokens\":5", "ambiguous_request max_tokens"),
+        (",\"maxTokens\":5", "ambiguous_request max_tokens"),
+        (",\"thinking\":{\"type\":\"enabled\",\"budget_tokens\":5}", "taken"),
+        (",\"something_new\":1", "taken"),
+    ] {
+        assert_eq!(code(message(more)), expected, "{more}");
+    }
+    for (more, expected) in [
+        (",\"background\":false,\"previous_response_id\":null,\"store\":true", "taken"),
+        (",\"background\":true", "invalid_request background"),
+        (",\"previous_response_id\":\"resp_1\"", "invalid_request previous_response_id"),
+        (",\"conversation\":{\"id\":\"conv_1\"}", "invalid_request conversation"),
+        (",\"tools\":[{\"type\":\"image_generation\"}]", "invalid_request tools"),
+        (",\"tools\":[{\"type\":\"code_interpreter\",\"container\":{\"type\":\"auto\"}}]", "invalid_request tools"),
+        (",\"tools\":[{\"type\":\"web_search\"}]", "taken"),
+        (",\"MaxOutputTokens\":5", "ambiguous_request max_output_tokens"),
+    ] {
+        assert_eq!(code(response(more)), expected, "{more}");
+    }
+    for (more, expected) in [
+        (
+            ",\"generationConfig\":{\"maxOutputTokens\":5,\"max_output_tokens\":6}",
+            "ambiguous_request generationConfig.maxOutputTokens",
+        ),
+        (",\"generationConfig\":{},\"generation_config\":{}", "ambiguous_request generationConfig"),
+        (",\"generationConfig\":{\"MaxOutputTokens\":5}", "ambiguous_request maxOutputTokens"),
+        (",\"generationConfig\":{\"maxOutputTokens\":-1}", "invalid_request generationConfig.maxOutputTokens"),
+        (",\"generationConfig\":{\"maxOutputTokens\":\"9\"}", "invalid_request generationConfig.maxOutputTokens"),
+        (
+            ",\"generationConfig\":{\"responseModalities\":[\"TEXT\",\"IMAGE\"]}",
+            "invalid_request generationConfig.responseModalities",
+        ),
+        (",\"GenerationConfig\":{}", "ambiguous_request generationConfig"),
+        (",\"model\":\"models/other\"", "ambiguous_request model"),
+        (",\"model\":\"models/m\"", "taken"),
+        (",\"safety_settings\":[],\"toolConfig\":{}", "taken"),
+    ] {
+        assert_eq!(code(content(more)), expected, "{more}");
+    }
+}
+
+#[test]
+fn everything_that_raises_the_price_is_seen() {
+    let call = message(",\"system\":[{\"type\":\"text\",\"text\":\"s\"}],\"tools\":[{\"name\":\"f\",\"input_schema\":{}},{\"type\":\"web_search_20250305\",\"name\":\"w\"},{\"type\":\"bash_20250124\",\"name\":\"b\"}],\"metadata\":{\"user_id\":\"u-1\"}").unwrap();
+    let billable = call.billable();
+    assert_eq!((billable.tools, billable.server_tools, billable.web_search), (3, 1, true));
+    assert_eq!((billable.output_limit, call.end_user()), (Some(9), Some("u-1")));
+    assert!(billable.text_bytes > call.body().len() as u64 + 1_000, "the tool's own instructions are counted");
+
+    let call = content(",\"generationConfig\":{\"candidate_count\":3,\"maxOutputTokens\":7,\"responseModalities\":[\"AUDIO\"]},\"tools\":[{\"googleSearch\":{}},{\"functionDeclarations\":[{\"name\":\"a\"},{\"name\":\"b\"}]}],\"cachedContent\":\"cachedContents/x\"").unwrap();
+    let billable = call.billable();
+    assert_eq!((billable.choices, billable.output_limit, billable.audio_output), (3, Some(7), true));
+    assert_eq!((billable.tools, billable.server_tools, billable.web_search, billable.files), (2, 1, true, 1));
+    assert!(!billable.unknown_parameters);
+    assert!(content(",\"generationConfig\":{\"brandNew\":1}").unwrap().billable().unknown_parameters);
+
+    let call = response(",\"instructions\":\"be kind\",\"max_output_tokens\":8,\"tools\":[{\"type\":\"function\",\"name\":\"f\"},{\"type\":\"web_search\"}]").unwrap();
+    let billable = call.billable();
+    assert_eq!(
+        (billable.output_limit, billable.tools, billable.server_tools, billable.web_search),
+        (Some(8), 2, 1, true)
+    );
+    for free in [Endpoint::CountMessageTokens, Endpoint::Moderations] {
+        let text = "{\"model\":\"m\",\"input\":\"x\",\"messages\":[]}";
+        assert!(read(free, None, body(text)).unwrap().billable().is_free);
+    }
+}
+
+#[test]
+fn media_of_google_are_counted_whichever_member_comes_first() {
+    let payload = "QUJD".repeat(100);
+    for part in [
+        format!("{{\"inlineData\":{{\"mimeType\":\"audio/wav\",\"data\":\"{payload}\"}}}}"),
+        format!("{{\"inline_data\":{{\"data\":\"{payload}\",\"mime_type\":\"AUDIO/wav\"}}}}"),
+    ] {
+        let text = format!("{{\"contents\":[{{\"parts\":[{part}]}}]}}");
+        let call = read(to("/v1/models/m:generateContent", ""), None, body(&text)).unwrap();
+        let billable = call.billable();
+        assert_eq!((billable.audios, billable.audio_bytes, billable.images), (1, 300, 0));
+        assert_eq!(billable.text_bytes, (text.len() - payload.len()) as u64);
+    }
+    let hidden = format!(
+        "{{\"contents\":[{{\"parts\":[{{\"functionCall\":{{\"args\":{{\"inlineData\":{{\"mimeType\":\"image/png\",\"data\":\"{payload}\"}}}}}}}}]}}]}}"
+    );
+    let call = read(to("/v1/models/m:generateContent", ""), None, body(&hidden)).unwrap();
+    assert_eq!((call.billable().images, call.billable().text_bytes), (0, hidden.len() as u64), "an argument is text");
+    let video = "{\"contents\":[{\"parts\":[{\"fileData\":{\"fileUri\":\"https://youtu.be/x\"}}]}]}";
+    assert_eq!(read(to("/v1/models/m:generateContent", ""), None, body(video)).unwrap().billable().videos, 1);
+}
+
+#[test]
+fn the_path_says_the_model_the_stream_and_its_form() {
+    let text = "{\"contents\":[]}";
+    for (path, query, expected, stream, array) in [
+        ("/v1beta/models/m:generateContent", "key=secret", "/models/up:generateContent", false, false),
+        (
+            "/v1/models/m:streamGenerateContent",
+            "alt=sse&key=secret",
+            "/models/up:streamGenerateContent?alt=sse",
+            true,
+            false,
+        ),
+        ("/v1/models/m:streamGenerateContent", "", "/models/up:streamGenerateContent", true, true),
+        ("/v1/models/m:streamGenerateContent", "alt=json", "/models/up:streamGenerateContent?alt=json", true, true),
+        ("/v1/models/m:countTokens", "prettyPrint=true", "/models/up:countTokens", false, false),
+    ] {
+        let call = read(to(path, query), None, body(text)).unwrap();
+        assert_eq!(call.path("up").as_deref(), Some(expected), "{path}?{query}");
+        assert_eq!((call.stream(), call.streams_array(), call.model().unwrap().as_str()), (stream, array, "m"));
+    }
+    let call = read(to("/v1/models/m:generateContent", ""), None, body(text)).unwrap();
+    assert_eq!(call.path("tunedModels/x").as_deref(), Some("/tunedModels/x:generateContent"));
+    assert_eq!(code(read(to("/v1/models/m:generateContent", "alt=media"), None, body(text))), "invalid_request alt");
+    assert_eq!(
+        code(read(to("/v1/models/m:generateContent", "alt=sse&alt=json"), None, body(text))),
+        "ambiguous_request alt"
+    );
+    let beta = Route { query: "beta=true&x=y", ..Route::from(Endpoint::Messages) };
+    let call = read(beta, None, body("{\"model\":\"c\",\"messages\":[]}")).unwrap();
+    assert_eq!(call.path("up").as_deref(), Some("/messages?beta=true"));
+    assert_eq!(message("").unwrap().path("up"), None);
+}
+
+#[test]
+fn a_deployment_of_azure_is_a_model_in_the_path() {
+    let route = to("/openai/deployments/gpt-4.1/chat/completions", "api-version=2024-10-21");
+    let edits = Edits { model: Some("up"), ..Edits::default() };
+    let call = read(route, None, body("{\"messages\":[]}")).unwrap();
+    assert_eq!((call.model().unwrap().as_str(), call.path("up")), ("gpt-4.1", None));
+    assert_eq!(&call.outgoing(&edits).to_bytes()[..], b"{\"model\":\"up\",\"messages\":[]}");
+    let call = read(route, None, body("{\"model\":\"gpt-4.1\",\"messages\":[]}")).unwrap();
+    assert_eq!(&call.outgoing(&edits).to_bytes()[..], b"{\"model\":\"up\",\"messages\":[]}");
+    assert_eq!(code(read(route, None, body("{\"model\":\"other\",\"messages\":[]}"))), "ambiguous_request model");
+}
+
+#[test]
+fn only_a_mark_writes_to_a_cache_of_anthropic() {
+    for (more, writes) in [
+        ("", CacheWrites::None),
+        (",\"cache_control\":{\"type\":\"ephemeral\"}", CacheWrites::Short),
+        (",\"cache_control\":{\"type\":\"ephemeral\",\"ttl\":\"1h\"}", CacheWrites::Any),
+        (",\"cache\\u005fcontrol\":{\"type\":\"ephemeral\"}", CacheWrites::Any),
+    ] {
+        assert_eq!(message(more).unwrap().billable().cache_writes, writes, "{more}");
+    }
+    assert_eq!(response("").unwrap().billable().cache_writes, CacheWrites::Any, "OpenAI writes unasked");
+}
+
+#[test]
+fn limits_and_temperatures_are_spliced_where_each_dialect_has_them() {
+    let edits = Edits { model: Some("up"), output_limit: Some(5), temperature: Some("0.5"), ..Edits::default() };
+    let out = |call: Call| String::from_utf8(call.outgoing(&edits).to_bytes().to_vec()).unwrap();
+    for (given, expected) in [
+        ("{}", "{\"generationConfig\":{\"maxOutputTokens\":5,\"temperature\":0.5}}"),
+        ("{\"contents\":[]}", "{\"generationConfig\":{\"maxOutputTokens\":5,\"temperature\":0.5},\"contents\":[]}"),
+        ("{\"generationConfig\":null}", "{\"generationConfig\":{\"maxOutputTokens\":5,\"temperature\":0.5}}"),
+        ("{\"generationConfig\":{}}", "{\"generationConfig\":{\"maxOutputTokens\":5,\"temperature\":0.5}}"),
+        (
+            "{\"generation_config\":{ \"topK\":1}}",
+            "{\"generation_config\":{\"maxOutputTokens\":5,\"temperature\":0.5, \"topK\":1}}",
+        ),
+        (
+            "{\"generationConfig\":{\"max_output_tokens\":9,\"temperature\":1}}",
+            "{\"generationConfig\":{\"max_output_tokens\":5,\"temperature\":0.5}}",
+        ),
+        (
+            "{\"model\":\"models/m\",\"generationConfig\":{\"temperature\":1}}",
+            "{\"model\":\"models/up\",\"generationConfig\":{\"maxOutputTokens\":5,\"temperature\":0.5}}",
+        ),
+    ] {
+        assert_eq!(out(read(to("/v1/models/m:generateContent", ""), None, body(given)).unwrap()), expected, "{given}");
+    }
+    let call = read(Endpoint::Messages, None, body("{\"model\":\"c\"}")).unwrap();
+    assert_eq!(out(call), "{\"max_tokens\":5,\"temperature\":0.5,\"model\":\"up\"}");
+    let call = read(Endpoint::Responses, None, body("{\"model\":\"c\",\"max_output_tokens\":9}")).unwrap();
+    assert_eq!(out(call), "{\"temperature\":0.5,\"model\":\"up\",\"max_output_tokens\":5}");
+    let call = read(Endpoint::Responses, None, body("{\"model\":\"gpt-5\"}")).unwrap();
+    assert_eq!(out(call), "{\"max_output_tokens\":5,\"temperature\":0.5,\"model\":\"up\"}");
+}

@@ -1,0 +1,67 @@
+//! What each dialect calls its parameters.
+
+mod anthropic;
+mod gemini;
+mod openai;
+mod responses;
+
+use super::table::Table;
+use crate::dialect::Endpoint;
+
+/// The table of an endpoint.
+pub(super) fn table_of(endpoint: Endpoint) -> &'static Table {
+    match endpoint {
+        Endpoint::Messages | Endpoint::CountMessageTokens => &anthropic::TABLE,
+        Endpoint::Responses => &responses::TABLE,
+        Endpoint::GenerateContent | Endpoint::CountTokens => &gemini::CONTENT,
+        Endpoint::EmbedContent | Endpoint::BatchEmbedContents => &gemini::EMBED,
+        _ => &openai::TABLE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::table::{NAME_BYTES_MAX, NAMES_MAX};
+    use super::*;
+
+    #[test]
+    fn every_known_name_is_found_once() {
+        for table in [&openai::TABLE, &anthropic::TABLE, &responses::TABLE, &gemini::CONTENT, &gemini::EMBED] {
+            for (place, (name, _)) in table.known.iter().enumerate() {
+                assert_eq!(table.find(name.as_bytes()), Some(place), "{name} stands twice");
+                assert!(name.len() <= NAME_BYTES_MAX, "{name}");
+            }
+            assert!(table.known.len() <= NAMES_MAX);
+            for absent in ["", "modell", "max_output_tokenss", &"x".repeat(40)] {
+                assert_eq!(table.find(absent.as_bytes()), None);
+            }
+        }
+    }
+
+    #[test]
+    fn variants_of_guarded_names_are_known() {
+        for (variant, name) in [
+            ("Model", "model"),
+            ("MAX_TOKENS", "max_tokens"),
+            ("maxTokens", "max_tokens"),
+            ("max-tokens", "max_tokens"),
+            ("\u{17f}tream", "stream"),
+            ("max_to\u{212a}ens", "max_tokens"),
+            ("N", "n"),
+            ("bestOf", "best_of"),
+        ] {
+            assert_eq!(openai::TABLE.variant_of(variant), Some(name));
+        }
+        assert_eq!(openai::TABLE.variant_of("modell"), None);
+        assert_eq!(openai::TABLE.variant_of("topK"), None, "harmless names are not guarded");
+    }
+
+    #[test]
+    fn protocol_buffers_take_two_spellings_and_no_third() {
+        let camel = gemini::CONTENT.find(b"generationConfig");
+        assert!(camel.is_some() && gemini::CONTENT.find(b"generation_config") == camel);
+        assert_eq!(gemini::CONTENT.find(b"GenerationConfig"), None);
+        assert_eq!(gemini::CONTENT.variant_of("GenerationConfig"), Some("generationConfig"));
+        assert_eq!(anthropic::TABLE.find(b"maxTokens"), None);
+    }
+}

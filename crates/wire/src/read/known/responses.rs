@@ -1,0 +1,46 @@
+//! The parameters of OpenAI's responses.
+
+use super::super::table::{Field, Rule, TEXT, Table};
+
+pub(super) static TABLE: Table = Table::new(KNOWN, false);
+
+const OWNED: &str =
+    "names an object of the provider's account, whose owner this relay does not know yet; send the items themselves";
+
+const KNOWN: &[(&str, Rule)] = &[
+    ("text", Rule::Field(Field::ResponseFormat)),
+    ("user", Rule::Field(Field::User)),
+    ("input", Rule::Field(Field::ResponseItems)),
+    ("model", Rule::Field(Field::Model)),
+    ("store", Rule::Harmless(TEXT)),
+    ("tools", Rule::Field(Field::Tools)),
+    ("top_p", Rule::Harmless(TEXT)),
+    ("models", Rule::Routing),
+    ("prompt", Rule::Routing),
+    ("stream", Rule::Field(Field::Stream)),
+    ("include", Rule::Harmless(TEXT)),
+    ("plugins", Rule::Refused("runs paid plugins whose cost cannot be bounded; leave it out")),
+    ("metadata", Rule::Harmless(TEXT)),
+    ("provider", Rule::Field(Field::Provider)),
+    ("reasoning", Rule::Harmless(TEXT)),
+    ("background", Rule::Field(Field::Background)),
+    ("extra_body", Rule::Field(Field::ExtraBody)),
+    ("moderation", Rule::Harmless(TEXT)),
+    ("truncation", Rule::Harmless(TEXT)),
+    ("temperature", Rule::Field(Field::Temperature)),
+    ("tool_choice", Rule::Harmless(TEXT)),
+    ("conversation", Rule::Refused(OWNED)),
+    ("instructions", Rule::Field(Field::System)),
+    ("service_tier", Rule::Field(Field::ServiceTier)),
+    ("top_logprobs", Rule::Harmless(TEXT)),
+    ("max_tool_calls", Rule::Harmless(TEXT)),
+    ("stream_options", Rule::Harmless(TEXT)),
+    ("prompt_cache_key", Rule::Harmless(TEXT)),
+    ("max_output_tokens", Rule::Field(Field::MaxTokens)),
+    ("safety_identifier", Rule::Harmless(TEXT)),
+    ("search_parameters", Rule::Field(Field::SearchOptions)),
+    ("parallel_tool_calls", Rule::Harmless(TEXT)),
+    ("prompt_cache_options", Rule::Harmless(TEXT)),
+    ("previous_response_id", Rule::Refused(OWNED)),
+    ("prompt_cache_retention", Rule::Harmless(TEXT)),
+];

@@ -1,0 +1,107 @@
+//! Every route is found, and what resembles one is not.
+
+use super::*;
+
+fn plain<'a>(method: &str, path: &'a str) -> Result<Route<'a>, Refusal> {
+    route(method, path, "", Accent::default())
+}
+
+#[test]
+fn a_shared_path_is_answered_in_the_words_of_the_client() {
+    let anthropic = Accent { anthropic_version: true, google_key: false };
+    let google = Accent { anthropic_version: false, google_key: true };
+    for (accent, dialect) in
+        [(Accent::default(), Dialect::Openai), (anthropic, Dialect::Anthropic), (google, Dialect::Gemini)]
+    {
+        assert_eq!(route("GET", "/v1/models", "", accent).unwrap().dialect, dialect);
+        assert_eq!(route("GET", "/v1/models/m", "", accent).unwrap().dialect, dialect);
+        assert_eq!(route("GET", "/v1beta/models", "", accent).unwrap().dialect, Dialect::Gemini);
+        assert_eq!(route("POST", "/v1/messages", "", accent).unwrap().dialect, Dialect::Anthropic);
+        assert_eq!(route("POST", "/v1/responses", "", accent).unwrap().dialect, Dialect::Openai);
+        assert_eq!(dialect_of("/v1/nothing", accent), dialect);
+        assert_eq!(dialect_of("/v1/messages", accent), Dialect::Anthropic);
+    }
+}
+
+#[test]
+fn the_model_of_a_gemini_path_is_what_stands_before_the_action() {
+    for version in ["v1", "v1beta"] {
+        for (action, stream) in [("generateContent", false), ("streamGenerateContent", true)] {
+            let path = format!("/{version}/models/google/gemini-2.5-flash:{action}");
+            let found = plain("POST", &path).expect("a route");
+            assert_eq!((found.tail, found.stream), (Some("google/gemini-2.5-flash"), stream));
+            assert_eq!(found.endpoint, Endpoint::GenerateContent);
+        }
+    }
+}
+
+#[test]
+fn every_listed_route_is_found_and_takes_one_method() {
+    for spec in ROUTES {
+        let path = spec.pattern.replace("{model}", "openai/gpt-4.1:free");
+        let found = plain(spec.method, &path).expect("listed");
+        assert_eq!(found.endpoint, spec.endpoint);
+        assert_eq!(found.dialect, spec.dialect.unwrap_or(Dialect::Openai));
+        assert_eq!(found.stream, spec.stream);
+        assert_eq!(found.tail, spec.pattern.contains('{').then_some("openai/gpt-4.1:free"));
+        for other in ["GET", "POST", "PUT", "DELETE", "HEAD", "get", ""] {
+            // A model may be named like an action of another route.
+            if other != spec.method && !(other == "GET" && path.contains("models/")) {
+                assert!(matches!(plain(other, &path), Err(Refusal::MethodNotAllowed { .. })), "{other} {path}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_path_that_two_servers_could_read_differently_is_not_found() {
+    for path in [
+        "",
+        "/",
+        "v1/models",
+        "*",
+        "//v1/models",
+        "/v1//models",
+        "/v1/models/",
+        "/v1/./models",
+        "/v1/../v1/models",
+        "/v1/models/..",
+        "/v1/models/.",
+        "/v1/models/a/../b",
+        "/v1/models/a/./b",
+        "/v1/models/%2e%2e",
+        "/v1/mod%65ls",
+        "/v1%2fmodels",
+        "/v1\\models",
+        "/v1/models\\",
+        "/V1/models",
+        "/v1/Models",
+        "/v1/models.",
+        "/v1./models",
+        "/v1/chat/completions/",
+        "/v1/chat/completions.",
+        "/v1/chat/completions ",
+        "/v1/chat/completions\0",
+        "/v1/chat/completions;x",
+        "/v1/chat/completions?x",
+        "/v1/chat/completions#x",
+        "/v1/models/a b",
+        "/v1/models/ä",
+        "/v1/models/...",
+        "/v1/models/a.",
+        "/v1/models//a",
+        "/chat/completions",
+        "/v1/files",
+        "/v1/responses/resp_1",
+        "/v1/messages/batches",
+        "/v1beta/models/",
+        "/v1beta/chat/completions",
+        "/v1alpha/models/m:generateContent",
+        "/v1beta/models/../x:generateContent",
+        "http://host/v1/models",
+        "/v1/models/\u{202e}",
+    ] {
+        assert_eq!(plain("GET", path).err().map(|r| r.status()), Some(404), "{path:?}");
+        assert_eq!(plain("POST", path).err().map(|r| r.status()), Some(404), "{path:?}");
+    }
+}
