@@ -58,9 +58,9 @@ pub(crate) fn own(role: &str) -> Result<Command> {
     Ok(command)
 }
 
-pub(crate) async fn start_provider(port: u16, latency_ms: u64) -> Result<Process> {
+pub(crate) async fn start_provider(port: u16, more: &[&str]) -> Result<Process> {
     let mut command = own("provider")?;
-    command.arg("--port").arg(port.to_string()).arg("--latency-ms").arg(latency_ms.to_string());
+    command.arg("--port").arg(port.to_string()).args(more);
     let mut process = Process::start(command, OTHER_CORE)?;
     first_answer(port, &mut process, Instant::now()).await.context("the provider does not answer")?;
     Ok(process)

@@ -14,7 +14,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
   mandant-bench --quick                  a smoke run: does it work?
   mandant-bench --only bare,mandant --rounds 5
   mandant-bench --latency-ms 150 --rate 1000   a provider as slow as a model
-  mandant-bench --mandant target/release/mandant"
+  mandant-bench --mandant target/release/mandant
+  mandant-bench neighbours               what one tenant's flood does to another, about fifteen minutes"
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -100,14 +101,101 @@ pub(crate) enum Role {
     /// The load generator (started by a run); prints its figures as JSON.
     #[command(hide = true)]
     Load(Load),
+    /// Measure what one tenant's flood does to another, in fair order and first come, first served.
+    Neighbours(Neighbours),
+    /// The tenant that is disturbed (started by a run); prints its figures as JSON.
+    #[command(hide = true)]
+    Victim(Victim),
+    /// The tenant that disturbs (started by a run), until it is ended.
+    #[command(hide = true)]
+    Flood(Flood),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Neighbours {
+    /// One short round with plain calls only, which fails when the fair queue makes no difference.
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Rounds; medians are printed.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(crate) rounds: u32,
+    /// Calls of the victim per measurement; it makes about 107 a second.
+    #[arg(long, default_value_t = 1_000, value_name = "COUNT")]
+    pub(crate) calls: u64,
+    /// Only these floods, separated by commas.
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    pub(crate) only: Vec<FloodKind>,
+    /// The Mandant binary; the one beside this binary when left out.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) mandant: Option<PathBuf>,
+    /// Where the figures go as JSON; not written when left out.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) output: Option<PathBuf>,
+    /// Where the plot goes as SVG; not written when left out.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) plot: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Victim {
+    #[arg(long)]
+    pub(crate) port: u16,
+    #[arg(long)]
+    pub(crate) calls: u64,
+    /// Calls a second, at random times.
+    #[arg(long)]
+    pub(crate) rate: f64,
+    #[arg(long)]
+    pub(crate) seed: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Flood {
+    #[arg(long)]
+    pub(crate) port: u16,
+    #[arg(long)]
+    pub(crate) kind: FloodKind,
+    #[arg(long)]
+    pub(crate) connections: usize,
+}
+
+/// What a neighbour does, on each of its connections, again and again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FloodKind {
+    /// Plain calls like those of the victim.
+    Calls,
+    /// Streams of three seconds.
+    Streams,
+    /// Bodies of a quarter of a megabyte.
+    Bodies,
+    /// Streams of more than a megabyte, read slowly.
+    Readers,
+}
+
+impl FloodKind {
+    pub(crate) const ALL: [FloodKind; 4] =
+        [FloodKind::Calls, FloodKind::Streams, FloodKind::Bodies, FloodKind::Readers];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            FloodKind::Calls => "calls",
+            FloodKind::Streams => "long streams",
+            FloodKind::Bodies => "big bodies",
+            FloodKind::Readers => "slow readers",
+        }
+    }
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Provider {
     #[arg(long)]
     pub(crate) port: u16,
-    #[arg(long)]
+    /// Until an answer begins.
+    #[arg(long, default_value_t = 0)]
     pub(crate) latency_ms: u64,
+    /// Calls at once; more are refused.
+    #[arg(long)]
+    pub(crate) places: Option<usize>,
 }
 
 #[derive(Debug, Args)]

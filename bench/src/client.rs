@@ -72,7 +72,10 @@ pub(crate) struct Connection {
 
 impl Connection {
     pub(crate) async fn open(port: u16) -> io::Result<Connection> {
-        let stream = TcpStream::connect(("127.0.0.1", port)).await?;
+        Connection::over(TcpStream::connect(("127.0.0.1", port)).await?)
+    }
+
+    pub(crate) fn over(stream: TcpStream) -> io::Result<Connection> {
         stream.set_nodelay(true)?;
         Ok(Connection { stream, received: Vec::with_capacity(64 << 10) })
     }

@@ -1,4 +1,5 @@
-//! Compares, in one run on one machine: direct calls, nginx, a bare hyper proxy, and Mandant with everything on.
+//! Compares, in one run on one machine: direct calls, nginx, a bare hyper proxy, and Mandant with everything on; and
+//! measures what one tenant's flood does to another.
 //!
 //! The proxy under test has core 0 for itself; the simulated provider and the load generator share core 1. All three are
 //! processes of their own (the latter two are subcommands of this binary), so that the processor time of the proxy is
@@ -12,6 +13,7 @@ mod client;
 mod load;
 mod mandant;
 mod measure;
+mod neighbours;
 mod nginx;
 mod process;
 mod provider;
@@ -32,6 +34,9 @@ fn main() -> ExitCode {
         Some(cli::Role::Provider(options)) => provider::run(&options),
         Some(cli::Role::Bare(options)) => bare_proxy::run(&options),
         Some(cli::Role::Load(options)) => load::run(&options),
+        Some(cli::Role::Neighbours(options)) => neighbours::run(&options),
+        Some(cli::Role::Victim(options)) => neighbours::victim::run(&options),
+        Some(cli::Role::Flood(options)) => neighbours::flood::run(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -93,7 +93,8 @@ async fn compare(options: &Options) -> Result<()> {
     let amount = Amount::of(options);
     let folder = Folder::create()?;
     let upstream_port = free_port()?;
-    let provider = start_provider(upstream_port, options.latency_ms).await?;
+    let latency = options.latency_ms.to_string();
+    let provider = start_provider(upstream_port, &["--latency-ms", &latency]).await?;
     let mandant = options.mandant.clone().or_else(mandant::find);
     let starts = Setting::starts_of(options.quick);
     let setting = Setting { folder: &folder.0, upstream_port, mandant, starts };
@@ -236,10 +237,10 @@ impl Measured {
 }
 
 /// A folder for the files of the run, removed at its end.
-struct Folder(PathBuf);
+pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl Folder {
-    fn create() -> Result<Folder> {
+    pub(crate) fn create() -> Result<Folder> {
         let folder = std::env::temp_dir().join(format!("mandant-bench-{}", std::process::id()));
         std::fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
         Ok(Folder(folder))

@@ -12,8 +12,10 @@ pub(crate) fn run(options: &cli::Provider) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
-        let latency = Duration::from_millis(options.latency_ms);
-        let options = Options { listen, protocol: Protocol::Http1, first_byte_latency: latency, ..Options::for_load() };
+        let first_byte_latency = Duration::from_millis(options.latency_ms);
+        let concurrency_max = options.places;
+        let protocol = Protocol::Http1;
+        let options = Options { listen, protocol, first_byte_latency, concurrency_max, ..Options::for_load() };
         let _provider = SimulatedProvider::start(options).await?;
         std::future::pending().await
     })

@@ -118,7 +118,7 @@ pub(crate) fn json(results: &[Measured], amount: Amount, rate: u64) -> Result<St
 }
 
 /// What the figures hold for.
-fn machine() -> Value {
+pub(crate) fn machine() -> Value {
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let processor = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();

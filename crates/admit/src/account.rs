@@ -121,6 +121,22 @@ impl Account {
         self.under_way += 1;
     }
 
+    /// Counts what an earlier process admitted at `taken` in the windows that still cover it. Its slots ended with it.
+    pub(crate) fn restore(&mut self, requests: u64, tokens: u64, taken: Moment, now: Moment) {
+        for (window, kind) in self.requests.iter_mut().zip(REQUEST_WINDOWS) {
+            if let Some(window) = window {
+                window.advance(kind.width, now);
+                window.restore(kind.width, taken, requests);
+            }
+        }
+        for (window, kind) in self.tokens.iter_mut().zip(TOKEN_WINDOWS) {
+            if let Some(window) = window {
+                window.advance(kind.width, now);
+                window.restore(kind.width, taken, tokens);
+            }
+        }
+    }
+
     /// Frees the slot of a pass, and gives back what it does not need to the windows that it took from.
     pub(crate) fn give_back(&mut self, requests: u64, tokens: u64, taken: Moment, created: u32) {
         self.under_way = self.under_way.checked_sub(1).expect("a call under way is counted");

@@ -79,6 +79,17 @@ impl Admission {
         Ok(pass)
     }
 
+    /// Counts what an earlier process admitted at `taken`, in every account of the path: a restart gives nobody a fresh
+    /// quota. In any order, and as if it had been counted all along. A time after `now` counts as now.
+    pub fn restore(&mut self, path: &[AccountIndex], requests: u64, tokens: u64, taken: Moment, now: Moment) {
+        let now = self.time(now);
+        self.latest = Some(now);
+        for &account in path {
+            let place = self.place(account) as usize;
+            self.accounts[place].restore(requests, tokens, taken, now);
+        }
+    }
+
     /// What [`Admission::admit`] would answer, without taking anything.
     ///
     /// # Errors

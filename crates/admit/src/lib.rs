@@ -18,7 +18,9 @@ mod status;
 #[cfg(test)]
 mod tests;
 mod trailing;
+mod waits;
 
 pub use admission::Admission;
 pub use pass::Pass;
 pub use status::{Breach, Tightest, WindowStatus};
+pub use waits::{WaitFigures, Waits};

@@ -142,6 +142,20 @@ impl<C: Count> Trailing<C> {
         self.used = narrow(self.used.into() - amount);
     }
 
+    /// Counts `amount` that was taken at `taken` by an earlier process, if it has not left the window yet. Call
+    /// [`Trailing::advance`] first. What was admitted then may be more than the limit of now.
+    pub(crate) fn restore(&mut self, width: u64, taken: Moment, amount: u64) {
+        let number = (taken.nanos() / width).min(self.newest);
+        if self.newest - number > BUCKETS as u64 {
+            return;
+        }
+        // No sum may be more than a bucket can count; that much is beyond every limit anyway.
+        let amount = amount.min(C::MAX - self.used.into());
+        let bucket = if number == self.newest { &mut self.current } else { &mut self.full[place(number)] };
+        *bucket = narrow((*bucket).into() + amount);
+        self.used = narrow(self.used.into() + amount);
+    }
+
     /// How long after `now` `amount` fits, when nothing else happens; `None` when it never does.
     pub(crate) fn wait_for(&self, width: u64, now: Moment, amount: u64) -> Option<Duration> {
         if amount == 0 {

@@ -51,7 +51,13 @@ pub(crate) fn status(
         .collect();
     below.sort_by(|left, right| left.name.cmp(&right.name));
     let own = figures(&tenant.account);
-    Ok(Some(TenantStatus { tenant_id: tenant.id.to_string(), live: false, figures: own, accounts: below }))
+    Ok(Some(TenantStatus {
+        tenant_id: tenant.id.to_string(),
+        live: false,
+        figures: own,
+        neighbours: None,
+        accounts: below,
+    }))
 }
 
 /// What is held on every account of an attempt's path that still exists.

@@ -1,32 +1,40 @@
-//! The proof that a call is within every window of its account path, and has its place among the calls under way.
+//! The proof that a call is within every window of its account path, and has its place at an upstream.
 
+use core::time::Duration;
 use std::sync::Arc;
 
-use base::{Moment, Refusal, Scope};
+use base::{Refusal, Scope};
 use catalog::Plan;
 
 use crate::authenticate::{Caller, Path};
+use crate::queue::{self, Standing};
 use crate::relay::Relay;
 
-/// A call that is within every window. Dropped, it gives back what it took.
+/// A call that is within every window, and whose turn it is. Dropped, it gives back what it took.
 pub(crate) struct Admitted {
     relay: Arc<Relay>,
     caller: Caller,
     /// Taken out when the hold takes over.
     pass: Option<admit::Pass>,
+    /// Its place at an upstream, once it has one.
+    standing: Option<Standing>,
     pub(crate) tightest: admit::Tightest,
 }
 
-/// Checks all windows of all levels, and takes them all or none.
+/// Checks all windows of all levels, and takes them all or none; then waits for its turn at an upstream. A client that
+/// hangs up meanwhile has taken nothing.
 ///
 /// # Errors
-/// 429 that names the window; 503 never, until there is a queue.
-pub(crate) fn admit(relay: &Arc<Relay>, caller: Caller, plan: &Plan, now: Moment) -> Result<Admitted, Refusal> {
+/// 429 that names the window; 503 when the turn does not come in time, or as many of the tenant wait as may.
+pub(crate) async fn admit(relay: &Arc<Relay>, caller: Caller, plan: &Plan, bytes: usize) -> Result<Admitted, Refusal> {
     let tokens = plan.quote().tokens();
-    match relay.books.admit(caller.path(), tokens, now) {
-        Ok((pass, tightest)) => Ok(Admitted { relay: relay.clone(), caller, pass: Some(pass), tightest }),
-        Err(breach) => Err(rate_limited(caller.path(), &breach)),
-    }
+    let (pass, tightest) = match relay.books.admit(caller.path(), tokens, relay.clock.moment()) {
+        Ok(admitted) => admitted,
+        Err(breach) => return Err(rate_limited(caller.path(), &breach)),
+    };
+    let mut admitted = Admitted { relay: relay.clone(), caller, pass: Some(pass), standing: None, tightest };
+    admitted.standing = Some(queue::enter(relay, &admitted.caller, plan, bytes as u64).await?);
+    Ok(admitted)
 }
 
 /// What a client is told when a window is full.
@@ -54,10 +62,21 @@ impl Admitted {
         &self.caller
     }
 
-    /// Hands the place in the windows over to the hold.
-    pub(crate) fn into_pass(mut self) -> (Arc<Relay>, Caller, admit::Pass) {
-        let pass = self.pass.take().expect("an admitted call has its pass until the hold takes it");
-        (self.relay.clone(), self.caller.clone(), pass)
+    /// How long it waited for its turn.
+    pub(crate) fn waited(&self) -> Duration {
+        self.standing.as_ref().map_or(Duration::ZERO, Standing::waited)
+    }
+
+    /// Its place at an upstream.
+    pub(crate) fn standing(&mut self) -> &mut Standing {
+        self.standing.as_mut().expect("an admitted call has its place until the hold takes it")
+    }
+
+    /// Hands the place in the windows and at the upstream over to the hold.
+    pub(crate) fn into_parts(mut self) -> (Arc<Relay>, Caller, admit::Pass, Standing) {
+        let taken = self.pass.take().zip(self.standing.take());
+        let (pass, standing) = taken.expect("an admitted call has its places until the hold takes them");
+        (self.relay.clone(), self.caller.clone(), pass, standing)
     }
 }
 

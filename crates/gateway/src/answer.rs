@@ -187,10 +187,9 @@ impl MeteredStream {
                 return Poll::Ready(self.trailers().map(Frame::trailers));
             };
             match attempt.poll_data(cx) {
-                Poll::Ready(Some(Ok(data))) => {
-                    self.deadline.touch();
-                    self.pass(data);
-                }
+                // A slow reader never finds nothing to read, and has no more time than others.
+                Poll::Ready(Some(Ok(_))) if self.deadline.touch() => self.time_out(),
+                Poll::Ready(Some(Ok(data))) => self.pass(data),
                 Poll::Ready(Some(Err(_))) => self.end(Some(UpstreamFault::Broken)),
                 Poll::Ready(None) => self.end(None),
                 Poll::Pending => {
@@ -290,8 +289,10 @@ impl IdleDeadline {
         IdleDeadline { idle, latest: now + total, active: now, timer: None }
     }
 
-    fn touch(&mut self) {
+    /// Something came; says whether that was too late.
+    fn touch(&mut self) -> bool {
         self.active = Instant::now();
+        self.active >= self.latest
     }
 
     fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<()> {

@@ -21,6 +21,7 @@ use crate::clock::within;
 use crate::hold::{Hold, Observed, Receipt};
 use crate::idempotency::{Claim, Recorder};
 use crate::meter::{Malformed, Meter};
+use crate::queue::Place;
 use crate::relay::Relay;
 use crate::upstream::{Connection, SendError};
 
@@ -35,6 +36,10 @@ pub(crate) struct Attempt {
 struct Exchange {
     stage: Stage,
     connection: Connection,
+    /// Kept until the upstream is done with the request, or the connection is closed. Below the connection, since that
+    /// has to be closed first.
+    place: Place,
+    sent: Instant,
     /// Taken when settled, which may be before the last byte.
     hold: Option<Hold>,
     /// The idempotency key of a call that was charged, until its answer is kept or lost.
@@ -89,6 +94,8 @@ impl Attempt {
         hold.mark_sent(candidate);
         let relay = hold.relay().clone();
         let line_bytes_max = relay.settings.stream_line_bytes_max;
+        let mut place = hold.standing().take().expect("an attempt is made from a place");
+        place.note_used(None);
         let timeouts = candidate.upstream().timeouts;
         let now = Instant::now();
         let deadlines = Deadlines { head: now + timeouts.first_byte, total: now + timeouts.total, timeouts };
@@ -97,6 +104,8 @@ impl Attempt {
             connection,
             claim: None,
             recorder: hold.recorder().map(Box::new),
+            place,
+            sent: now,
             hold: Some(hold),
             observed: Observed::default(),
             meter: Meter::new(call.clone(), candidate.model().clone(), line_bytes_max),
@@ -148,6 +157,10 @@ impl Attempt {
         let mut exchange = self.exchange.take().expect("whole");
         let mut hold = exchange.hold.take().expect("an attempt is given up before it is settled");
         hold.unmark_sent();
+        // Closed before the place is free for others, or for the next attempt.
+        let Exchange { stage, connection, place, .. } = *exchange;
+        drop((stage, connection));
+        hold.standing().give_back(place);
         hold
     }
 
@@ -204,6 +217,8 @@ impl Exchange {
                 if let Some(recorder) = &mut self.recorder {
                     recorder.begin(&head);
                 }
+                let is_stream = self.meter.is_stream();
+                self.place.answered(&head, self.meter.model(), is_stream.then(|| self.sent.elapsed()));
                 self.stage = Stage::Reading(body);
                 return Ok(head);
             }
@@ -254,6 +269,7 @@ impl Exchange {
     fn settle(&mut self) -> Option<Receipt> {
         let hold = self.hold.take()?;
         let (outcome, response_id) = self.meter.outcome(matches!(self.stage, Stage::Ended));
+        self.place.note_used(outcome.tokens());
         let (receipt, claim) = hold.settle(outcome, Observed { response_id, ..self.observed.clone() });
         self.claim = claim;
         if let Some(recorder) = &mut self.recorder {

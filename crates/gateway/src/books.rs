@@ -2,11 +2,12 @@
 //!
 //! A shard is a plain mutex, never held across an await: what happens under it is a handful of integer operations.
 
+use core::time::Duration;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use admit::{Admission, Breach, Pass, Tightest};
+use admit::{Admission, Breach, Pass, Tightest, WaitFigures, Waits};
 use base::{AccountIndex, AccountMap, AttemptId, BudgetPeriod, Moment, Money, Timestamp};
 use ledger::waiting::{Full, Ticket, Waiting};
 use ledger::{AccountConfig, Ending, Entry, Hold, LeasePolicy, Ledger, Lost, PostedBalance, Settlement};
@@ -41,6 +42,8 @@ pub(crate) struct Shard {
     pub(crate) waiting: Waiting,
     /// How each of them is told that it is its turn.
     turns: HashMap<Ticket, Arc<Notify>>,
+    /// How long the calls of each tenant waited for others.
+    waits: AccountMap<Box<Waits>>,
     /// The version of the settings that each account was last configured with.
     versions: AccountMap<u64>,
     /// What accounts were charged before this process started, until they are first used.
@@ -61,6 +64,21 @@ impl Books {
     /// Notes what an account was charged before this process started.
     pub(crate) fn restore(&self, tenant: AccountIndex, account: AccountIndex, posted: Vec<PostedBalance>) {
         self.shard(tenant).restored.insert(account, posted);
+    }
+
+    /// Counts in the windows of a path what was admitted before this process started: when, requests and tokens.
+    pub(crate) fn restore_windows(
+        &self,
+        path: &Path,
+        now: Moment,
+        admitted: impl IntoIterator<Item = (Moment, u64, u64)>,
+    ) {
+        let indexes = indexes(path);
+        let mut shard = self.shard(indexes[0]);
+        shard.refresh(path);
+        for (taken, requests, tokens) in admitted {
+            shard.admission.restore(&indexes, requests, tokens, taken, now);
+        }
     }
 
     /// The attempts of which nobody knows the cost.
@@ -144,6 +162,16 @@ impl Books {
         Ok((pass, tightest))
     }
 
+    /// Counts how long a call of a tenant waited for others.
+    pub(crate) fn note_wait(&self, tenant: AccountIndex, waited: Duration, now: Moment) {
+        self.shard(tenant).note_wait(tenant, waited, now);
+    }
+
+    /// How long a tenant's calls waited for others lately.
+    pub(crate) fn waits(&self, tenant: AccountIndex, now: Moment) -> WaitFigures {
+        self.shard(tenant).waits.get(&tenant).map(|waits| waits.figures(now)).unwrap_or_default()
+    }
+
     /// A place in the order of those who wait for money.
     pub(crate) fn next_ticket(&self) -> Ticket {
         Ticket(self.tickets.fetch_add(1, Ordering::Relaxed))
@@ -164,7 +192,7 @@ impl Books {
         &self,
         path: &Path,
         hold: Hold,
-        pass: Pass,
+        (pass, waited): (Pass, Duration),
         ending: Ending,
         now: (Timestamp, Moment),
     ) -> Option<Money> {
@@ -174,6 +202,7 @@ impl Books {
         let settlement = shard.ledger.settle(hold, ending);
         let tokens_used = settlement.charged.tokens + settlement.still_held.tokens;
         shard.admission.settle(pass, tokens_used, now.1);
+        shard.note_wait(indexes[0], waited, now.1);
         shard.call_next(&indexes);
         let crossed = shard.ledger.take_crossed();
         let remaining = has_budget.then(|| shard.ledger.available(&indexes, now.0).now.usd);
@@ -190,6 +219,7 @@ impl Shard {
             admission: Admission::default(),
             waiting: Waiting::new(waiting_max),
             turns: HashMap::new(),
+            waits: AccountMap::default(),
             versions: AccountMap::default(),
             restored: AccountMap::default(),
         }
@@ -200,6 +230,14 @@ impl Shard {
         self.waiting.join(account, ticket)?;
         self.turns.insert(ticket, turn.clone());
         Ok(())
+    }
+
+    fn note_wait(&mut self, tenant: AccountIndex, waited: Duration, now: Moment) {
+        if !self.waits.contains_key(&tenant) {
+            // Whoever comes makes room for itself.
+            self.waits.retain(|_, waits| !waits.is_over(now));
+        }
+        self.waits.entry(tenant).or_default().note(waited, now);
     }
 
     /// Takes a call out of its queue; the next one there gets its turn.

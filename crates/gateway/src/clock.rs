@@ -1,12 +1,16 @@
 //! The only place of the relay that reads clocks and draws random bits; everything else receives them as arguments.
 
 use core::task::Poll;
+use core::time::Duration;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use base::{Moment, RequestId, Timestamp};
 use tokio::time::Instant;
 use tokio::time::error::Elapsed;
+
+/// What the monotonic clock shows when the process starts: the trailing day of windows, and more, lies before it.
+const START: Duration = Duration::from_secs(2 * 86_400);
 
 /// Both clocks of the process and its source of ids.
 #[derive(Debug)]
@@ -24,14 +28,14 @@ impl Clock {
         Clock { start: Instant::now(), seeds, drawn: AtomicU64::new(0) }
     }
 
-    /// Monotonic time since the process started.
+    /// Monotonic time.
     pub(crate) fn moment(&self) -> Moment {
         self.moment_of(Instant::now())
     }
 
     /// An instant of tokio's clock as a [`Moment`].
     pub(crate) fn moment_of(&self, instant: Instant) -> Moment {
-        let nanos = instant.saturating_duration_since(self.start).as_nanos();
+        let nanos = START.saturating_add(instant.saturating_duration_since(self.start)).as_nanos();
         Moment::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
@@ -40,6 +44,13 @@ impl Clock {
     pub(crate) fn now(&self) -> Timestamp {
         let micros = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros());
         Timestamp::from_micros(i64::try_from(micros).unwrap_or(i64::MAX))
+    }
+
+    /// How long the machine has been running, its sleep included; `None` where the system does not say.
+    pub(crate) fn since_boot() -> Option<Duration> {
+        let text = std::fs::read_to_string("/proc/uptime").ok()?;
+        let (seconds, hundredths) = text.split_whitespace().next()?.split_once('.')?;
+        Some(Duration::from_secs(seconds.parse().ok()?) + Duration::from_millis(hundredths.parse::<u64>().ok()? * 10))
     }
 
     /// A fresh request id.

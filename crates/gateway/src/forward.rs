@@ -44,8 +44,11 @@ pub struct Answer {
 pub async fn forward(plan: &Plan, mut hold: Hold, call: &Arc<Call>, client: &Parts) -> Result<Answer, Refusal> {
     let candidates = plan.candidates();
     let mut failure = Refusal::UpstreamError { reason: UpstreamFault::Unreachable };
-    for (position, candidate) in candidates.iter().enumerate() {
-        let is_last = position + 1 == candidates.len();
+    // Where it has its place, then the others in their order.
+    let first = hold.standing().first();
+    let others = (0..candidates.len()).filter(|&position| position != first);
+    for (tried, position) in core::iter::once(first).chain(others).enumerate() {
+        let (candidate, is_last) = (&candidates[position], tried + 1 == candidates.len());
         match try_candidate(candidate, hold, call, client, is_last).await {
             Tried::Answered(answer) => return Ok(*answer),
             Tried::Ended(refusal) => return Err(refusal),
@@ -74,9 +77,10 @@ async fn try_candidate(
     client: &Parts,
     is_last: bool,
 ) -> Tried {
-    let pool = match hold.relay().upstreams.pool(candidate.upstream()) {
+    let relay = hold.relay().clone();
+    let pool = match hold.standing().at(&relay, candidate).await {
         Ok(pool) => pool,
-        Err(error) => return Tried::Next(hold, unusable(candidate, &error)),
+        Err(refusal) => return Tried::Next(hold, refusal),
     };
     let mut fresh = false;
     loop {
@@ -124,10 +128,9 @@ fn failed(candidate: &Candidate, mut attempt: Attempt, error: AttemptError) -> T
 }
 
 /// Why a candidate was not even tried, for the log; the client learns only the kind.
-fn unusable(candidate: &Candidate, error: &ConnectError) -> Refusal {
+pub(crate) fn unusable(candidate: &Candidate, error: &ConnectError) -> Refusal {
     tracing::warn!(upstream = %candidate.upstream().id, %error, "an upstream cannot be used");
     match error {
-        ConnectError::Full => Refusal::Overloaded { retry_after: core::time::Duration::from_secs(1) },
         ConnectError::Timeout => Refusal::UpstreamTimeout,
         ConnectError::Credential(_) => Refusal::UpstreamError { reason: UpstreamFault::Credentials },
         _ => Refusal::UpstreamError { reason: UpstreamFault::Unreachable },

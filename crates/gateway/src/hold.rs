@@ -21,6 +21,7 @@ use wire::{Call, Usage};
 use crate::admit::Admitted;
 use crate::authenticate::Caller;
 use crate::idempotency::{Claim, Recorder};
+use crate::queue::Standing;
 use crate::relay::Relay;
 
 /// Room for most records, so that writing one allocates once.
@@ -39,6 +40,8 @@ pub(crate) struct Label {
 pub struct Hold {
     relay: Arc<Relay>,
     caller: Caller,
+    /// Its place at an upstream, between attempts.
+    standing: Standing,
     /// Present until settled.
     open: Option<Open>,
     worst: Amounts,
@@ -75,6 +78,17 @@ pub(crate) enum Outcome {
     Refused,
     /// Nobody knows; the whole hold stays.
     Unknown,
+}
+
+impl Outcome {
+    /// Tokens that were used, as far as is known.
+    pub(crate) fn tokens(&self) -> Option<u64> {
+        match self {
+            Outcome::Complete(usage) | Outcome::Cut(usage) => Some(usage.input.saturating_add(usage.output)),
+            Outcome::Refused => Some(0),
+            Outcome::Unknown => None,
+        }
+    }
 }
 
 /// What was seen of the answer, for the record.
@@ -126,9 +140,9 @@ impl Hold {
                 return Err(Refusal::Overloaded { retry_after: Duration::from_secs(1) });
             }
         };
-        let (relay, caller, pass) = admitted.into_pass();
+        let (relay, caller, pass, standing) = admitted.into_parts();
         let open = Some(Open { hold, pass, room });
-        Ok(Hold { relay, caller, open, worst, label, call: facts, output_limit, sent: None })
+        Ok(Hold { relay, caller, standing, open, worst, label, call: facts, output_limit, sent: None })
     }
 
     /// Where the intent stands in the journal.
@@ -154,6 +168,11 @@ impl Hold {
     /// The request provably did not leave, or provably cost nothing; another candidate may be tried.
     pub(crate) fn unmark_sent(&mut self) {
         self.sent = None;
+    }
+
+    /// Its place at an upstream, or the right to one.
+    pub(crate) fn standing(&mut self) -> &mut Standing {
+        &mut self.standing
     }
 
     pub(crate) fn relay(&self) -> &Arc<Relay> {
@@ -193,6 +212,7 @@ impl Hold {
         let kind = record.encode(&mut payload);
         room.finish(kind, &payload);
         let now = (self.relay.clock.now(), self.relay.clock.moment_of(ended));
+        let pass = (pass, self.standing.waited_for_others());
         let budget_remaining = self.relay.books.settle(self.caller.path(), hold, pass, ending, now);
         if settlement.variance > Money::ZERO {
             tracing::error!(attempt = %settlement.attempt, variance_usd = %settlement.variance, "a provider billed more than the worst case; the operator pays");

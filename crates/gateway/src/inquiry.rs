@@ -29,7 +29,7 @@ pub(crate) async fn answer(
         Endpoint::Limits => encode(&status::of_caller(relay, caller, now)),
         Endpoint::Usage => usage(relay, caller).await?,
         Endpoint::Explain => {
-            let body = intake::body(head, body, &relay.settings).await?;
+            let body = intake::body(relay, caller, head, body).await?;
             encode(&explain::call(relay, caller, Endpoint::ChatCompletions, body, now))
         }
         // Whatever goes to an upstream has gone another way.

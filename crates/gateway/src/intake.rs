@@ -13,15 +13,17 @@ use wire::{Call, Route};
 
 use crate::answer::ReceiptWishes;
 use crate::authenticate::Caller;
+use crate::bodies::Share;
 use crate::clock::within;
 use crate::relay::Relay;
-use crate::settings::Settings;
 
 /// Reads the whole body, within the limits of size and time.
 ///
 /// # Errors
-/// 413 as soon as the size is known to be too large; 400 for a body that breaks off, comes too slowly, or is encoded.
-pub(crate) async fn body(head: &Parts, body: Incoming, settings: &Settings) -> Result<Bytes, Refusal> {
+/// 413 as soon as the size is known to be too large; 503 when its tenant has too many in memory; 400 for a body that
+/// breaks off, comes too slowly, or is encoded.
+pub(crate) async fn body(relay: &Relay, caller: &Caller, head: &Parts, body: Incoming) -> Result<Bytes, Refusal> {
+    let settings = &relay.settings;
     if head.headers.get(CONTENT_ENCODING).is_some_and(|value| value != "identity") {
         return Err(Refusal::invalid(None, "Encoded request bodies are not accepted. Send the JSON as it is."));
     }
@@ -29,9 +31,11 @@ pub(crate) async fn body(head: &Parts, body: Incoming, settings: &Settings) -> R
     if body.size_hint().lower() > settings.body_bytes_max {
         return Err(too_large);
     }
+    let mut share = relay.bodies.enter(caller.path()[0].index, body.size_hint().lower())?;
     let deadline = || Instant::now() + settings.body_timeout;
-    match within(collect(body, settings.body_bytes_max), deadline).await {
-        Ok(Ok(bytes)) => Ok(bytes),
+    match within(collect(body, settings.body_bytes_max, &mut share), deadline).await {
+        Ok(Ok(bytes)) => Ok(share.hold(bytes)),
+        Ok(Err(Unread::Refused(refusal))) => Err(refusal),
         Ok(Err(Unread::TooLarge)) => Err(too_large),
         Ok(Err(Unread::Broken)) => Err(Refusal::invalid(None, "The request body broke off. Send it again.")),
         Err(_) => Err(Refusal::invalid(None, "The request body did not arrive in time. Send it again.")),
@@ -40,20 +44,23 @@ pub(crate) async fn body(head: &Parts, body: Incoming, settings: &Settings) -> R
 
 enum Unread {
     TooLarge,
+    Refused(Refusal),
     Broken,
 }
 
 /// Gathers the frames of a body. A body of one frame, the usual case, is not copied.
-async fn collect(mut body: Incoming, bytes_max: u64) -> Result<Bytes, Unread> {
+async fn collect(mut body: Incoming, bytes_max: u64, share: &mut Share) -> Result<Bytes, Unread> {
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|_| Unread::Broken)?.into_data() else {
             continue;
         };
-        if (first.len() + rest.len() + data.len()) as u64 > bytes_max {
+        let bytes = (first.len() + rest.len() + data.len()) as u64;
+        if bytes > bytes_max {
             return Err(Unread::TooLarge);
         }
+        share.grow(bytes).map_err(Unread::Refused)?;
         if first.is_empty() {
             first = data;
         } else {

@@ -11,12 +11,14 @@
 //! answer, not whether it is settled.
 
 mod admit;
+mod ages;
 mod alerts;
 mod answer;
 mod applier;
 mod archive;
 mod attempt;
 mod authenticate;
+mod bodies;
 mod body;
 mod books;
 mod clock;
@@ -31,6 +33,7 @@ mod intake;
 mod leases;
 mod meter;
 mod pipeline;
+mod queue;
 mod recover;
 mod refuse;
 mod relay;
@@ -39,11 +42,14 @@ mod running;
 mod server;
 mod settings;
 mod short;
+mod stalling;
 mod status;
 mod tasks;
 mod trace;
 mod upstream;
+mod windows;
 
+pub use ::admit::queue::Discipline;
 pub use journal::{BootId, Durability};
 
 pub use explain::{CandidateSummary, Explanation, RefusalSummary, WorstCase};

@@ -57,6 +57,11 @@ impl Meter {
         };
     }
 
+    /// The model that answers.
+    pub(crate) fn model(&self) -> &str {
+        self.model.id.as_str()
+    }
+
     pub(crate) fn is_stream(&self) -> bool {
         matches!(self.reading, Reading::Stream(_)) || (matches!(self.reading, Reading::Nothing) && self.call.stream())
     }

@@ -5,7 +5,7 @@
 //! read         -> Call      400 413       bytes kept verbatim
 //! enter        -> Entry     409 422       only with an Idempotency-Key: the first call, or the answer of an earlier one
 //! plan         -> Plan      403 404       candidates, and the worst case over all of them
-//! admit        -> Admitted  429           every window of every level
+//! admit        -> Admitted  429 503       every window of every level; its turn at an upstream
 //! reserve      -> Hold      402           every budget of every level; the intent is in the journal
 //! forward      -> Answer    502 504       retries and fail-over inside the hold
 //! deliver      -> Response                owns the hold until the last byte, and settles it
@@ -87,20 +87,22 @@ async fn call(
     running: crate::tasks::Running,
 ) -> Result<Response<AnswerBody>, Refusal> {
     let request_id = label.request_id;
-    let body = intake::body(head, body, &relay.settings).await?;
-    let arrived = relay.clock.moment();
-    trace.body_read(arrived);
+    let body = intake::body(relay, caller, head, body).await?;
+    trace.body_read(relay.clock.moment());
+    // A body may come slowly: a record is dated when its call counts in the windows.
+    let label = Label { at: relay.clock.now(), ..label };
     let claim = match relay.keys.enter(caller, route, head, &body, label.at).await? {
         Entry::Unkeyed => None,
         Entry::First(claim) => Some(claim),
         Entry::Again(answer) => return Ok(again(relay, caller, &answer, head)),
     };
     let label = Label { claim, ..label };
+    let bytes = body.len();
     let mut call = intake::call(caller, route, head, body)?;
     let mut plan = intake::plan(relay, caller, &call, label.at)?;
-    let admitted = admit(relay, caller.clone(), &plan, arrived)?;
+    let admitted = admit(relay, caller.clone(), &plan, bytes).await?;
     let tightest = admitted.tightest;
-    trace.admitted(relay.clock.moment());
+    trace.admitted(relay.clock.moment(), admitted.waited());
     let hold = reserve(admitted, &mut plan, &mut call, label).await?;
     trace.reserved(relay.clock.moment());
     let (worst, limit, intent) = (hold.worst(), hold.output_limit(), hold.intent());

@@ -10,13 +10,16 @@ use base::{AccountIndex, AttemptId, KeyId, Money, TenantId, Timestamp};
 use journal::Recovered;
 use ledger::{Amounts, Entry, Lease, Lost};
 use store::{
-    Account, Directory, Ending, IntentRecord, LeaseRecord, LiveTenant, ProjectPath, Record, Store, UsageRecord,
+    Account, Directory, Ending, HoldState, IntentRecord, LeaseRecord, LiveTenant, ProjectPath, Record, Store,
+    UsageRecord,
 };
 
+use crate::ages::Ages;
 use crate::authenticate::Path;
 use crate::books::{Books, indexes};
 use crate::idempotency::Keys;
 use crate::running::StartError;
+use crate::windows::{self, Windows};
 
 /// What was found.
 #[derive(Default)]
@@ -43,6 +46,7 @@ pub(crate) fn restore(
     store: &Store,
     directory: &Directory,
     recovered: &Recovered<std::fs::File>,
+    ages: &Ages,
     now: Timestamp,
 ) -> Result<Restored, StartError> {
     let leases = store.leases()?;
@@ -54,18 +58,24 @@ pub(crate) fn restore(
     }
     let names = Names::new(directory);
     let loss_counted = store.loss_counted()?;
-    let mut replay = Replay { books, names, records: 0, leased: HashMap::new(), held: HashMap::new(), loss_counted };
+    let (records, leased, held) = (0, HashMap::new(), HashMap::new());
+    let mut replay = Replay { books, names, windows: Windows::default(), records, leased, held, loss_counted };
     for lease in &leases {
         replay.leased(lease);
     }
     for held in store.open_holds()? {
         replay.held(&held.intent);
+        // One that ended is in the usage, whoever knows what it cost.
+        if held.state == HoldState::Open {
+            replay.windows.began(&held.intent);
+        }
     }
     store.used_keys(&mut |key| keys.restore(&key, now))?;
     let mut unreadable = None;
     recovered.visit(&mut |_, kind, payload| match Record::decode(kind, payload) {
         Ok(record) => {
             replay.record(&record);
+            replay.windows.record(&record);
             keys.replay(&record, now);
         }
         Err(error) => unreadable = unreadable.take().or(Some(error)),
@@ -73,6 +83,8 @@ pub(crate) fn restore(
     if let Some(error) = unreadable {
         return Err(error.into());
     }
+    replay.windows.used(store.recent_uses(ages.since(windows::MEMORY))?);
+    replay.windows.restore(books, &mut replay.names, ages);
     // The opening that met the loss may have been ended before it had counted it; then this one does.
     let met = recovered.openings.iter().filter(|one| one.after == journal::Stop::PowerLost).map(|one| one.epoch).max();
     let counted = replay.loss_counted;
@@ -95,6 +107,7 @@ pub(crate) fn restore(
 struct Replay<'a> {
     books: &'a Books,
     names: Names<'a>,
+    windows: Windows,
     records: usize,
     /// The paths to the accounts that have leases.
     leased: HashMap<AccountIndex, Path>,
@@ -172,7 +185,7 @@ fn charged(usage: &UsageRecord) -> Amounts {
 }
 
 /// Finds accounts by their names; every tenant's are looked up once.
-struct Names<'a> {
+pub(crate) struct Names<'a> {
     directory: &'a Directory,
     tenants: HashMap<TenantId, Option<TenantNames>>,
 }
@@ -188,7 +201,12 @@ impl<'a> Names<'a> {
     }
 
     /// The path to a key, a project or a tenant; as far as it exists. `None` without the tenant.
-    fn path(&mut self, tenant: &TenantId, project: Option<&ProjectPath>, key: Option<&KeyId>) -> Option<Path> {
+    pub(crate) fn path(
+        &mut self,
+        tenant: &TenantId,
+        project: Option<&ProjectPath>,
+        key: Option<&KeyId>,
+    ) -> Option<Path> {
         if !self.tenants.contains_key(tenant) {
             let names = self.directory.tenant(tenant.as_str()).map(TenantNames::new);
             self.tenants.insert(tenant.clone(), names);

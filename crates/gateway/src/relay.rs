@@ -10,6 +10,7 @@ use store::{Directory, Store};
 
 use crate::applier::Applier;
 use crate::authenticate::Path;
+use crate::bodies::Bodies;
 use crate::books::Books;
 use crate::clock::Clock;
 use crate::idempotency::Keys;
@@ -36,6 +37,8 @@ pub(crate) struct Relay {
     pub(crate) survivors: Mutex<HashMap<AttemptId, Path>>,
     /// The idempotency keys that were used.
     pub(crate) keys: Keys,
+    /// Request bodies in memory.
+    pub(crate) bodies: Arc<Bodies>,
     pub(crate) clock: Clock,
     pub(crate) tasks: Tasks,
 }

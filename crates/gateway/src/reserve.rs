@@ -19,6 +19,7 @@ use crate::admit::{Admitted, scope};
 use crate::authenticate::Path;
 use crate::books::{Books, Indexes, indexes};
 use crate::hold::{Hold, Label};
+use crate::queue::Standing;
 use crate::relay::Relay;
 
 /// What an overloaded relay asks for.
@@ -30,14 +31,14 @@ const OVERLOADED: Refusal = Refusal::Overloaded { retry_after: Duration::from_se
 /// # Errors
 /// 402 for money, 429 for tokens per month, 503 when nothing more can be recorded.
 pub(crate) async fn reserve(
-    admitted: Admitted,
+    mut admitted: Admitted,
     plan: &mut Plan,
     call: &mut Call,
     label: Label,
 ) -> Result<Hold, Refusal> {
     let relay = admitted.relay().clone();
     let path = admitted.caller().path().clone();
-    let (held, limit) = Asking::new(&relay, &path, plan, call, label.at).hold().await?;
+    let (held, limit) = Asking::new(&relay, &path, plan, call, label.at, admitted.standing()).hold().await?;
     if let Some(limit) = limit {
         call.lower_output_limit(limit);
     }
@@ -61,6 +62,8 @@ struct Asking<'a> {
     is_tight: bool,
     at: Timestamp,
     place: Place<'a>,
+    /// Its place at an upstream.
+    standing: &'a mut Standing,
 }
 
 /// What one look at the books said.
@@ -83,10 +86,29 @@ enum Way {
 }
 
 impl<'a> Asking<'a> {
-    fn new(relay: &'a Arc<Relay>, path: &'a Path, plan: &'a mut Plan, call: &'a Call, at: Timestamp) -> Asking<'a> {
+    fn new(
+        relay: &'a Arc<Relay>,
+        path: &'a Path,
+        plan: &'a mut Plan,
+        call: &'a Call,
+        at: Timestamp,
+        standing: &'a mut Standing,
+    ) -> Asking<'a> {
         let place = Place::new(&relay.books, path[0].index);
         let asked = call.billable().clone();
-        Asking { relay, path, indexes: indexes(path), plan, call, asked, limit: None, is_tight: false, at, place }
+        Asking {
+            relay,
+            path,
+            indexes: indexes(path),
+            plan,
+            call,
+            asked,
+            limit: None,
+            is_tight: false,
+            at,
+            place,
+            standing,
+        }
     }
 
     /// The hold, and the output limit that it is for where the relay chose one.
@@ -178,6 +200,7 @@ impl<'a> Asking<'a> {
 
     /// Waits at `account` until it is this call's turn, or the deadline has come.
     async fn wait(&mut self, account: AccountIndex, deadline: Instant) -> Result<(), Refusal> {
+        self.standing.step_aside();
         if self.place.join(account)? {
             // Money that became free before it stood in the queue called nobody: look again.
             return Ok(());

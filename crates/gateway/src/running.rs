@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
+use admit::queue::Policy;
 use base::{AttemptId, TenantId};
 use bytes::Bytes;
 use journal::{Journal, Position, RealDisk};
@@ -14,8 +15,10 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use wire::Route;
 
+use crate::ages::{self, Ages};
 use crate::applier::Applier;
 use crate::authenticate::Caller;
+use crate::bodies::Bodies;
 use crate::books::Books;
 use crate::clock::Clock;
 use crate::explain::{self, Explanation};
@@ -83,8 +86,15 @@ pub async fn start(
         idle_timeout: settings.upstream_idle_timeout,
         http2_connections_max: settings.upstream_http2_connections_max,
     };
+    let policy = Policy {
+        discipline: settings.queue_discipline,
+        requests_max: settings.queue_waiting_max,
+        bytes_max: settings.queue_bytes_max,
+        patience: settings.queue_wait,
+    };
     let epoch = store.next_epoch()?;
     let applied = Position::new(store.applied()?);
+    let boot = settings.boot.unwrap_or_else(boot_id);
     let (broken, poisoned) = watch::channel(false);
     let options = journal::Options {
         segment_bytes: settings.journal_segment_bytes,
@@ -93,7 +103,7 @@ pub async fn start(
             tracing::error!(%error, "the disk failed; no call can be paid for any more");
             broken.send_replace(true);
         })),
-        ..journal::Options::new(epoch, settings.boot.unwrap_or_else(boot_id))
+        ..journal::Options::new(epoch, boot)
     };
     let disk = RealDisk::new(&store.data_dir().join("journal"));
     let (journal, recovered) = Journal::open(disk, options, applied)?;
@@ -101,7 +111,12 @@ pub async fn start(
     let books = Books::new(epoch, settings.reserve_waiting_max);
     let tasks = Tasks::default();
     let keys = Keys::new(store.clone(), tasks.clone(), &settings);
-    let restored = recover::restore(&books, &keys, &store, &directory, &recovered, clock.now())?;
+    let anchor = ages::anchor(&clock, boot);
+    if let Some(anchor) = &anchor {
+        store.note_clock(anchor)?;
+    }
+    let ages = Ages::new(&store.clock_anchors(boot.0)?, clock.now(), clock.moment());
+    let restored = recover::restore(&books, &keys, &store, &directory, &recovered, &ages, clock.now())?;
     if !recovered.clean() || restored.unresolved > 0 {
         let recover::Restored { records, unresolved, ref lost, .. } = restored;
         tracing::info!(records, unresolved, lost = lost.len(), after = ?recovered.after, "the journal was read");
@@ -117,7 +132,8 @@ pub async fn start(
         leasing: tokio::sync::Mutex::default(),
         deciding: tokio::sync::Mutex::default(),
         journal,
-        upstreams: Upstreams::new(Arc::new(tls), limits),
+        upstreams: Upstreams::new(Arc::new(tls), limits, policy),
+        bodies: Bodies::new(settings.tenant_body_bytes_max),
         clock,
         keys,
         tasks,
@@ -127,6 +143,9 @@ pub async fn start(
         books,
     });
     tokio::spawn(holds::watch_deadlines(Arc::downgrade(&relay)));
+    if let Some(anchor) = anchor {
+        tokio::spawn(ages::watch(Arc::downgrade(&relay), anchor));
+    }
     tokio::spawn(idempotency::forget_expired(Arc::downgrade(&relay)));
     tokio::spawn(archive::move_old_calls(Arc::downgrade(&relay)));
     let (stop, stopped) = watch::channel(false);

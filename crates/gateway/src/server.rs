@@ -16,6 +16,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::pipeline;
 use crate::relay::Relay;
 use crate::settings::Settings;
+use crate::stalling::Stalling;
 
 /// Wait after an error of the listener itself, such as too many open files.
 const ACCEPT_RETRY: core::time::Duration = core::time::Duration::from_millis(50);
@@ -77,10 +78,12 @@ async fn serve(
     if stream.set_nodelay(true).is_err() {
         return;
     }
+    let stall_timeout = relay.settings.stall_timeout;
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let relay = relay.clone();
         async move { Ok::<_, core::convert::Infallible>(pipeline::handle(relay, address, request).await) }
     });
+    let stream = Stalling::new(stream, stall_timeout);
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(error, "a client connection ended");

@@ -3,6 +3,7 @@
 use core::time::Duration;
 use std::net::{Ipv4Addr, SocketAddr};
 
+use admit::queue::Discipline;
 use journal::{BootId, Durability};
 
 /// What the process allows. Everything has a limit; the defaults suit one machine with a few thousand clients.
@@ -26,6 +27,11 @@ pub struct Settings {
     pub connections_per_address_max: usize,
     /// Streams at once on one HTTP/2 client connection.
     pub http2_streams_max: u32,
+    /// A client that takes nothing of its answer for this time is given up, since its call keeps a place at an upstream.
+    pub stall_timeout: Duration,
+    /// Bytes of request bodies (of more than 16 KiB) that one tenant may have in memory, whatever becomes of them; further
+    /// ones are refused with 503 before they are read.
+    pub tenant_body_bytes_max: u64,
     /// A client must deliver the head of its next request within this time, also on an idle connection.
     pub head_timeout: Duration,
     /// A client must deliver the whole body within this time.
@@ -68,6 +74,14 @@ pub struct Settings {
     pub idempotency_memory_bytes_max: usize,
     /// Kept answers may take so many bytes of the store, a quarter of them for one tenant, whose oldest go first.
     pub idempotency_stored_bytes_max: u64,
+    /// How long a call waits for its turn at an upstream.
+    pub queue_wait: Duration,
+    /// Calls of one tenant that may wait at one upstream.
+    pub queue_waiting_max: u32,
+    /// Bytes that the calls of one tenant that wait at one upstream may keep in memory.
+    pub queue_bytes_max: u64,
+    /// In which order waiting calls go: fair, unless somebody wants to see how bad it would be otherwise.
+    pub queue_discipline: Discipline,
     /// Idle connections kept to one upstream.
     pub upstream_idle_max: usize,
     /// An idle upstream connection is closed after this time.
@@ -90,6 +104,8 @@ impl Default for Settings {
             connections_max: 10_000,
             connections_per_address_max: 1_000,
             http2_streams_max: 128,
+            stall_timeout: Duration::from_secs(60),
+            tenant_body_bytes_max: 64 << 20,
             head_timeout: Duration::from_secs(60),
             body_timeout: Duration::from_secs(60),
             stream_drain: Duration::from_secs(2),
@@ -110,6 +126,10 @@ impl Default for Settings {
             idempotency_answer_bytes_max: 1 << 20,
             idempotency_memory_bytes_max: 64 << 20,
             idempotency_stored_bytes_max: 1 << 30,
+            queue_wait: Duration::from_secs(10),
+            queue_waiting_max: 1_000,
+            queue_bytes_max: 64 << 20,
+            queue_discipline: Discipline::Fair,
             upstream_idle_max: 256,
             upstream_idle_timeout: Duration::from_secs(55),
             upstream_http2_connections_max: 4,

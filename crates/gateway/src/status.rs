@@ -2,7 +2,7 @@
 
 use base::{BudgetPeriod, Timestamp};
 use ledger::PeriodBalance;
-use store::status::{AccountStatus, BalanceFigure, Figures, TenantStatus, WindowFigure, figures};
+use store::status::{AccountStatus, BalanceFigure, Figures, NeighbourStatus, TenantStatus, WindowFigure, figures};
 use store::{Account, LiveTenant};
 
 use crate::authenticate::{Caller, Path};
@@ -16,6 +16,7 @@ pub(crate) fn of_caller(relay: &Relay, caller: &Caller, now: Timestamp) -> Tenan
         tenant_id: caller.tenant().id.to_string(),
         live: true,
         figures: account_figures(relay, &path[..1], now),
+        neighbours: Some(neighbours(relay, &path[0])),
         accounts,
     }
 }
@@ -27,7 +28,22 @@ pub(crate) fn of_tenant(relay: &Relay, tenant: &LiveTenant, now: Timestamp) -> T
     let mut accounts: Vec<AccountStatus> = paths.iter().map(|path| below_tenant(relay, path, now)).collect();
     accounts.sort_by(|left, right| left.name.cmp(&right.name));
     let root = path_to(&tenant.account);
-    TenantStatus { tenant_id: tenant.id.to_string(), live: true, figures: account_figures(relay, &root, now), accounts }
+    let figures = account_figures(relay, &root, now);
+    let neighbours = Some(neighbours(relay, &tenant.account));
+    TenantStatus { tenant_id: tenant.id.to_string(), live: true, figures, neighbours, accounts }
+}
+
+/// What other tenants' load cost this one's calls.
+fn neighbours(relay: &Relay, tenant: &Account) -> NeighbourStatus {
+    let waits = relay.books.waits(tenant.index, relay.clock.moment());
+    let millis = |wait: core::time::Duration| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+    NeighbourStatus {
+        calls: waits.calls,
+        calls_waited: waits.waited,
+        wait_p50_ms: millis(waits.p50),
+        wait_p95_ms: millis(waits.p95),
+        wait_p99_ms: millis(waits.p99),
+    }
 }
 
 /// When the current month of the caller's tenant began.

@@ -13,13 +13,16 @@ pub(crate) struct Trace {
     authenticated: Option<Moment>,
     body_read: Option<Moment>,
     admitted: Option<Moment>,
+    /// How much of the admission was waiting for its turn.
+    queued: Duration,
     reserved: Option<Moment>,
     answered: Option<Moment>,
 }
 
 impl Trace {
     pub(crate) fn new(started: Moment) -> Trace {
-        Trace { started, authenticated: None, body_read: None, admitted: None, reserved: None, answered: None }
+        let queued = Duration::ZERO;
+        Trace { started, authenticated: None, body_read: None, admitted: None, queued, reserved: None, answered: None }
     }
 
     pub(crate) fn authenticated(&mut self, now: Moment) {
@@ -30,8 +33,10 @@ impl Trace {
         self.body_read = Some(now);
     }
 
-    pub(crate) fn admitted(&mut self, now: Moment) {
+    /// Admitted, after waiting for its turn for so long.
+    pub(crate) fn admitted(&mut self, now: Moment, queued: Duration) {
         self.admitted = Some(now);
+        self.queued = queued;
     }
 
     pub(crate) fn reserved(&mut self, now: Moment) {
@@ -49,20 +54,20 @@ impl Trace {
     pub(crate) fn server_timing(&self, now: Moment) -> Short {
         let mut line = Short::default();
         let mut overhead = Duration::ZERO;
-        let mut stage = |label: &str, from: Option<Moment>, to: Option<Moment>, own: bool| {
-            let (Some(from), Some(to)) = (from, to) else {
-                return;
-            };
-            let span = to.saturating_since(from);
-            if own {
-                overhead += span;
+        let mut stage = |label: &str, from: Option<Moment>, to: Option<Moment>| {
+            let span = to.zip(from).map_or(Duration::ZERO, |(to, from)| to.saturating_since(from));
+            if to.is_some() && from.is_some() {
+                write_stage(&mut line, label, span);
             }
-            write_stage(&mut line, label, span);
+            span
         };
-        stage(", auth;dur=", Some(self.started), self.authenticated, true);
-        stage(", admit;dur=", self.body_read, self.admitted, true);
-        stage(", reserve;dur=", self.admitted, self.reserved, true);
-        stage(", upstream;dur=", self.reserved, self.answered, false);
+        overhead += stage(", auth;dur=", Some(self.started), self.authenticated);
+        // The wait for its turn is told apart.
+        let turn = self.admitted.map(|at| Moment::from_nanos(at.nanos().saturating_sub(self.queued.as_nanos() as u64)));
+        overhead += stage(", admit;dur=", self.body_read, turn);
+        stage(", queue;dur=", turn, self.admitted);
+        overhead += stage(", reserve;dur=", self.admitted, self.reserved);
+        stage(", upstream;dur=", self.reserved, self.answered);
         if let Some(answered) = self.answered {
             overhead += now.saturating_since(answered);
         }
@@ -87,10 +92,10 @@ mod tests {
         let mut trace = Trace::new(at(0));
         trace.authenticated(at(1));
         trace.body_read(at(500));
-        trace.admitted(at(502));
-        trace.reserved(at(503));
-        trace.answered(at(903));
-        let expected = "auth;dur=1.000, admit;dur=2.000, reserve;dur=1.000, upstream;dur=400.000, overhead;dur=8.000";
-        assert_eq!(trace.server_timing(at(907)).as_bytes(), expected.as_bytes());
+        trace.admitted(at(602), Duration::from_millis(100));
+        trace.reserved(at(603));
+        trace.answered(at(1_003));
+        let expected = "auth;dur=1.000, admit;dur=2.000, queue;dur=100.000, reserve;dur=1.000, upstream;dur=400.000, overhead;dur=8.000";
+        assert_eq!(trace.server_timing(at(1_007)).as_bytes(), expected.as_bytes());
     }
 }

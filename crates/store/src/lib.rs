@@ -8,6 +8,7 @@
 //! sealed; price versions never change once they were in force; a usage record counts once however often it is given;
 //! roll-ups equal the sums of the records, to the nano-dollar.
 
+mod anchor;
 mod apply;
 mod archive;
 mod data_dir;
@@ -29,6 +30,7 @@ mod usage;
 mod validate;
 mod verbs;
 
+pub use anchor::ClockAnchor;
 pub use apply::{Action, Applied, ApplyOptions, Change};
 pub use data_dir::{AlreadyServing, ServingGuard};
 pub use directory::{Account, AccountSettings, Directory, LiveKey, LiveTenant, WatchGuard};
@@ -40,7 +42,10 @@ pub use journaled::{Idempotency, IntentRecord, LeaseRecord, PAYLOAD_BYTES_MAX, R
 pub use resource::{Defaults, Network, ProjectPath, Resources, Temperature};
 pub use secret::{MasterKeySource, NewSecret};
 pub use store::Store;
-pub use usage::{Ending, RestoredAccount, UsageBy, UsageGroup, UsageQuery, UsageRecord, UsageReport, UsageSums};
+pub use usage::{
+    Ending, RecentMoment, RecentUse, RestoredAccount, UsageBy, UsageGroup, UsageQuery, UsageRecord, UsageReport,
+    UsageSums,
+};
 
 #[cfg(test)]
 mod tests;

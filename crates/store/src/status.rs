@@ -15,8 +15,27 @@ pub struct TenantStatus {
     /// The tenant's own figures.
     #[serde(flatten)]
     pub figures: Figures,
+    /// What other tenants' load cost its calls in the last half hour to hour; absent without a serving process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub neighbours: Option<NeighbourStatus>,
     /// Its projects and keys, each after the one that it belongs to.
     pub accounts: Vec<AccountStatus>,
+}
+
+/// How long a tenant's calls waited at busy upstreams although the tenant had fewer places there than its share.
+/// Percentiles are of all calls, those that did not wait included, and up to a quarter too high.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NeighbourStatus {
+    /// Calls that ended or were refused.
+    pub calls: u64,
+    /// Those of them that waited for others for a millisecond or more.
+    pub calls_waited: u64,
+    /// Half of the calls waited no longer, in milliseconds.
+    pub wait_p50_ms: u64,
+    /// 95 of a hundred.
+    pub wait_p95_ms: u64,
+    /// 99 of a hundred.
+    pub wait_p99_ms: u64,
 }
 
 /// The status of a project or key.
@@ -339,6 +358,7 @@ mod tests {
             tenant_id: "acme".into(),
             live: true,
             figures: figures(&[requests(60, 1)], None, &[], false, NOW),
+            neighbours: None,
             accounts: Vec::new(),
         };
         let json = serde_json::to_value(&status).expect("it is plain data");

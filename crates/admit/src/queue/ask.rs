@@ -48,6 +48,8 @@ pub struct Slot {
     pub(crate) weight: u32,
     /// What its tenant's counter was charged.
     pub(crate) charged: u64,
+    /// It was given before its tenant's turn, of what is the tenant's own: not counted.
+    pub(crate) is_own: bool,
     pub(crate) tokens: u64,
     pub(crate) started: Moment,
 }

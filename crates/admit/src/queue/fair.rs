@@ -16,6 +16,9 @@ use crate::queue::tenant::{Ratio, Tenant, units};
 const HARMLESS_WAIT: Duration = Duration::from_millis(2);
 /// This part of the places is not lent where they come back slowly, for tenants that were idle.
 const SPARE_PARTS: u32 = 8;
+/// This part is kept, as far as it is claimed, however fast places come back on average: they come back in bursts where
+/// calls are alike.
+const PROMPT_PARTS: u32 = 16;
 /// A tenant claims this part more of the places than it used lately.
 const CLAIM_MARGIN_PARTS: u32 = 4;
 /// No more than this part is ever kept free.
@@ -145,7 +148,9 @@ impl Queue {
         tenant.kept.note(now.saturating_since(slot.started));
         tenant.touched = now;
         tenant.pending -= slot.charged;
-        tenant.settled = tenant.settled.saturating_add(units(used.unwrap_or(slot.tokens), slot.weight));
+        if !slot.is_own {
+            tenant.settled = tenant.settled.saturating_add(units(used.unwrap_or(slot.tokens), slot.weight));
+        }
         self.settle_in(slot.seat, now);
     }
 
@@ -165,6 +170,12 @@ impl Queue {
     pub fn retry_after(&mut self, tenant: AccountIndex, now: Moment) -> Duration {
         let now = self.time(now);
         self.seats.find(tenant).map_or(RETRY_MIN, |seat| self.wait_of(seat, now))
+    }
+
+    /// Whether a call of this tenant that waits now waits for others: the tenant has fewer places than its share.
+    #[must_use]
+    pub fn waits_for_others(&self, tenant: AccountIndex) -> bool {
+        self.seats.find(tenant).is_some_and(|seat| !self.borrows(self.seats.get(seat)))
     }
 
     /// Figures of now.
@@ -238,6 +249,9 @@ impl Queue {
         if self.policy.discipline == Discipline::Fifo || self.borrows(tenant) {
             return self.lines.is_empty();
         }
+        if self.is_modest(tenant) {
+            return true;
+        }
         // Where there is room, others wait because it is kept. It is kept for those who have not had much more.
         let ahead = units(tenant.ratio.or(self.ratio).expect(tokens), tenant.weight)
             .saturating_mul(u64::from(self.limit.most() / SPARE_PARTS));
@@ -256,6 +270,12 @@ impl Queue {
         is_free_for_all || free > self.kept_from(tenant, now)
     }
 
+    /// Whether this tenant has and wants less than its share of the places: that much is its own, whatever others have had.
+    fn is_modest(&self, tenant: &Tenant) -> bool {
+        let share = self.share(tenant);
+        tenant.running < share && tenant.wants.is_below(share)
+    }
+
     /// Whether a further place of this tenant would be beyond its share.
     fn borrows(&self, tenant: &Tenant) -> bool {
         tenant.running >= self.share(tenant)
@@ -272,23 +292,27 @@ impl Queue {
     /// Places that are not lent to a tenant beyond its share.
     fn kept_from(&self, tenant: &Tenant, now: Moment) -> u32 {
         let most = self.limit.most();
-        let wanted = (self.claims - tenant.claim).max(most / SPARE_PARTS).min(most / KEPT_PARTS);
+        let claimed = self.claims - tenant.claim;
+        let wanted = claimed.max(most / SPARE_PARTS).min(most / KEPT_PARTS);
         if wanted == 0 {
             return 0;
         }
         let needed = self.rate.until_next(tenant.kept, now).as_nanos() / HARMLESS_WAIT.as_nanos();
-        wanted.min(u32::try_from(needed).unwrap_or(u32::MAX))
+        wanted.min(u32::try_from(needed).unwrap_or(u32::MAX)).max(claimed.min(most / PROMPT_PARTS))
     }
 
     /// Gives a call its place and charges for it.
     fn admit(&mut self, seat: u32, tokens: u64, now: Moment) -> Slot {
         let tenant = self.seats.get_mut(seat);
         let expected = tenant.ratio.or(self.ratio).expect(tokens);
-        let charged = units(expected, tenant.weight);
+        // Who goes before its turn takes what is its own: it owes the others nothing for that.
+        let is_own = self.policy.discipline == Discipline::Fair
+            && self.lines.least(tenant.priority).is_some_and(|least| least < tenant.counter());
+        let charged = if is_own { 0 } else { units(expected, tenant.weight) };
         self.lines.went(tenant.priority, tenant.settled);
         tenant.pending = tenant.pending.saturating_add(charged);
         tenant.running += 1;
-        let slot = Slot { seat, weight: tenant.weight, charged, tokens, started: now };
+        let slot = Slot { seat, weight: tenant.weight, charged, is_own, tokens, started: now };
         self.rate.begin(now);
         self.limit.spend(expected);
         self.settle_in(seat, now);
@@ -306,10 +330,16 @@ impl Queue {
     /// Brings a tenant's place in its line, its claim and its peak up to its state. After every change of it.
     fn settle_in(&mut self, seat: u32, now: Moment) {
         let is_fair = self.policy.discipline == Discipline::Fair;
+        let tenant = self.seats.get_mut(seat);
+        tenant.wants.note(tenant.running + tenant.waiting.len(), now);
         let tenant = self.seats.get(seat);
         let counter = if is_fair { tenant.counter() } else { 0 };
         let key = tenant.waiting.front().map(|waiter| Key { counter, sequence: waiter.sequence, seat });
-        let stand = key.map(|key| Stand { key, is_entitled: !self.borrows(tenant) });
+        let stand = key.map(|key| Stand {
+            key,
+            is_entitled: !self.borrows(tenant),
+            is_modest: is_fair && self.is_modest(tenant),
+        });
         if stand != tenant.stand {
             self.stand_up(seat);
             let tenant = self.seats.get_mut(seat);
@@ -356,6 +386,18 @@ impl Queue {
 
 #[cfg(test)]
 impl Queue {
+    /// Whether a tenant wants less than its share.
+    pub(crate) fn wants_little(&self, tenant: AccountIndex) -> bool {
+        let tenant = self.seats.find(tenant).map(|seat| self.seats.get(seat));
+        tenant.is_some_and(|tenant| tenant.wants.is_below(self.share(tenant)))
+    }
+
+    /// From now on this tenant counts as wanting so many places.
+    pub(crate) fn assume_demand(&mut self, tenant: AccountIndex, places: u32) {
+        let seat = self.seats.find(tenant).expect("it had a call");
+        self.seats.get_mut(seat).wants.assume(places);
+    }
+
     /// Asserts that every sum is that of its parts.
     pub(crate) fn check(&self) {
         let sum = |of: fn(&Tenant) -> u64| self.seats.iter().map(of).sum::<u64>();

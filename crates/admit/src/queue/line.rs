@@ -22,6 +22,8 @@ pub(crate) struct Key {
 #[derive(Debug, Default)]
 struct Line {
     keys: BTreeSet<Key>,
+    /// Those of them that want less than their share and have less: they go first.
+    modest: BTreeSet<Key>,
     /// How many of them are below their share of the places.
     entitled: u32,
     /// The most that one whose turn came had had without its calls under way: what a tenant that comes back is lifted to.
@@ -44,6 +46,8 @@ pub(crate) struct Stand {
     pub(crate) key: Key,
     /// It is below its share of the places.
     pub(crate) is_entitled: bool,
+    /// And it does not want more than that.
+    pub(crate) is_modest: bool,
 }
 
 const HIGH: usize = 0;
@@ -71,6 +75,9 @@ impl Lines {
     pub(crate) fn insert(&mut self, priority: Priority, weight: u32, stand: Stand) {
         let line = &mut self.lines[band(priority)];
         assert!(line.keys.insert(stand.key), "a tenant stands in one line, once");
+        if stand.is_modest {
+            line.modest.insert(stand.key);
+        }
         line.entitled += u32::from(stand.is_entitled);
         self.weight += u64::from(weight);
     }
@@ -78,6 +85,7 @@ impl Lines {
     pub(crate) fn remove(&mut self, priority: Priority, weight: u32, stand: &Stand) {
         let line = &mut self.lines[band(priority)];
         assert!(line.keys.remove(&stand.key), "a tenant stands where it says");
+        line.modest.remove(&stand.key);
         line.entitled -= u32::from(stand.is_entitled);
         self.weight -= u64::from(weight);
     }
@@ -104,18 +112,21 @@ impl Lines {
     }
 
     /// Who goes next, of those who may: first a line that was passed over too often, then the higher ones; in each, only
-    /// the one that has had least.
+    /// the one that has had least, of those that want less than their share if there are any.
     pub(crate) fn pick(&self, may_go: impl Fn(u32) -> bool) -> Option<u32> {
         let due = |band: usize, most: u32| (self.lines[band].passed >= most).then_some(band);
         let aged = [due(LOW, LOW_PASSED_MAX), due(NORMAL, NORMAL_PASSED_MAX)];
         let bands = aged.into_iter().flatten().chain([HIGH, NORMAL, LOW]);
-        let mut first = bands.filter_map(|band| self.lines[band].keys.first());
+        let least = |band: usize| self.lines[band].modest.first().or_else(|| self.lines[band].keys.first());
+        let mut first = bands.filter_map(least);
         first.find(|key| may_go(key.seat)).map(|key| key.seat)
     }
 
     /// Notes that one of this priority goes, which has had this without its calls under way.
     pub(crate) fn went(&mut self, priority: Priority, settled: u64) {
         let went = band(priority);
+        // One that went before its turn says nothing of how far the others are.
+        let settled = self.least(priority).map_or(settled, |least| least.min(settled));
         self.lines[went].reached = self.lines[went].reached.max(settled);
         for (band, line) in self.lines.iter_mut().enumerate() {
             line.passed = if band == went || line.keys.is_empty() { 0 } else { line.passed + 1 };

@@ -118,6 +118,40 @@ impl Peak {
     }
 }
 
+/// The places that a tenant wants, those that its calls wait for included: an average over about [`MEMORY`], so that
+/// neither a burst nor a moment in which everything stands still says much.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Demand {
+    /// In parts of 1024.
+    average: u64,
+    last: u32,
+    since: Moment,
+}
+
+impl Demand {
+    fn new(now: Moment) -> Demand {
+        Demand { average: 0, last: 0, since: now }
+    }
+
+    /// From `now` on it is this.
+    pub(crate) fn note(&mut self, demand: u32, now: Moment) {
+        let span = now.saturating_since(self.since).as_nanos();
+        let was = u128::from(self.last) << 10;
+        let mixed = (u128::from(self.average) * MEMORY.as_nanos() + was * span) / (MEMORY.as_nanos() + span);
+        *self = Demand { average: mixed as u64, last: demand, since: now };
+    }
+
+    /// Whether it is less than so many places.
+    pub(crate) fn is_below(self, places: u32) -> bool {
+        self.average < u64::from(places) << 10
+    }
+
+    #[cfg(test)]
+    pub(crate) fn assume(&mut self, places: u32) {
+        self.average = u64::from(places) << 10;
+    }
+}
+
 /// See the module's description.
 #[derive(Debug)]
 pub(crate) struct Tenant {
@@ -132,6 +166,7 @@ pub(crate) struct Tenant {
     /// Places that are kept for it, while none of its calls waits.
     pub(crate) claim: u32,
     pub(crate) peak: Peak,
+    pub(crate) wants: Demand,
     pub(crate) ratio: Ratio,
     pub(crate) kept: Kept,
     pub(crate) waiting: Waiting,
@@ -151,6 +186,7 @@ impl Tenant {
             running: 0,
             claim: 0,
             peak: Peak::default(),
+            wants: Demand::new(now),
             ratio: Ratio::UNKNOWN,
             kept: Kept::default(),
             waiting: Waiting::default(),

@@ -8,11 +8,14 @@ pub(crate) mod credential;
 mod pool;
 mod tls;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
+use admit::queue::Policy;
 use base::UpstreamId;
 use catalog::Upstream;
 use thiserror::Error;
+
+use crate::queue::UpstreamQueue;
 
 pub(crate) use pool::{Connection, Pool, PoolLimits, SendError};
 pub(crate) use tls::Tls;
@@ -24,8 +27,6 @@ pub(crate) enum ConnectError {
     Address(&'static str),
     #[error("its API key cannot be read: {0}")]
     Credential(String),
-    #[error("as many calls are under way as it allows")]
-    Full,
     #[error("its name does not resolve: {0}")]
     Resolve(std::io::Error),
     #[error("no connection: {0}")]
@@ -41,14 +42,17 @@ pub(crate) struct Upstreams {
     pools: papaya::HashMap<UpstreamId, Arc<Pool>>,
     tls: Arc<Tls>,
     limits: PoolLimits,
+    policy: Policy,
+    /// Held by whoever makes a pool, so that there is one queue an upstream.
+    making: Mutex<()>,
 }
 
 impl Upstreams {
-    pub(crate) fn new(tls: Arc<Tls>, limits: PoolLimits) -> Upstreams {
-        Upstreams { pools: papaya::HashMap::new(), tls, limits }
+    pub(crate) fn new(tls: Arc<Tls>, limits: PoolLimits, policy: Policy) -> Upstreams {
+        Upstreams { pools: papaya::HashMap::new(), tls, limits, policy, making: Mutex::new(()) }
     }
 
-    /// The pool of `upstream`. A changed upstream gets a new pool; calls under way finish on the old one.
+    /// The pool of `upstream`. A changed upstream gets a new pool; calls under way finish on the old one. The queue stays.
     pub(crate) fn pool(&self, upstream: &Arc<Upstream>) -> Result<Arc<Pool>, ConnectError> {
         let pools = self.pools.pin();
         if let Some(pool) = pools.get(&upstream.id)
@@ -56,7 +60,15 @@ impl Upstreams {
         {
             return Ok(pool.clone());
         }
-        let pool = Arc::new(Pool::new(upstream.clone(), self.tls.clone(), self.limits)?);
+        let _making = self.making.lock().expect("no panic while a pool is made");
+        let before = pools.get(&upstream.id);
+        if let Some(pool) = before.filter(|pool| Arc::ptr_eq(pool.upstream(), upstream)) {
+            return Ok(pool.clone());
+        }
+        let fresh = || Arc::new(UpstreamQueue::new(self.policy, upstream.concurrency));
+        let queue = before.map_or_else(fresh, |pool| pool.queue().clone());
+        queue.configure(upstream.concurrency);
+        let pool = Arc::new(Pool::new(upstream.clone(), queue, self.tls.clone(), self.limits)?);
         pools.insert(upstream.id.clone(), pool.clone());
         Ok(pool)
     }

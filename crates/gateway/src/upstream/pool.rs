@@ -14,6 +14,7 @@ use wire::Endpoint;
 use super::connect::{Origin, Sender, dial};
 use super::{ConnectError, Tls, credential};
 use crate::body::OutgoingBody;
+use crate::queue::UpstreamQueue;
 
 /// How many connections a pool keeps.
 #[derive(Debug, Clone, Copy)]
@@ -41,8 +42,8 @@ pub(crate) struct Pool {
     limits: PoolLimits,
     idle: Mutex<Vec<Idle>>,
     shared: Mutex<Vec<Shared>>,
-    /// Attempts under way, for the upstream's own `concurrency`.
-    busy: AtomicUsize,
+    /// Who may send on them.
+    queue: Arc<UpstreamQueue>,
 }
 
 /// One endpoint's address, in the two forms that the versions of HTTP want.
@@ -81,12 +82,12 @@ struct Shared {
 /// Requests on one shared connection before another is opened.
 const HTTP2_REQUESTS_PER_CONNECTION: usize = 90;
 
-/// The right to send one request: a connection, and a place within the upstream's concurrency.
+/// A connection for one request.
 pub(crate) struct Connection {
     kind: Kind,
     /// Whether it served an earlier request, so that it may have been closed meanwhile.
     pub(crate) reused: bool,
-    place: Place,
+    pool: Arc<Pool>,
 }
 
 enum Kind {
@@ -110,19 +111,13 @@ impl Drop for Counted {
     }
 }
 
-/// One place within an upstream's concurrency; given back when dropped.
-pub(crate) struct Place {
-    pool: Arc<Pool>,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.pool.busy.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 impl Pool {
-    pub(crate) fn new(upstream: Arc<Upstream>, tls: Arc<Tls>, limits: PoolLimits) -> Result<Pool, ConnectError> {
+    pub(crate) fn new(
+        upstream: Arc<Upstream>,
+        queue: Arc<UpstreamQueue>,
+        tls: Arc<Tls>,
+        limits: PoolLimits,
+    ) -> Result<Pool, ConnectError> {
         let uri: Uri = upstream.base_url.parse().map_err(|_| ConnectError::Address("it is not a URL"))?;
         let host = uri.host().ok_or(ConnectError::Address("it has no host"))?;
         let authority = uri.authority().ok_or(ConnectError::Address("it has no host"))?.as_str();
@@ -156,13 +151,17 @@ impl Pool {
             limits,
             idle: Mutex::new(Vec::new()),
             shared: Mutex::new(Vec::new()),
-            busy: AtomicUsize::new(0),
+            queue,
             upstream,
         })
     }
 
     pub(crate) fn upstream(&self) -> &Arc<Upstream> {
         &self.upstream
+    }
+
+    pub(crate) fn queue(&self) -> &Arc<UpstreamQueue> {
+        &self.queue
     }
 
     pub(crate) fn authority(&self) -> &HeaderValue {
@@ -199,17 +198,17 @@ impl Pool {
 
     /// A connection for one request: idle, shared or new, within the upstream's connect timeout.
     pub(crate) async fn checkout(self: &Arc<Pool>, fresh: bool) -> Result<Connection, ConnectError> {
-        let place = self.take_place()?;
+        let pool = self.clone();
         if !fresh {
             if let Some(kind) = self.pick_shared() {
-                return Ok(Connection { kind, reused: true, place });
+                return Ok(Connection { kind, reused: true, pool });
             }
             while let Some(mut idle) = self.pop_idle() {
                 if idle.sender.is_closed() || idle.since.elapsed() > self.limits.idle_timeout {
                     continue;
                 }
                 if idle.sender.is_ready() || idle.sender.ready().await.is_ok() {
-                    return Ok(Connection { kind: Kind::Http1(idle.sender), reused: true, place });
+                    return Ok(Connection { kind: Kind::Http1(idle.sender), reused: true, pool });
                 }
             }
         }
@@ -218,16 +217,7 @@ impl Pool {
             Sender::Http1(sender) => Kind::Http1(sender),
             Sender::Http2(sender) => self.share(sender),
         };
-        Ok(Connection { kind, reused: false, place })
-    }
-
-    fn take_place(self: &Arc<Pool>) -> Result<Place, ConnectError> {
-        let before = self.busy.fetch_add(1, Ordering::Relaxed);
-        let place = Place { pool: self.clone() };
-        match self.upstream.concurrency {
-            Some(most) if before >= most as usize => Err(ConnectError::Full),
-            _ => Ok(place),
-        }
+        Ok(Connection { kind, reused: false, pool })
     }
 
     fn pop_idle(&self) -> Option<Idle> {
@@ -301,7 +291,7 @@ impl Connection {
     pub(crate) fn release(self) {
         // An HTTP/2 connection is in the pool already; dropping uncounts this request.
         if let Kind::Http1(sender) = self.kind {
-            let pool = &self.place.pool;
+            let pool = &self.pool;
             let mut idle = pool.idle.lock().expect("no panic while the pool is locked");
             if idle.len() < pool.limits.idle_max && !sender.is_closed() {
                 idle.push(Idle { sender, since: Instant::now() });

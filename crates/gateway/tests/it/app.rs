@@ -90,12 +90,18 @@ impl TestApp {
 
     /// The same store under another process's relay, with the default settings.
     pub(crate) async fn restarted(self) -> TestApp {
+        self.restarted_with(Settings::default(), |_| ()).await
+    }
+
+    /// The same with other settings, and something done to the store between the processes.
+    pub(crate) async fn restarted_with(self, settings: Settings, between: impl FnOnce(&Store)) -> TestApp {
         let TestApp { provider, relay, store, directory, folder } = self;
         relay.stop().await;
         drop((store, directory));
         let store = Arc::new(Store::open(&folder.path().join("data")).expect("the store opens"));
+        between(&store);
         let directory = Directory::load(store.clone()).expect("the directory loads");
-        let settings = Settings { listen: "127.0.0.1:0".parse().expect("an address"), ..Settings::default() };
+        let settings = Settings { listen: "127.0.0.1:0".parse().expect("an address"), ..settings };
         let relay = mandant_gateway::start(settings, store.clone(), directory.clone(), [8, 12])
             .await
             .expect("the relay starts");

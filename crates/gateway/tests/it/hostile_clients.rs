@@ -105,3 +105,69 @@ async fn random_credentials_are_refused_in_bounded_memory() {
         assert_eq!(client.call(request).await.status, 401);
     }
 }
+
+/// A body of so many KiB.
+fn big(model: &str, kib: usize) -> bytes::Bytes {
+    crate::client::chat(model, json!({ "messages": [{ "role": "user", "content": "a".repeat(kib << 10) }] }))
+}
+
+#[tokio::test]
+async fn one_tenant_s_bodies_leave_room_for_another_s() {
+    let settings = Settings { tenant_body_bytes_max: 100 << 10, ..Settings::default() };
+    let mut all = models();
+    all.push(crate::app::chat_model("slow", "sim-text.delay-600"));
+    let tenants = vec![tenant("acme", json!({})), tenant("beta", json!({}))];
+    let app = TestApp::with(Default::default(), settings, all, tenants).await;
+    let post = |who: &str, body| app.call(crate::client::post("/v1/chat/completions", who, body));
+    let later = |who: &'static str, kib: usize| {
+        let post = &post;
+        async move {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            post(who, big("chat", kib)).await
+        }
+    };
+    let (first, second, small, other) =
+        tokio::join!(post("acme", big("slow", 80)), later("acme", 80), later("acme", 1), later("beta", 80));
+    assert_eq!((first.status.as_u16(), small.status.as_u16(), other.status.as_u16()), (200, 200, 200));
+    assert_eq!((second.status.as_u16(), second.code()), (503, "overloaded".into()));
+    assert_eq!(second.header("retry-after"), "1");
+    assert_eq!(post("acme", big("chat", 80)).await.status, 200, "its room is free again");
+    // A head that says how much comes is enough: nothing of the body is waited for.
+    let head = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\ncontent-length: 200000\r\n\r\n",
+        secret("acme")
+    );
+    let (answer, _) = raw(&app, head.as_bytes(), Duration::from_secs(2)).await;
+    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_of_its_answer_is_given_up() {
+    let settings = Settings {
+        stall_timeout: Duration::from_millis(400),
+        stream_drain: Duration::from_millis(100),
+        ..Settings::default()
+    };
+    let mut flood = crate::app::chat_model("flood", "sim-tokens-60000");
+    flood["max_output_tokens"] = json!(60_000);
+    let mut all = models();
+    all.push(flood);
+    let app = TestApp::with(Default::default(), settings, all, vec![tenant("acme", json!({}))]).await;
+    let body = crate::client::chat("flood", json!({ "stream": true }));
+    let head = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        secret("acme"),
+        body.len()
+    );
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4 << 10).unwrap();
+    let mut stream = socket.connect(app.relay.address()).await.unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(&body).await.unwrap();
+    stream.read_exact(&mut [0; 100]).await.unwrap();
+    assert_eq!(app.relay.open_holds(), 1);
+    // The client stays connected and reads no more.
+    app.settled().await;
+    assert_eq!(app.records("acme").await.len(), 1);
+    drop(stream);
+}

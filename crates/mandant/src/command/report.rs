@@ -52,6 +52,15 @@ pub(crate) fn status(tenant: &str, settings: &Settings, output: Output) -> Resul
         };
         output.line(format!("blocked by {reasons}, {until}"));
     }
+    let neighbours = &status["neighbours"];
+    if neighbours["calls_waited"].as_u64().is_some_and(|waited| waited > 0) {
+        let figure = |name: &str| neighbours[name].as_u64().map_or_else(String::new, grouped);
+        let (waited, calls) = (figure("calls_waited"), figure("calls"));
+        let [p50, p95, p99] = ["wait_p50_ms", "wait_p95_ms", "wait_p99_ms"].map(figure);
+        output.line(format!(
+            "neighbours made {waited} of {calls} calls wait: p50 {p50} ms, p95 {p95} ms, p99 {p99} ms in the last hour"
+        ));
+    }
     if status["live"] == false {
         output.note("No process serves: windows and calls under way are not counted.");
     }
@@ -180,7 +189,7 @@ pub(crate) fn calls(request: &Calls, settings: &Settings, output: Output) -> Res
     let row = |call: &Value| CALL_COLUMNS.map(|column| cell_text(&call[column])).to_vec();
     output.table(&CALL_COLUMNS.map(|column| column), &calls.iter().map(row).collect::<Vec<_>>());
     if let Some(next) = answer["next_before"].as_str() {
-        output.note(&format!("There are more: --before {next}"));
+        output.note(format_args!("There are more: --before {next}"));
     }
     Ok(())
 }

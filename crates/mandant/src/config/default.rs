@@ -3,7 +3,7 @@
 use core::fmt::Write as _;
 use core::time::Duration;
 
-use gateway::Durability;
+use gateway::{Discipline, Durability};
 
 use super::checks::write_duration;
 use super::settings::{LogFormat, Settings};
@@ -139,6 +139,16 @@ fn relay(out: &mut Page, relay: &gateway::Settings) {
         "Calls at once on one HTTP/2 connection of a client.",
     );
     out.key(
+        "stall_timeout",
+        span(relay.stall_timeout),
+        "A client that takes nothing of its answer for this long is given up.",
+    );
+    out.key(
+        "tenant_body_bytes_max",
+        bytes(relay.tenant_body_bytes_max),
+        "Request bodies that one tenant may have in memory; further ones are refused with 503 before they are read.",
+    );
+    out.key(
         "head_timeout",
         span(relay.head_timeout),
         "A client must send the head of its next request within this time.",
@@ -165,6 +175,25 @@ fn relay(out: &mut Page, relay: &gateway::Settings) {
         "output_floor_tokens",
         relay.output_floor_tokens.to_string(),
         "A call without max_tokens that its budget does not cover in full is sent with what the money buys, but waits for this much.",
+    );
+    out.key("queue_wait", span(relay.queue_wait), "How long a call waits for its turn at a busy upstream.");
+    out.key(
+        "queue_waiting_max",
+        relay.queue_waiting_max.to_string(),
+        "Calls of one tenant that may wait at one upstream.",
+    );
+    out.key(
+        "queue_bytes_max",
+        bytes(relay.queue_bytes_max),
+        "Bytes that one tenant's calls may keep in memory while they wait at one upstream.",
+    );
+    out.key(
+        "queue_discipline",
+        text(match relay.queue_discipline {
+            Discipline::Fair => "fair",
+            Discipline::Fifo => "fifo",
+        }),
+        "The order of waiting calls: fair between tenants, or fifo to see what that is worth.",
     );
     out.key("upstream_idle_max", relay.upstream_idle_max.to_string(), "Idle connections kept to one upstream.");
     out.key(

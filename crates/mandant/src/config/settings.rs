@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use base::Secret;
-use gateway::Durability;
+use gateway::{Discipline, Durability};
 use serde_json::Value;
 use store::MasterKeySource;
 
@@ -89,6 +89,8 @@ static RELAY: Form = Form {
         Field::optional("connections_max", COUNT),
         Field::optional("connections_per_address_max", COUNT),
         Field::optional("http2_streams_max", Kind::Integer(1, 10_000)),
+        Field::optional("stall_timeout", DURATION),
+        Field::optional("tenant_body_bytes_max", Kind::Bytes),
         Field::optional("head_timeout", DURATION),
         Field::optional("body_timeout", DURATION),
         Field::optional("stream_drain", DURATION),
@@ -97,6 +99,10 @@ static RELAY: Form = Form {
         Field::optional("reserve_wait", DURATION),
         Field::optional("reserve_waiting_max", COUNT),
         Field::optional("output_floor_tokens", COUNT),
+        Field::optional("queue_wait", DURATION),
+        Field::optional("queue_waiting_max", COUNT),
+        Field::optional("queue_bytes_max", Kind::Bytes),
+        Field::optional("queue_discipline", Kind::Word(&["fair", "fifo"])),
         Field::optional("upstream_idle_max", COUNT),
         Field::optional("upstream_idle_timeout", DURATION),
         Field::optional("upstream_http2_connections_max", Kind::Integer(1, 1_000)),
@@ -250,6 +256,8 @@ impl Reader<'_> {
         self.number("/relay/connections_max", &mut relay.connections_max);
         self.number("/relay/connections_per_address_max", &mut relay.connections_per_address_max);
         self.number("/relay/http2_streams_max", &mut relay.http2_streams_max);
+        self.duration("/relay/stall_timeout", &mut relay.stall_timeout);
+        self.number("/relay/tenant_body_bytes_max", &mut relay.tenant_body_bytes_max);
         self.duration("/relay/head_timeout", &mut relay.head_timeout);
         self.duration("/relay/body_timeout", &mut relay.body_timeout);
         self.duration("/relay/stream_drain", &mut relay.stream_drain);
@@ -258,6 +266,12 @@ impl Reader<'_> {
         self.duration("/relay/reserve_wait", &mut relay.reserve_wait);
         self.number("/relay/reserve_waiting_max", &mut relay.reserve_waiting_max);
         self.number("/relay/output_floor_tokens", &mut relay.output_floor_tokens);
+        self.duration("/relay/queue_wait", &mut relay.queue_wait);
+        self.number("/relay/queue_waiting_max", &mut relay.queue_waiting_max);
+        self.number("/relay/queue_bytes_max", &mut relay.queue_bytes_max);
+        self.text("/relay/queue_discipline", |value| {
+            relay.queue_discipline = if value == "fifo" { Discipline::Fifo } else { Discipline::Fair };
+        });
         self.number("/relay/upstream_idle_max", &mut relay.upstream_idle_max);
         self.duration("/relay/upstream_idle_timeout", &mut relay.upstream_idle_timeout);
         self.number("/relay/upstream_http2_connections_max", &mut relay.upstream_http2_connections_max);

@@ -51,6 +51,8 @@ connections_max = 6
 connections_per_address_max = 7
 http2_streams_max = 8
 head_timeout = "9s"
+stall_timeout = "25s"
+tenant_body_bytes_max = "25MiB"
 body_timeout = "10s"
 stream_drain = "11s"
 answer_drain = "12s"
@@ -58,6 +60,10 @@ shutdown_grace = "13s"
 reserve_wait = "19s"
 reserve_waiting_max = 20
 output_floor_tokens = 21
+queue_wait = "22s"
+queue_waiting_max = 23
+queue_bytes_max = "24MiB"
+queue_discipline = "fifo"
 upstream_idle_max = 15
 upstream_idle_timeout = "16s"
 upstream_http2_connections_max = 17
@@ -97,6 +103,8 @@ level = "debug,mandant_gateway=trace"
         connections_per_address_max: 7,
         http2_streams_max: 8,
         head_timeout: seconds(9),
+        stall_timeout: seconds(25),
+        tenant_body_bytes_max: 25 << 20,
         body_timeout: seconds(10),
         stream_drain: seconds(11),
         answer_drain: seconds(12),
@@ -116,6 +124,10 @@ level = "debug,mandant_gateway=trace"
         idempotency_answer_bytes_max: 24 << 10,
         idempotency_memory_bytes_max: 25 << 10,
         idempotency_stored_bytes_max: 26 << 10,
+        queue_wait: seconds(22),
+        queue_waiting_max: 23,
+        queue_bytes_max: 24 << 20,
+        queue_discipline: gateway::Discipline::Fifo,
         upstream_idle_max: 15,
         upstream_idle_timeout: seconds(16),
         upstream_http2_connections_max: 17,

@@ -201,6 +201,38 @@ pub(crate) fn decode_usage(payload: &[u8]) -> Result<UsageRecord, StoreError> {
     Ok(record)
 }
 
+/// What rate windows need of a record, without a copy.
+pub(crate) struct Seen<'a> {
+    pub(crate) at: Timestamp,
+    pub(crate) tenant: &'a str,
+    pub(crate) project: &'a str,
+    pub(crate) key: &'a str,
+    pub(crate) model: &'a str,
+    /// What was used, at most what was reserved; all of that, where nobody knows.
+    pub(crate) tokens: u64,
+}
+
+pub(crate) fn decode_seen(payload: &[u8]) -> Result<Seen<'_>, StoreError> {
+    let mut reader = Reader::new(payload);
+    attempt(&mut reader)?;
+    let _request_id: [u8; 16] = reader.array()?;
+    let at = Timestamp::from_micros(reader.signed()?);
+    let mut name = || reader.text(NAME_BYTES_MAX);
+    let (tenant, project, key, model, _upstream) = (name()?, name()?, name()?, name()?, name()?);
+    if reader.flag()? {
+        reader.text(END_USER_BYTES_MAX)?;
+    }
+    let (_, ending, _) = shape_of(&mut reader)?;
+    let _status: u16 = reader.small()?;
+    let usage = usage(&mut reader)?;
+    for _ in ["held", "charged", "variance"] {
+        money(&mut reader)?;
+    }
+    let held = reader.number()?;
+    let used = if ending == Ending::Unknown { held } else { usage.input.saturating_add(usage.output).min(held) };
+    Ok(Seen { at, tenant, project, key, model, tokens: used })
+}
+
 fn put_attempt(writer: &mut Writer<'_>, attempt: AttemptId) {
     writer.number(attempt.epoch);
     writer.number(attempt.sequence);

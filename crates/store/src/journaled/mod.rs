@@ -15,8 +15,8 @@ use crate::usage::UsageRecord;
 
 pub(crate) use bytes::cut;
 pub(crate) use codec::{
-    decode_intent, decode_usage, encode_intent, encode_usage, from_period_code, from_resource_code, period_code,
-    resource_code,
+    decode_intent, decode_seen, decode_usage, encode_intent, encode_usage, from_period_code, from_resource_code,
+    period_code, resource_code,
 };
 
 /// Longest payload of a record, in bytes.

@@ -95,6 +95,10 @@ fn measures_a_start_with_a_million_records() {
         let (accounts, elapsed) = (accounts.len(), start.elapsed());
         println!("{tenants} tenants, {keys} keys, {seconds} s: {accounts} accounts in {elapsed:?}");
         let start = Instant::now();
+        let uses = store.recent_uses(Timestamp::from_seconds(START + seconds.cast_signed() - 87_840)).unwrap();
+        let moments: usize = uses.iter().map(|used| used.moments.len()).sum();
+        println!("{} keys used, {moments} moments of windows in {:?}", uses.len(), start.elapsed());
+        let start = Instant::now();
         let doubts = store.verify(&mut |_, _| {}).unwrap();
         println!("verify of 1,000,000 records: {:?}, {} doubts", start.elapsed(), doubts.len());
         let size = std::fs::metadata(bench.dir.path().join("mandant.db")).unwrap().len();

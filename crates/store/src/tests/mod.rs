@@ -15,6 +15,7 @@ mod journaled;
 mod measures;
 mod posted;
 mod problems;
+mod recent;
 mod round_trip;
 mod secrets;
 mod usage;

@@ -115,7 +115,7 @@ impl Store {
             }
             records.extend(page.of(file, SELECT_ARCHIVED)?);
             // A few old ones are still in the database: their cost is not known.
-            records.sort_unstable_by(|one, other| other.attempt.cmp(&one.attempt));
+            records.sort_unstable_by_key(|record| core::cmp::Reverse(record.attempt));
             records.dedup_by_key(|record| record.attempt);
             records.truncate(page.limit);
         }

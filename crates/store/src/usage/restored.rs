@@ -187,12 +187,12 @@ fn names_of(connection: &Connection, tenant: i64) -> Result<HashMap<i64, String>
 }
 
 /// The whole dictionary.
-fn names(connection: &Connection) -> Result<HashMap<i64, String>, StoreError> {
+pub(super) fn names(connection: &Connection) -> Result<HashMap<i64, String>, StoreError> {
     let mut statement = connection.prepare_cached("SELECT number, text FROM name")?;
     let names = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(names.collect::<Result<_, _>>()?)
 }
 
-fn name(names: &HashMap<i64, String>, number: i64) -> Result<&str, StoreError> {
+pub(super) fn name(names: &HashMap<i64, String>, number: i64) -> Result<&str, StoreError> {
     names.get(&number).map(String::as_str).ok_or_else(|| StoreError::corrupt("rollup", "a name is missing"))
 }

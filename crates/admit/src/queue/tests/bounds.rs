@@ -14,6 +14,8 @@ struct World {
     /// Tokens over weight, in units of a millionth, of calls admitted so far.
     served: Vec<f64>,
     waiting: Vec<u32>,
+    /// Who wants less than its share, now or a moment ago: what such a tenant has is its own.
+    modest: [Vec<bool>; 2],
     running: Vec<(u32, Slot, u64)>,
 }
 
@@ -22,6 +24,11 @@ impl World {
         let used = self.random.u64(1..=self.tokens_max);
         self.served[tenant as usize] += used as f64 / f64::from(self.weights[tenant as usize]);
         self.running.push((tenant, slot, used));
+    }
+
+    fn look(&mut self, queue: &Queue) {
+        let now = (0..self.weights.len() as u32).map(|tenant| queue.wants_little(AccountIndex(tenant))).collect();
+        self.modest = [core::mem::take(&mut self.modest[1]), now];
     }
 
     /// The most that two tenants with calls waiting may differ by.
@@ -39,7 +46,9 @@ fn note(world: &World, spans: &mut Spans) -> f64 {
     let mut widest = 0.0_f64;
     for (one, row) in spans.iter_mut().enumerate() {
         for (other, span) in row.iter_mut().enumerate().take(one) {
-            if world.waiting[one] == 0 || world.waiting[other] == 0 {
+            let competes =
+                |tenant: usize| world.waiting[tenant] > 0 && !world.modest.iter().any(|modest| modest[tenant]);
+            if !competes(one) || !competes(other) {
                 *span = None;
                 continue;
             }
@@ -66,6 +75,7 @@ fn run(seed: u64) -> f64 {
         tokens_max,
         served: vec![0.0; tenants as usize],
         waiting: vec![0; tenants as usize],
+        modest: [vec![false; tenants as usize], vec![false; tenants as usize]],
         running: Vec::new(),
     };
     let mut queue = Queue::new(POLICY, Limit::Fixed(places));
@@ -104,8 +114,10 @@ fn run(seed: u64) -> f64 {
             world.waiting[tenant as usize] -= 1;
             world.went(tenant, slot);
             // The interval of a tenant ends with its last waiting call.
+            world.look(&queue);
             widest = widest.max(note(&world, &mut spans));
         }
+        world.look(&queue);
         widest = widest.max(note(&world, &mut spans));
         queue.check();
     }

@@ -2,6 +2,7 @@
 
 mod adaptive;
 mod bounds;
+mod floods;
 mod oracle;
 mod places;
 mod shares;

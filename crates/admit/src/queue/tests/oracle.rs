@@ -45,6 +45,8 @@ struct Oracle {
     places: u32,
     running: u32,
     ratio: Option<u32>,
+    /// Nobody wants much: whoever has less than its share goes first.
+    is_modest: bool,
 }
 
 fn band(tenant: u32) -> usize {
@@ -70,13 +72,29 @@ fn learn(ratio: Option<u32>, used: u64, worst: u64) -> Option<u32> {
 impl Oracle {
     /// The waiting tenant of a band with the least, and of those with the same the one whose first call came first.
     fn least(&self, of: usize) -> Option<(u64, u64, u32)> {
-        let waiting = self.tenants.iter().filter(|(tenant, naive)| band(**tenant) == of && !naive.waiting.is_empty());
+        self.least_of(of, |_, _| true)
+    }
+
+    fn least_of(&self, of: usize, wanted: impl Fn(u32, &Naive) -> bool) -> Option<(u64, u64, u32)> {
+        let waiting = self
+            .tenants
+            .iter()
+            .filter(|(tenant, naive)| band(**tenant) == of && !naive.waiting.is_empty() && wanted(**tenant, naive));
         waiting.map(|(&tenant, naive)| (naive.settled + naive.pending, naive.waiting[0].0.sequence, tenant)).min()
+    }
+
+    /// The places that are a tenant's own, when all are remembered.
+    fn share(&self, tenant: u32) -> u32 {
+        let weights: u32 = (0..TENANTS).map(weight).sum();
+        (self.places * weight(tenant) * TENANTS / (weights * (TENANTS + 1))).max(1)
     }
 
     fn next(&self) -> Option<u32> {
         let free = self.running < self.places;
-        let first = |of: usize| self.least(of).map(|(_, _, tenant)| tenant);
+        let first = |of: usize| {
+            let own = self.least_of(of, |tenant, naive| self.is_modest && naive.running < self.share(tenant));
+            own.or_else(|| self.least(of)).map(|(_, _, tenant)| tenant)
+        };
         let aged = |of: usize, most: u32| if self.passed[of] >= most { first(of) } else { None };
         let chosen = aged(2, LOW_PASSED_MAX).or_else(|| aged(1, NORMAL_PASSED_MAX));
         chosen.or_else(|| (0..3).find_map(first)).filter(|_| free)
@@ -90,21 +108,23 @@ impl Oracle {
     }
 
     /// What is charged for a call that goes.
-    fn admit(&mut self, tenant: u32, tokens: u64) -> u64 {
+    fn admit(&mut self, tenant: u32, tokens: u64, least: Option<u64>) -> u64 {
         let of = band(tenant);
         let overall = self.ratio;
         let naive = self.tenants.get_mut(&tenant).unwrap();
         let ratio = u128::from(naive.ratio.or(overall).unwrap_or(u32::MAX)) + 1;
         let expected = ((u128::from(tokens) * ratio) >> 32).max(1) as u64;
-        self.reached[of] = self.reached[of].max(naive.settled);
-        naive.pending += units(expected, tenant);
+        let is_own = least.is_some_and(|least| least < naive.settled + naive.pending);
+        let charged = if is_own { 0 } else { units(expected, tenant) };
+        self.reached[of] = self.reached[of].max(least.map_or(naive.settled, |least| naive.settled.min(least)));
+        naive.pending += charged;
         naive.running += 1;
         self.running += 1;
         for other in 0..3 {
             let waits = self.tenants.iter().any(|(&tenant, naive)| band(tenant) == other && !naive.waiting.is_empty());
             self.passed[other] = if other == of || !waits { 0 } else { self.passed[other] + 1 };
         }
-        units(expected, tenant)
+        charged
     }
 }
 
@@ -128,8 +148,9 @@ impl Pair {
         Ask { tenant: AccountIndex(tenant), weight: weight(tenant), priority, tokens, bytes: 10 }
     }
 
-    fn began(&mut self, tenant: u32, tokens: u64, slot: Slot) {
-        let charged = self.oracle.admit(tenant, tokens);
+    /// `least` is the counter of who was first in its line then.
+    fn began(&mut self, tenant: u32, tokens: u64, slot: Slot, least: Option<u64>) {
+        let charged = self.oracle.admit(tenant, tokens, least);
         assert_eq!(slot.charged, charged, "tenant {tenant} is charged");
         self.running.push(Call { tenant, slot, tokens, charged });
     }
@@ -138,10 +159,11 @@ impl Pair {
     fn drain(&mut self) {
         while let Some((ticket, slot)) = self.queue.next(millis(self.now)) {
             let tenant = self.oracle.next().expect("the oracle lets somebody go too");
+            let least = self.oracle.least(band(tenant)).map(|(least, ..)| least);
             let naive = self.oracle.tenants.get_mut(&tenant).unwrap();
             let (expected, tokens) = naive.waiting.pop_front().unwrap();
             assert_eq!(ticket, expected, "the call that goes is tenant {tenant}'s first");
-            self.began(tenant, tokens, slot);
+            self.began(tenant, tokens, slot, least);
         }
         assert_eq!(self.oracle.next(), None, "nobody waits who may go");
     }
@@ -155,7 +177,8 @@ impl Pair {
         match self.queue.enter(&Pair::ask(tenant, tokens), millis(self.now)) {
             Entered::Admitted(slot) => {
                 assert!(has_room && waits == 0, "it goes because there is room");
-                self.began(tenant, tokens, slot);
+                let least = self.oracle.least(band(tenant)).map(|(least, ..)| least);
+                self.began(tenant, tokens, slot, least);
             }
             Entered::Waiting(ticket) => {
                 assert!(!has_room && waits < REQUESTS_MAX as usize);
@@ -172,7 +195,8 @@ impl Pair {
         let call = self.running.swap_remove(which % self.running.len());
         let naive = self.oracle.tenants.get_mut(&call.tenant).unwrap();
         naive.pending -= call.charged;
-        naive.settled += units(used, call.tenant);
+        // What was its own is not counted.
+        naive.settled += if call.charged == 0 { 0 } else { units(used, call.tenant) };
         naive.running -= 1;
         self.oracle.running -= 1;
         if used > 0 {
@@ -211,15 +235,20 @@ proptest! {
     /// Calls that end at the moment at which they began: once that is known of a tenant no place is kept from it, so the
     /// oracle is exact.
     #[test]
-    fn every_decision_is_that_of_the_naive_queue(places in 1_u32..7, steps in proptest::collection::vec(step(), 1..300)) {
+    fn every_decision_is_that_of_the_naive_queue(
+        places in 1_u32..16,
+        is_modest: bool,
+        steps in proptest::collection::vec(step(), 1..300),
+    ) {
         let policy = Policy { requests_max: REQUESTS_MAX, ..POLICY };
         let oracle = Oracle {
-            tenants: BTreeMap::new(), reached: [0; 3], passed: [0; 3], places, running: 0, ratio: None,
+            tenants: BTreeMap::new(), reached: [0; 3], passed: [0; 3], places, running: 0, ratio: None, is_modest,
         };
         let mut pair = Pair { queue: Queue::new(policy, Limit::Fixed(places)), oracle, running: Vec::new(), now: 0 };
         for tenant in 0..TENANTS {
             let slot = super::slot(pair.queue.enter(&Pair::ask(tenant, 1), millis(0)));
             pair.queue.end(slot, Some(0), millis(0));
+            pair.queue.assume_demand(AccountIndex(tenant), if is_modest { 0 } else { 1_000 });
         }
         for step in steps {
             match step {

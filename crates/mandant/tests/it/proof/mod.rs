@@ -13,6 +13,7 @@ mod kills;
 mod retries;
 mod soak;
 mod stand;
+mod windows;
 
 /// Whether the full figures are asked for.
 fn is_long() -> bool {

@@ -1,0 +1,102 @@
+//! `kill -9` gives nobody a fresh quota, at any limit of any level.
+
+use serde_json::json;
+use testkit::{Options, SimulatedProvider};
+use tokio::runtime::Runtime;
+
+use super::caller::secret;
+use super::tell;
+use crate::sandbox::{Sandbox, Serving};
+
+/// Tenants, each with one limit at one level, and its window in seconds.
+const TENANTS: [(&str, &str, &str, u64); 6] = [
+    ("minute", "limits = { rpm = 4 }", "", 60),
+    ("hour", "limits = { rph = 4 }", "", 3_600),
+    ("day", "limits = { rpd = 4 }", "", 86_400),
+    ("tokens", "limits = { tpm = 9000 }", "", 60),
+    ("token-day", "limits = { tpd = 9000 }", "", 86_400),
+    ("key", "", "limits = { rpm = 4 }", 60),
+];
+
+fn resources(base_url: &str) -> String {
+    let mut text = format!(
+        "[[upstream]]\nid = \"sim\"\ndialect = \"openai\"\nbase_url = \"{base_url}\"\napi_keys = [\"env:MANDANT_TEST_KEY\"]\n\
+         [[model]]\nid = \"m\"\nroute = [{{ upstream = \"sim\", model = \"sim-tokens-1000\" }}]\n\
+         price = {{ input = \"1.00\", output = \"2.00\" }}\ncontext_window = 100000\nmax_output_tokens = 2000\n"
+    );
+    for (id, of_tenant, of_key, _) in TENANTS {
+        text += &format!(
+            "[[tenant]]\nid = \"{id}\"\nplan = \"unlimited\"\n{of_tenant}\n[[tenant.project]]\nid = \"main\"\n\
+             [[tenant.project.key]]\nname = \"key\"\nsecret = \"{}\"\n{of_key}\n",
+            secret(id)
+        );
+    }
+    text
+}
+
+/// The status of a call of a tenant and its `Retry-After`.
+fn ask(serving: &Serving, tenant: &str) -> (u16, Option<u64>) {
+    let body = json!({ "model": "m", "max_tokens": 1_000, "messages": [{ "role": "user", "content": "Hi" }] });
+    let head = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nAuthorization: Bearer {}\r\nContent-Type: application/json",
+        secret(tenant)
+    );
+    let (status, answer) = serving.http("relay", &head, &body.to_string());
+    let wait = answer.lines().find_map(|line| line.strip_prefix("retry-after: ")?.trim().parse().ok());
+    (status, wait)
+}
+
+#[test]
+fn a_killed_relay_remembers_every_window() {
+    let runtime = Runtime::new().unwrap();
+    let options = Options { rate_limit_headers: false, ..Options::default() };
+    let provider = runtime.block_on(SimulatedProvider::start(options)).unwrap();
+    let sandbox = Sandbox::new();
+    sandbox.write("resources.toml", &resources(&provider.base_url()));
+    sandbox.good("apply -f resources.toml");
+    let mut serving = sandbox.serve();
+    for (tenant, _, _, _) in TENANTS {
+        let answers: Vec<_> = (0..12).map(|_| ask(&serving, tenant)).collect();
+        assert!(answers.iter().take(4).all(|answer| answer.0 == 200), "{tenant}: {answers:?}");
+        assert_eq!(answers[11].0, 429, "{tenant}: {answers:?}");
+    }
+    let served = runtime.block_on(async { provider.requests().len() });
+    // Once with the journal's end not applied yet, and once more with nothing in it.
+    for round in 0..2 {
+        serving.signal(rustix::process::Signal::KILL);
+        serving.wait();
+        let started = tokio::time::Instant::now();
+        serving = sandbox.serve();
+        tell(&format!("round {round}: serves {:?} after its start", started.elapsed()));
+        for (tenant, _, _, window) in TENANTS {
+            let (status, wait) = ask(&serving, tenant);
+            assert_eq!(status, 429, "{tenant}, round {round}");
+            // What was used a moment ago leaves a window later, and at most a sixtieth late.
+            let wait = wait.expect("a wait");
+            assert!(wait + 30 >= window && wait <= window + window / 60 + 1, "{tenant}, round {round}: {wait} s");
+        }
+    }
+    assert_eq!(provider.requests().len(), served, "a refused call reaches nobody");
+}
+
+#[test]
+#[ignore = "waits for a minute"]
+fn a_retry_after_its_wait_is_admitted_after_a_kill() {
+    let runtime = Runtime::new().unwrap();
+    let options = Options { rate_limit_headers: false, ..Options::default() };
+    let provider = runtime.block_on(SimulatedProvider::start(options)).unwrap();
+    let sandbox = Sandbox::new();
+    sandbox.write("resources.toml", &resources(&provider.base_url()));
+    sandbox.good("apply -f resources.toml");
+    let mut serving = sandbox.serve();
+    let first: Vec<u16> = (0..4).map(|_| ask(&serving, "minute").0).collect();
+    assert_eq!(first, [200; 4]);
+    serving.signal(rustix::process::Signal::KILL);
+    serving.wait();
+    serving = sandbox.serve();
+    let (status, wait) = ask(&serving, "minute");
+    assert_eq!(status, 429);
+    let wait = wait.expect("a wait");
+    crate::sandbox::pause(std::time::Duration::from_secs(wait));
+    assert_eq!(ask(&serving, "minute").0, 200, "after {wait} s");
+}
