@@ -168,7 +168,7 @@ pub(crate) enum FloodKind {
     Streams,
     /// Bodies of a quarter of a megabyte.
     Bodies,
-    /// Streams of more than a megabyte, read slowly.
+    /// Streams of ten seconds, read more slowly than they come.
     Readers,
 }
 

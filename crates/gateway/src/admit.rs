@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::sync::Arc;
 
-use base::{Refusal, Scope};
+use base::{Moment, Refusal, Scope};
 use catalog::Plan;
 
 use crate::authenticate::{Caller, Path};
@@ -26,9 +26,15 @@ pub(crate) struct Admitted {
 ///
 /// # Errors
 /// 429 that names the window; 503 when the turn does not come in time, or as many of the tenant wait as may.
-pub(crate) async fn admit(relay: &Arc<Relay>, caller: Caller, plan: &Plan, bytes: usize) -> Result<Admitted, Refusal> {
+pub(crate) async fn admit(
+    relay: &Arc<Relay>,
+    caller: Caller,
+    plan: &Plan,
+    bytes: usize,
+    now: Moment,
+) -> Result<Admitted, Refusal> {
     let tokens = plan.quote().tokens();
-    let (pass, tightest) = match relay.books.admit(caller.path(), tokens, relay.clock.moment()) {
+    let (pass, tightest) = match relay.books.admit(caller.path(), tokens, now) {
         Ok(admitted) => admitted,
         Err(breach) => return Err(rate_limited(caller.path(), &breach)),
     };

@@ -88,9 +88,10 @@ async fn call(
 ) -> Result<Response<AnswerBody>, Refusal> {
     let request_id = label.request_id;
     let body = intake::body(relay, caller, head, body).await?;
-    trace.body_read(relay.clock.moment());
+    let arrived = relay.clock.moment();
+    trace.body_read(arrived);
     // A body may come slowly: a record is dated when its call counts in the windows.
-    let label = Label { at: relay.clock.now(), ..label };
+    let label = Label { at: label.at.saturating_add(trace.since_start(arrived)), ..label };
     let claim = match relay.keys.enter(caller, route, head, &body, label.at).await? {
         Entry::Unkeyed => None,
         Entry::First(claim) => Some(claim),
@@ -100,7 +101,7 @@ async fn call(
     let bytes = body.len();
     let mut call = intake::call(caller, route, head, body)?;
     let mut plan = intake::plan(relay, caller, &call, label.at)?;
-    let admitted = admit(relay, caller.clone(), &plan, bytes).await?;
+    let admitted = admit(relay, caller.clone(), &plan, bytes, arrived).await?;
     let tightest = admitted.tightest;
     trace.admitted(relay.clock.moment(), admitted.waited());
     let hold = reserve(admitted, &mut plan, &mut call, label).await?;

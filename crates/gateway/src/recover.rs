@@ -57,9 +57,10 @@ pub(crate) fn restore(
         books.restore(restored.tenant, restored.account, restored.posted);
     }
     let names = Names::new(directory);
+    let windows = Windows::default();
     let loss_counted = store.loss_counted()?;
-    let (records, leased, held) = (0, HashMap::new(), HashMap::new());
-    let mut replay = Replay { books, names, windows: Windows::default(), records, leased, held, loss_counted };
+    let (leased, held) = (HashMap::new(), HashMap::new());
+    let mut replay = Replay { books, names, windows, records: 0, leased, held, loss_counted };
     for lease in &leases {
         replay.leased(lease);
     }

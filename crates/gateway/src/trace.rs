@@ -25,6 +25,10 @@ impl Trace {
         Trace { started, authenticated: None, body_read: None, admitted: None, queued, reserved: None, answered: None }
     }
 
+    pub(crate) fn since_start(&self, now: Moment) -> Duration {
+        now.saturating_since(self.started)
+    }
+
     pub(crate) fn authenticated(&mut self, now: Moment) {
         self.authenticated = Some(now);
     }

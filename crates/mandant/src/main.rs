@@ -11,6 +11,7 @@ mod failure;
 mod live;
 mod logging;
 mod output;
+mod replay;
 mod serve;
 mod verify;
 

@@ -3,7 +3,7 @@
 use base::Timestamp;
 use mandant_gateway::{BootId, Settings};
 use serde_json::json;
-use store::{ClockAnchor, Store, UsageRecord};
+use store::{ClockAnchor, Record, Store, UsageRecord};
 use testkit::Options;
 
 use crate::app::{TestApp, chat_model, models, secret, tenant};
@@ -98,7 +98,8 @@ async fn after_a_step(ago: i64, step: i64) -> TestApp {
     let template = app.records("tenant").await.remove(0);
     let between = |store: &Store| {
         let records: Vec<_> = (1..4).map(|one| dated(&template, 1_000_000 + one, ago)).collect();
-        store.apply_records(records.into_iter().map(store::Record::Settled), store.applied().unwrap()).unwrap();
+        let applied = store.applied().unwrap();
+        store.apply_records(records.into_iter().map(Record::Settled), applied).unwrap();
         let anchor = |ago: i64, step: i64| ClockAnchor {
             boot: BOOT.0,
             since_boot_micros: since_boot().saturating_sub(ago.unsigned_abs() * 1_000_000),

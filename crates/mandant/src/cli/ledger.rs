@@ -31,6 +31,25 @@ pub(crate) enum HoldsCommand {
     },
 }
 
+/// What can be asked of limits.
+#[derive(Debug, Subcommand)]
+pub(crate) enum LimitsCommand {
+    /// Say which past calls a changed set of limits would have refused. Changes nothing.
+    #[command(after_help = "Example:\n  mandant limits replay --since 7d -f new.toml")]
+    Replay(Replay),
+}
+
+/// Which calls, against which limits.
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    /// A resource file, as for apply; what it leaves out stays as it is.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) file: std::path::PathBuf,
+    /// How far back.
+    #[arg(long, value_name = "SPAN", default_value = "7d")]
+    pub(crate) since: String,
+}
+
 /// What becomes of a hold.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use ledger::{HoldsCommand, Outcome, Verify, WalletCommand};
+pub(crate) use ledger::{HoldsCommand, LimitsCommand, Outcome, Replay, Verify, WalletCommand};
 pub(crate) use resource::{
     Account, KeyCommand, ModelCommand, ProjectCommand, TenantCommand, Unset, UpstreamCommand, UpstreamTerms,
 };
@@ -95,6 +95,9 @@ pub(crate) enum Command {
     /// Wallets: what tenants pay in advance.
     #[command(subcommand, after_help = "Example:\n  mandant wallet show acme")]
     Wallet(WalletCommand),
+    /// Limits, before they are set.
+    #[command(subcommand, after_help = "Example:\n  mandant limits replay --since 7d -f new.toml")]
+    Limits(LimitsCommand),
     /// Compare everything that is stored with what was written: the hash chain, the sums, and the journal. Changes
     /// nothing. Beside a serving process, what has not come to rest is left out.
     #[command(

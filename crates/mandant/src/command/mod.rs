@@ -4,6 +4,7 @@ mod apply;
 mod config;
 mod doctor;
 mod holds;
+mod limits;
 mod report;
 mod resource;
 mod verify;
@@ -36,6 +37,7 @@ pub(crate) fn run(cli: Cli, output: Output) -> Result<(), Failure> {
         Command::Explain(ref request) => report::explain(request, &load()?.settings, output),
         Command::Holds(ref verb) => holds::run(verb, &load()?.settings, output),
         Command::Wallet(ref verb) => wallet::run(verb, &load()?.settings, output),
+        Command::Limits(ref verb) => limits::run(verb, &load()?.settings, output),
         Command::Verify(ref request) => verify::run(request, &load()?.settings, output),
         Command::Config(ref verb) => config::run(verb, &cli.common, output),
         Command::Doctor => doctor::run(&cli.common, output),

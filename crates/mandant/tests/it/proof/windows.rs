@@ -100,3 +100,54 @@ fn a_retry_after_its_wait_is_admitted_after_a_kill() {
     crate::sandbox::pause(std::time::Duration::from_secs(wait));
     assert_eq!(ask(&serving, "minute").0, 200, "after {wait} s");
 }
+
+#[test]
+fn a_replay_says_what_other_limits_would_have_refused() {
+    let runtime = Runtime::new().unwrap();
+    let options = Options { rate_limit_headers: false, ..Options::default() };
+    let provider = runtime.block_on(SimulatedProvider::start(options)).unwrap();
+    let sandbox = Sandbox::new();
+    sandbox.write("resources.toml", &resources(&provider.base_url()));
+    sandbox.good("apply -f resources.toml");
+    let serving = sandbox.serve();
+    for tenant in ["minute", "minute", "minute", "hour", "hour"] {
+        assert_eq!(ask(&serving, tenant).0, 200);
+    }
+    let counted = |tenant: &str| {
+        sandbox.good(&format!("calls --tenant {tenant} --json")).json()["calls"].as_array().unwrap().len()
+    };
+    while counted("minute") + counted("hour") < 5 {
+        crate::sandbox::pause(std::time::Duration::from_millis(100));
+    }
+    let before = sandbox.good("export").out;
+    // One is lowered for the tenant, one gets a limit of its key; what the file leaves out stays as it is.
+    sandbox.write(
+        "new.toml",
+        "[[tenant]]\nid = \"minute\"\nplan = \"unlimited\"\nlimits = { rpm = 1 }\n\
+         [[tenant]]\nid = \"hour\"\nplan = \"unlimited\"\nlimits = { rph = 4 }\n[[tenant.project]]\nid = \"main\"\n\
+         [[tenant.project.key]]\nname = \"key\"\nlimits = { tpm = 1 }\n",
+    );
+    let told = sandbox.good("limits replay --since 1h -f new.toml --json").json();
+    let of = |tenant: &str| {
+        told["tenants"].as_array().unwrap().iter().find(|one| one["tenant_id"] == tenant).unwrap().clone()
+    };
+    let minute = of("minute");
+    assert_eq!((&minute["calls"], &minute["calls_refused"]), (&json!(3), &json!(2)), "{told:#}");
+    let limit = &minute["limits"][0];
+    assert_eq!(limit["account"], "tenant minute");
+    assert_eq!((&limit["window"], &limit["limit"]), (&json!("requests_per_minute"), &json!(1)));
+    let hour = of("hour");
+    assert_eq!((&hour["calls"], &hour["calls_refused"]), (&json!(2), &json!(2)), "{told:#}");
+    assert_eq!(hour["limits"][0]["account"], "key main/key");
+    // With the limits of now nothing would have been refused that was not; and nothing was changed.
+    let same = sandbox.good("limits replay --since 1h -f resources.toml --json").json();
+    assert!(same["tenants"].as_array().unwrap().iter().all(|one| one["calls_refused"] == 0), "{same:#}");
+    assert_eq!(sandbox.good("export").out, before);
+    let left = std::fs::read_dir(sandbox.path("data"))
+        .unwrap()
+        .flatten()
+        .map(|entry| entry.file_name().into_string().unwrap());
+    assert!(left.into_iter().all(|name| !name.starts_with("replay-")));
+    let table = sandbox.good("limits replay --since 1h -f new.toml").out;
+    assert!(table.contains("2 of 3") && table.contains("1 requests per minute"), "{table}");
+}

@@ -1,0 +1,85 @@
+//! `limits replay`: which past calls a changed set of limits would have refused.
+
+use base::Timestamp;
+use serde_json::{Value, json};
+use store::{ApplyError, Resources, Store};
+
+use crate::cli::{LimitsCommand, Replay};
+use crate::command::apply::read_resources;
+use crate::config::{Settings, checks};
+use crate::failure::Failure;
+use crate::output::{Output, grouped};
+use crate::replay::{self, ReplayError, Replayed};
+
+/// `mandant limits`
+pub(crate) fn run(verb: &LimitsCommand, settings: &Settings, output: Output) -> Result<(), Failure> {
+    match verb {
+        LimitsCommand::Replay(request) => replay(request, settings, output),
+    }
+}
+
+fn replay(request: &Replay, settings: &Settings, output: Output) -> Result<(), Failure> {
+    let span = checks::parse_duration(&request.since).map_err(|advice| Failure::other(format!("--since {advice}")))?;
+    let since = crate::clock::now().checked_sub(jiff::SignedDuration::try_from(span).unwrap_or_default());
+    let since = since.map_err(|_| Failure::other("--since reaches back too far"))?;
+    let file = read_resources(&request.file)?;
+    let changed: Resources = serde_json::from_value(file.value.clone())
+        .map_err(|error| Failure::other(format!("{}: {error}", request.file.display())))?;
+    if !settings.data_dir.join("mandant.db").exists() {
+        return Err(Failure::other(format!("there is no store in {}", settings.data_dir.display())));
+    }
+    let store = Store::open_with(&settings.data_dir, &settings.master_key_source()?)
+        .map_err(|error| Failure::other(format!("the store cannot be opened: {error}")))?;
+    // The file is applied to a copy of the resources, in a folder beside them that goes with this command.
+    let folder = settings.data_dir.join(format!("replay-{}", std::process::id()));
+    let done = replay::directory(&store, changed, &folder)
+        .and_then(|directory| replay::replay(&store, &directory, Timestamp::from_micros(since.as_microsecond())));
+    let removed = std::fs::remove_dir_all(&folder);
+    let tenants = match done {
+        Ok(tenants) => tenants,
+        Err(ReplayError::Apply(ApplyError::Problems(problems))) => {
+            return Err(Failure::Data(file.locate(problems.into_iter().map(|one| (one.path, one.message)))));
+        }
+        Err(ReplayError::Apply(error)) => return Err(Failure::other(format!("the file cannot be used: {error}"))),
+        Err(ReplayError::Store(error)) => return Err(Failure::other(format!("the calls cannot be read: {error}"))),
+    };
+    removed.map_err(|error| Failure::other(format!("{} stays behind: {error}", folder.display())))?;
+    tell(&tenants, &since.to_string(), output);
+    Ok(())
+}
+
+fn tell(tenants: &std::collections::BTreeMap<String, Replayed>, since: &str, output: Output) {
+    let time = |at: Timestamp| {
+        jiff::Timestamp::from_microsecond(at.micros()).map_or_else(|_| String::new(), |at| at.to_string())
+    };
+    if output.is_json() {
+        let limits = |replayed: &Replayed| -> Vec<Value> {
+            let each = replayed.by_limit.iter().map(|((account, place), refusals)| {
+                json!({
+                    "account": account, "window": place.window, "limit": place.limit, "calls_refused": refusals.calls,
+                    "first": time(refusals.first), "last": time(refusals.last),
+                })
+            });
+            each.collect()
+        };
+        let each = tenants.iter().map(|(tenant, replayed)| {
+            json!({
+                "tenant_id": tenant, "calls": replayed.calls, "calls_refused": replayed.refused, "limits": limits(replayed),
+            })
+        });
+        output.json(&json!({ "since": since, "tenants": each.collect::<Vec<_>>() }));
+        return;
+    }
+    let mut rows = Vec::new();
+    for (tenant, replayed) in tenants {
+        let calls = format!("{} of {}", grouped(replayed.refused), grouped(replayed.calls));
+        rows.push(vec![tenant.clone(), calls, String::new(), String::new(), String::new(), String::new()]);
+        for ((account, place), refusals) in &replayed.by_limit {
+            let limit = format!("{} {}", grouped(place.limit), place.window);
+            let (first, last) = (time(refusals.first), time(refusals.last));
+            rows.push(vec![String::new(), grouped(refusals.calls), account.clone(), limit, first, last]);
+        }
+    }
+    output.table(&["tenant", "would be refused", "by", "limit", "first", "last"], &rows);
+    output.note("Windows and calls at once only; tokens per month and budgets are not replayed.");
+}

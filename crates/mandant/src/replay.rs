@@ -1,0 +1,234 @@
+//! What a changed set of limits would have refused of the calls that were made: their times, what they reserved and what
+//! they used, through the same windows that a serving relay has.
+//!
+//! A refused call is taken as not made, and nobody is taken to have asked again. Tokens per month and budgets are not
+//! replayed: they refuse by what calls cost, which changes with what is refused.
+
+use core::time::Duration;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::path::Path;
+use std::sync::Arc;
+
+use admit::{Admission, Pass};
+use base::{AccountIndex, Moment, ScopeLevel, Timestamp, Window};
+use store::{Account, ApplyError, ApplyOptions, Directory, Resources, Store, StoreError};
+
+/// The windows look back a day: calls from before the asked time fill them.
+const BEFORE: Duration = Duration::from_secs(86_400);
+/// What the replay's clock shows at its first call, so that a day lies before it.
+const START: Duration = Duration::from_secs(2 * 86_400);
+
+/// One limit that would have refused calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    pub(crate) window: Window,
+    pub(crate) limit: u64,
+}
+
+/// What one limit of one account would have refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Refusals {
+    pub(crate) calls: u64,
+    pub(crate) first: Timestamp,
+    pub(crate) last: Timestamp,
+}
+
+/// One tenant's calls.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Replayed {
+    pub(crate) calls: u64,
+    pub(crate) refused: u64,
+    /// By account, as `tenant acme` or `key search/ci`, and limit.
+    pub(crate) by_limit: BTreeMap<(String, Place), Refusals>,
+}
+
+/// Why there is no replay.
+#[derive(Debug)]
+pub(crate) enum ReplayError {
+    /// The store, or the folder for the copy of its resources.
+    Store(StoreError),
+    /// The file's resources have problems.
+    Apply(ApplyError),
+}
+
+impl From<StoreError> for ReplayError {
+    fn from(error: StoreError) -> ReplayError {
+        ReplayError::Store(error)
+    }
+}
+
+impl From<ApplyError> for ReplayError {
+    fn from(error: ApplyError) -> ReplayError {
+        ReplayError::Apply(error)
+    }
+}
+
+/// Of resources only what limits: tenants, projects and keys.
+fn limits_of(mut resources: Resources) -> Resources {
+    resources.upstream.clear();
+    resources.model.clear();
+    let value = serde_json::to_value(&resources);
+    let strip = |mut value: serde_json::Value| {
+        strip(&mut value);
+        serde_json::from_value(value)
+    };
+    value.and_then(strip).unwrap_or(resources)
+}
+
+/// Takes out what names a model: there are none in the copy.
+fn strip(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::Object(fields) => {
+            fields.remove("models");
+            fields.remove("defaults");
+            fields.values_mut().for_each(strip);
+        }
+        serde_json::Value::Array(items) => items.iter_mut().for_each(strip),
+        _ => {}
+    }
+}
+
+/// The accounts as they would be, with the file applied to a copy of the resources in `folder`.
+pub(crate) fn directory(store: &Store, changed: Resources, folder: &Path) -> Result<Arc<Directory>, ReplayError> {
+    let copy = Arc::new(Store::open(folder)?);
+    copy.apply(&limits_of(store.export()?), ApplyOptions::default())?;
+    copy.apply(&limits_of(changed), ApplyOptions::default())?;
+    Ok(Directory::load(copy)?)
+}
+
+/// One past call.
+struct Call {
+    at: Timestamp,
+    took: Duration,
+    reserved: u64,
+    used: u64,
+    path: u32,
+}
+
+/// Paths of accounts, each once.
+#[derive(Default)]
+struct Paths {
+    numbers: HashMap<(String, String, String), u32>,
+    paths: Vec<(String, Vec<Arc<Account>>)>,
+}
+
+impl Paths {
+    /// The path to a key, or to what is left of it in the directory; `None` without the tenant.
+    fn find(&mut self, directory: &Directory, call: &store::UsageRecord) -> Option<u32> {
+        let name = (call.tenant.to_string(), call.project.to_string(), call.key.to_string());
+        if let Some(number) = self.numbers.get(&name) {
+            return Some(*number);
+        }
+        let tenant = directory.tenant(call.tenant.as_str())?;
+        let key = tenant.keys().into_iter().find(|key| *key.project() == call.project && *key.id() == call.key);
+        let path = key.map_or_else(|| vec![tenant.account.clone()], |key| key.path().to_vec());
+        let number = u32::try_from(self.paths.len()).ok()?;
+        self.paths.push((name.0.clone(), path));
+        self.numbers.insert(name, number);
+        Some(number)
+    }
+}
+
+/// Replays the calls since `since` against the limits of `directory`, tenant by tenant.
+pub(crate) fn replay(
+    store: &Store,
+    directory: &Directory,
+    since: Timestamp,
+) -> Result<BTreeMap<String, Replayed>, ReplayError> {
+    let before = i64::try_from(BEFORE.as_micros()).unwrap_or(0);
+    let oldest = Timestamp::from_micros(since.micros().saturating_sub(before));
+    let (mut calls, mut paths) = (Vec::new(), Paths::default());
+    store.visit_calls(&mut |call| {
+        if call.at < oldest {
+            return;
+        }
+        let Some(path) = paths.find(directory, call) else { return };
+        let used = call.usage.input.saturating_add(call.usage.output);
+        let is_known = !matches!(call.ending, store::Ending::Unknown);
+        calls.push(Call {
+            at: call.at,
+            took: Duration::from_millis(call.total_ms.into()),
+            reserved: call.held_tokens,
+            used: if is_known { used } else { call.held_tokens },
+            path,
+        });
+    })?;
+    calls.sort_by_key(|call| call.at);
+    Ok(Replay::new(paths, since).run(&calls))
+}
+
+/// The windows and what they refused so far.
+struct Replay {
+    paths: Paths,
+    since: Timestamp,
+    admission: Admission,
+    /// Calls under way: when they end, and which they are.
+    ends: BinaryHeap<Reverse<(Moment, usize)>>,
+    passes: HashMap<usize, (Pass, u64)>,
+    tenants: BTreeMap<String, Replayed>,
+}
+
+impl Replay {
+    fn new(paths: Paths, since: Timestamp) -> Replay {
+        let mut admission = Admission::new();
+        for account in paths.paths.iter().flat_map(|(_, path)| path) {
+            admission.configure(account.index, &account.settings().limits);
+        }
+        Replay { paths, since, admission, ends: BinaryHeap::new(), passes: HashMap::new(), tenants: BTreeMap::new() }
+    }
+
+    fn run(mut self, calls: &[Call]) -> BTreeMap<String, Replayed> {
+        let first = calls.first().map_or(Timestamp::EPOCH, |call| call.at);
+        for (number, call) in calls.iter().enumerate() {
+            let moment = Moment::START.saturating_add(START + call.at.saturating_since(first));
+            self.end_until(moment);
+            self.ask(number, call, moment);
+        }
+        self.tenants
+    }
+
+    fn end_until(&mut self, now: Moment) {
+        while let Some(Reverse((at, number))) = self.ends.peek().copied().filter(|Reverse((at, _))| *at <= now) {
+            self.ends.pop();
+            if let Some((pass, used)) = self.passes.remove(&number) {
+                self.admission.settle(pass, used, at);
+            }
+        }
+    }
+
+    fn ask(&mut self, number: usize, call: &Call, moment: Moment) {
+        let (tenant, path) = &self.paths.paths[call.path as usize];
+        let indexes: Vec<AccountIndex> = path.iter().map(|account| account.index).collect();
+        let admitted = self.admission.admit(&indexes, call.reserved, moment);
+        let is_asked_for = call.at >= self.since;
+        if is_asked_for {
+            self.tenants.entry(tenant.clone()).or_default().calls += 1;
+        }
+        match admitted {
+            Ok(pass) => {
+                self.passes.insert(number, (pass, call.used));
+                self.ends.push(Reverse((moment.saturating_add(call.took), number)));
+            }
+            Err(breach) if is_asked_for => {
+                let account = path.iter().find(|account| account.index == breach.account).unwrap_or(&path[0]);
+                let place = Place { window: breach.window, limit: breach.limit };
+                let told = self.tenants.entry(tenant.clone()).or_default();
+                told.refused += 1;
+                let none = Refusals { calls: 0, first: call.at, last: call.at };
+                let refusals = told.by_limit.entry((name(account), place)).or_insert(none);
+                refusals.calls += 1;
+                refusals.last = call.at;
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+/// An account as refusals name it.
+fn name(account: &Account) -> String {
+    match (account.level, &account.parent) {
+        (ScopeLevel::Key, Some(project)) => format!("key {}/{}", project.name, account.name),
+        (level, _) => format!("{level} {}", account.name),
+    }
+}
