@@ -162,13 +162,13 @@ impl Meter {
 
     /// The end of a stream as an error in its dialect.
     pub(crate) fn stream_error(&self, refusal: &base::Refusal, request_id: base::RequestId) -> Bytes {
-        let is_array = matches!(&self.reading, Reading::Stream(meter) if meter.is_array());
-        wire::render::stream_error(self.call.endpoint(), is_array, refusal, request_id.as_str())
+        let array = if let Reading::Stream(meter) = &self.reading { meter.array() } else { None };
+        wire::render::stream_error(self.call.endpoint(), array, refusal, request_id.as_str())
     }
 
     /// Whether comments may stand in the stream.
     pub(crate) fn takes_comments(&self) -> bool {
-        matches!(&self.reading, Reading::Stream(meter) if !meter.is_array())
+        matches!(&self.reading, Reading::Stream(meter) if meter.array().is_none())
     }
 
     /// A usage that stops in the middle of a stream, with the output that was delivered.

@@ -288,3 +288,36 @@ async fn models_are_listed_in_the_words_of_the_client() {
     let one = app.call(get("/v1beta/models/vector", ("x-goog-api-key", secret("acme")))).await.json();
     assert_eq!(one["supportedGenerationMethods"][0], "embedContent");
 }
+
+#[tokio::test]
+async fn an_idempotency_key_belongs_to_the_model_and_the_form_of_its_path() {
+    let app = app(Options::default(), "sim-text").await;
+    let contents = json!({ "contents": [{ "role": "user", "parts": [{ "text": HELLO }] }] }).to_string();
+    let send = async |path: &str| {
+        let mut request = post(path, "acme", contents.clone());
+        request.headers_mut().insert("idempotency-key", "one".parse().unwrap());
+        app.call(request).await
+    };
+    let first = send("/v1beta/models/gemini:streamGenerateContent").await;
+    assert_eq!(first.status, 200, "{}", first.text());
+    app.settled().await;
+    let again = send("/v1/models/gemini:streamGenerateContent").await;
+    assert_eq!((again.body == first.body, again.header("idempotent-replayed")), (true, "true"), "{}", again.text());
+    for path in [
+        "/v1beta/models/claude:streamGenerateContent",
+        "/v1beta/models/gemini:generateContent",
+        "/v1beta/models/gemini:streamGenerateContent?alt=sse",
+        "/v1beta/models/gemini:countTokens",
+    ] {
+        assert_eq!(send(path).await.status, 422, "{path}");
+    }
+    assert_eq!(app.provider.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn an_array_that_never_begins_is_still_an_array() {
+    let app = app(Options::default(), "sim-missing-done-0").await;
+    let contents = json!({ "contents": [{ "role": "user", "parts": [{ "text": HELLO }] }] }).to_string();
+    let reply = app.call(post("/v1beta/models/gemini:streamGenerateContent", "acme", contents)).await;
+    assert_eq!(reply.json()[0]["error"]["status"], "UNAVAILABLE", "{}", reply.text());
+}

@@ -98,7 +98,7 @@ mod tests {
     fn names_of_clients_cannot_break_out_of_a_rendered_string() {
         let hostile = "a\"},\n\ndata: [DONE]\u{2028}</script>";
         let refusal = Refusal::ModelNotFound { model: hostile.into() };
-        let event = stream_error(Endpoint::ChatCompletions, false, &refusal, "req_x");
+        let event = stream_error(Endpoint::ChatCompletions, None, &refusal, "req_x");
         assert_eq!(event.iter().filter(|&&byte| byte == b'\n').count(), 2, "one event of one line");
         let body: serde_json::Value = serde_json::from_slice(&event[6..]).expect("JSON");
         assert!(body["error"]["message"].as_str().expect("text").contains(hostile));
