@@ -47,7 +47,8 @@ impl Meter {
         // An upstream that names no type answers what it was asked for. An error is never a stream, though Google types it
         // like one.
         let is_events = content_type.map_or(self.call.stream(), |value| value.starts_with(b"text/event-stream"));
-        let is_array = self.call.streams_array() && (!is_events || content_type.is_none());
+        let is_json = content_type.is_none_or(|value| value.starts_with(b"application/json"));
+        let is_array = self.call.streams_array() && is_json;
         self.reading = if head.status.is_success() && (is_events || is_array) {
             let options =
                 StreamOptions { line_bytes_max: self.line_bytes_max, is_array, ..StreamOptions::of(&self.call) };
