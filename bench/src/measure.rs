@@ -93,7 +93,8 @@ async fn compare(options: &Options) -> Result<()> {
     let amount = Amount::of(options);
     let folder = Folder::create()?;
     let upstream_port = free_port()?;
-    let provider = start_provider(upstream_port, &["--latency-ms", &options.latency_ms.to_string()]).await?;
+    let latency = options.latency_ms.to_string();
+    let provider = start_provider(upstream_port, &["--latency-ms", &latency]).await?;
     let mandant = options.mandant.clone().or_else(mandant::find);
     let starts = Setting::starts_of(options.quick);
     let setting = Setting { folder: &folder.0, upstream_port, mandant, starts };

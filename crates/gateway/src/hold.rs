@@ -212,8 +212,8 @@ impl Hold {
         let kind = record.encode(&mut payload);
         room.finish(kind, &payload);
         let now = (self.relay.clock.now(), self.relay.clock.moment_of(ended));
-        let budget_remaining =
-            self.relay.books.settle(self.caller.path(), hold, (pass, self.standing.waited_for_others()), ending, now);
+        let pass = (pass, self.standing.waited_for_others());
+        let budget_remaining = self.relay.books.settle(self.caller.path(), hold, pass, ending, now);
         if settlement.variance > Money::ZERO {
             tracing::error!(attempt = %settlement.attempt, variance_usd = %settlement.variance, "a provider billed more than the worst case; the operator pays");
         }

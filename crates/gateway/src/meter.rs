@@ -47,7 +47,8 @@ impl Meter {
         // An upstream that names no type answers what it was asked for. An error is never a stream, though Google types it
         // like one.
         let is_events = content_type.map_or(self.call.stream(), |value| value.starts_with(b"text/event-stream"));
-        let is_array = self.call.streams_array() && (!is_events || content_type.is_none());
+        let is_json = content_type.is_none_or(|value| value.starts_with(b"application/json"));
+        let is_array = self.call.streams_array() && is_json;
         self.reading = if head.status.is_success() && (is_events || is_array) {
             let options =
                 StreamOptions { line_bytes_max: self.line_bytes_max, is_array, ..StreamOptions::of(&self.call) };
@@ -167,13 +168,13 @@ impl Meter {
 
     /// The end of a stream as an error in its dialect.
     pub(crate) fn stream_error(&self, refusal: &base::Refusal, request_id: base::RequestId) -> Bytes {
-        let is_array = matches!(&self.reading, Reading::Stream(meter) if meter.is_array());
-        wire::render::stream_error(self.call.endpoint(), is_array, refusal, request_id.as_str())
+        let array = if let Reading::Stream(meter) = &self.reading { meter.array() } else { None };
+        wire::render::stream_error(self.call.endpoint(), array, refusal, request_id.as_str())
     }
 
     /// Whether comments may stand in the stream.
     pub(crate) fn takes_comments(&self) -> bool {
-        matches!(&self.reading, Reading::Stream(meter) if !meter.is_array())
+        matches!(&self.reading, Reading::Stream(meter) if meter.array().is_none())
     }
 
     /// A usage that stops in the middle of a stream, with the output that was delivered.

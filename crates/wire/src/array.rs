@@ -39,6 +39,11 @@ impl ArrayFramer {
         }
     }
 
+    /// Whether the opening bracket was seen.
+    pub(crate) const fn has_begun(&self) -> bool {
+        self.depth > 0 || self.is_closed
+    }
+
     /// Whether the closing bracket was seen.
     pub(crate) const fn is_closed(&self) -> bool {
         self.is_closed

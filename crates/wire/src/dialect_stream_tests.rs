@@ -178,7 +178,12 @@ fn several_candidates_all_have_to_finish() {
     let stop = ",\"finishReason\":\"STOP\"";
     let options = StreamOptions { choices: 2, ..options(&CORPORA[1]) };
     let one = [piece(0, stop), piece(1, "")].concat();
-    assert_eq!(meter(options, one.as_bytes(), &[]).end, Some(StreamEnd::Missing));
+    let open = meter(options, one.as_bytes(), &[]);
+    assert_eq!((open.end, open.is_final), (Some(StreamEnd::Missing), false), "one candidate was cut off");
+    let twice = [piece(0, stop), piece(1, ""), piece(0, stop)].concat();
+    assert_eq!(meter(options, twice.as_bytes(), &[]).end, Some(StreamEnd::Missing), "the same one, said twice");
+    let fewer = meter(options, piece(0, stop).as_bytes(), &[]);
+    assert_eq!((fewer.end, fewer.is_final), (Some(StreamEnd::Missing), true), "fewer than asked for, and whole");
     let both = [piece(0, stop), piece(1, stop)].concat();
     assert_eq!(meter(options, both.as_bytes(), &[]).end, Some(StreamEnd::Terminal));
     let blocked =

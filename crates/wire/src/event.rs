@@ -37,9 +37,11 @@ pub(crate) struct Reading {
     pub(crate) has_error: bool,
     pub(crate) has_finish_reason: bool,
     pub(crate) id: Option<String>,
-    /// Choices that are to finish before the stream does, and those that have.
+    /// Choices that were asked for.
     pub(crate) choices: u32,
-    finished: u32,
+    /// Candidates that have begun and that have finished, a bit each by their index.
+    begun: u64,
+    finished: u64,
     counts: MessageCounts,
     /// Searches that the answer itself shows, where no usage counts them.
     searches: u64,
@@ -69,6 +71,7 @@ impl Reading {
             has_finish_reason: false,
             id: None,
             choices: 1,
+            begun: 0,
             finished: 0,
             counts: MessageCounts::default(),
             searches: 0,

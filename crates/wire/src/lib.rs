@@ -33,7 +33,7 @@ pub use read::read;
 pub use route::{Accent, ROUTES, Route, RouteSpec, dialect_of, route};
 pub use splice::{Edits, Outgoing};
 pub use sse::StreamFault;
-pub use stream::{StreamEnd, StreamMeter, StreamOptions};
+pub use stream::{ArrayState, StreamEnd, StreamMeter, StreamOptions};
 pub use usage::{Usage, UsageFault};
 
 #[cfg(test)]

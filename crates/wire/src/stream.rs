@@ -64,6 +64,15 @@ pub enum StreamEnd {
     Missing,
 }
 
+/// How far a streamed JSON array is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ArrayState {
+    /// Nothing of it was forwarded.
+    Empty,
+    /// Its bracket was.
+    Open,
+}
+
 /// How the events of a stream are told apart.
 #[derive(Debug)]
 enum Framing {
@@ -245,10 +254,14 @@ impl StreamMeter {
         self.reading.is_final
     }
 
-    /// Whether the stream is one JSON array.
+    /// How far one JSON array is; `None` for a stream of events.
     #[must_use]
-    pub const fn is_array(&self) -> bool {
-        matches!(self.framing, Framing::Array(_))
+    pub const fn array(&self) -> Option<ArrayState> {
+        match &self.framing {
+            Framing::Events(_) => None,
+            Framing::Array(framer) if framer.has_begun() => Some(ArrayState::Open),
+            Framing::Array(_) => Some(ArrayState::Empty),
+        }
     }
 
     /// Whether a choice said why it finished. Some providers end their streams with that, and without `[DONE]`.

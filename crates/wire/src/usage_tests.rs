@@ -192,3 +192,47 @@ proptest! {
         let _ = chat(&String::from_utf8_lossy(&bytes));
     }
 }
+
+#[test]
+fn google_leaves_out_zeros_and_counts_thinking_and_tools_apart() {
+    let of = |usage: &str| {
+        let body = format!("{{\"candidates\":[],\"usageMetadata\":{usage}}}");
+        answer_usage(Endpoint::GenerateContent, body.as_bytes())
+    };
+    for (usage, (input, cached_input, audio_input, cached_audio, output, reasoning)) in [
+        (r#"{"promptTokenCount":8,"candidatesTokenCount":5,"thoughtsTokenCount":7}"#, (8, 0, 0, 0, 12, 7)),
+        (r#"{"promptTokenCount":8,"thoughtsTokenCount":7,"totalTokenCount":15}"#, (8, 0, 0, 0, 7, 7)),
+        (r#"{"promptTokenCount":8,"toolUsePromptTokenCount":4,"candidatesTokenCount":5}"#, (12, 0, 0, 0, 5, 0)),
+        (r#"{"totalTokenCount":11}"#, (11, 0, 0, 0, 0, 0)),
+        (
+            r#"{"promptTokenCount":20,"cachedContentTokenCount":9,"promptTokensDetails":[{"modality":"AUDIO","tokenCount":6},{"modality":"TEXT","tokenCount":14}],"cacheTokensDetails":[{"modality":"AUDIO","tokenCount":4}]}"#,
+            (20, 5, 6, 4, 0, 0),
+        ),
+    ] {
+        let expected = Usage { input, cached_input, audio_input, cached_audio, output, reasoning, ..Usage::default() };
+        assert_eq!(of(usage), Ok(Some(expected)), "{usage}");
+    }
+    for (usage, fault) in [
+        (r#"{"promptTokenCount":-1}"#, UsageFault::Negative),
+        (r#"{"promptTokenCount":1.5}"#, UsageFault::Fractional),
+        (r#"{"promptTokenCount":"8"}"#, UsageFault::NotANumber),
+        (r#"{"promptTokenCount":8,"cachedContentTokenCount":9}"#, UsageFault::Inconsistent),
+    ] {
+        assert_eq!(of(usage), Err(fault), "{usage}");
+    }
+    assert_eq!(of("{}"), Ok(None));
+}
+
+#[test]
+fn anthropics_parts_exclude_each_other() {
+    let of = |usage: &str| answer_usage(Endpoint::Messages, format!("{{\"usage\":{usage}}}").as_bytes());
+    let full = r#"{"input_tokens":1,"cache_read_input_tokens":2,"cache_creation_input_tokens":7,"cache_creation":{"ephemeral_5m_input_tokens":3,"ephemeral_1h_input_tokens":4},"output_tokens":5}"#;
+    let expected =
+        Usage { input: 10, cached_input: 2, cache_write: 7, cache_write_1h: 4, output: 5, ..Usage::default() };
+    assert_eq!(of(full), Ok(Some(expected)));
+    let only_details = full.replace("\"cache_creation_input_tokens\":7,", "");
+    assert_eq!(of(&only_details), Ok(Some(expected)), "the details count where the sum is missing");
+    assert_eq!(of(r#"{"input_tokens":1,"output_tokens":-5}"#), Err(UsageFault::Negative));
+    assert_eq!(of(r#"{"input_tokens":1,"cache_read_input_tokens":"2"}"#), Err(UsageFault::NotANumber));
+    assert_eq!(of(r#"{"service_tier":"standard"}"#), Ok(None));
+}

@@ -6,7 +6,7 @@ use http::Request;
 use http_body_util::Full;
 use serde_json::{Value, json};
 use store::Ending;
-use testkit::{Options, SimulatedProvider};
+use testkit::{Exchange, Options, Replay, SimulatedProvider};
 
 use crate::app::{TestApp, secret, tenant};
 use crate::client::{Reply, post};
@@ -287,4 +287,74 @@ async fn models_are_listed_in_the_words_of_the_client() {
     assert_eq!(list["models"][0]["name"], "models/claude");
     let one = app.call(get("/v1beta/models/vector", ("x-goog-api-key", secret("acme")))).await.json();
     assert_eq!(one["supportedGenerationMethods"][0], "embedContent");
+}
+
+#[tokio::test]
+async fn an_idempotency_key_belongs_to_the_model_and_the_form_of_its_path() {
+    let app = app(Options::default(), "sim-text").await;
+    let contents = json!({ "contents": [{ "role": "user", "parts": [{ "text": HELLO }] }] }).to_string();
+    let send = async |path: &str| {
+        let mut request = post(path, "acme", contents.clone());
+        request.headers_mut().insert("idempotency-key", "one".parse().unwrap());
+        app.call(request).await
+    };
+    let first = send("/v1beta/models/gemini:streamGenerateContent").await;
+    assert_eq!(first.status, 200, "{}", first.text());
+    app.settled().await;
+    let again = send("/v1/models/gemini:streamGenerateContent").await;
+    assert_eq!((again.body == first.body, again.header("idempotent-replayed")), (true, "true"), "{}", again.text());
+    for path in [
+        "/v1beta/models/claude:streamGenerateContent",
+        "/v1beta/models/gemini:generateContent",
+        "/v1beta/models/gemini:streamGenerateContent?alt=sse",
+        "/v1beta/models/gemini:countTokens",
+    ] {
+        assert_eq!(send(path).await.status, 422, "{path}");
+    }
+    assert_eq!(app.provider.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn an_array_that_never_begins_is_still_an_array() {
+    let app = app(Options::default(), "sim-missing-done-0").await;
+    let contents = json!({ "contents": [{ "role": "user", "parts": [{ "text": HELLO }] }] }).to_string();
+    let reply = app.call(post("/v1beta/models/gemini:streamGenerateContent", "acme", contents)).await;
+    assert_eq!(reply.json()[0]["error"]["status"], "UNAVAILABLE", "{}", reply.text());
+}
+
+#[tokio::test]
+async fn a_page_of_a_proxy_is_no_answer_in_any_dialect() {
+    for stream in [false, true] {
+        for (dialect, path, body) in chats(stream) {
+            let upstream_path = path.replace("/v1beta", "/v1").replace("/models/gemini:", "/models/sim-text:");
+            let mut request_body = body.clone();
+            if request_body["model"].is_string() {
+                request_body["model"] = json!("sim-text");
+            }
+            let page = Exchange {
+                id: "page".into(),
+                provider: "proxy".into(),
+                endpoint: String::new(),
+                method: "POST".into(),
+                path: upstream_path,
+                request_body,
+                status: 200,
+                response_headers: [(http::header::CONTENT_TYPE, "text/html".parse().unwrap())].into_iter().collect(),
+                response_body: "<html>Sign in</html>".into(),
+                streaming: false,
+                verbatim: true,
+                recorded_usage: None,
+            };
+            let options = Options { replay: Some(Replay::new(vec![page])), ..Options::default() };
+            let app = app(options, "sim-text").await;
+            let reply = app.call(post(path, "acme", body.to_string())).await;
+            assert_eq!(
+                (reply.status.as_u16(), reply.text().as_str()),
+                (200, "<html>Sign in</html>"),
+                "{dialect} {stream}"
+            );
+            let record = app.records("acme").await.remove(0);
+            assert_eq!(record.ending, Ending::Unknown, "{dialect} {stream}: nobody knows what it cost");
+        }
+    }
 }

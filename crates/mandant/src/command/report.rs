@@ -189,7 +189,7 @@ pub(crate) fn calls(request: &Calls, settings: &Settings, output: Output) -> Res
     let row = |call: &Value| CALL_COLUMNS.map(|column| cell_text(&call[column])).to_vec();
     output.table(&CALL_COLUMNS.map(|column| column), &calls.iter().map(row).collect::<Vec<_>>());
     if let Some(next) = answer["next_before"].as_str() {
-        output.note(format!("There are more: --before {next}"));
+        output.note(format_args!("There are more: --before {next}"));
     }
     Ok(())
 }

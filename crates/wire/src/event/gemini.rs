@@ -25,7 +25,7 @@ impl Reading {
             }
             b"promptFeedback" if scanner.kind()? == Kind::Object => scanner.object(|scanner, key| {
                 // A prompt that is blocked has no candidates.
-                self.finished = if key.raw == b"blockReason" { self.choices } else { self.finished };
+                self.finished = if key.raw == b"blockReason" { u64::MAX } else { self.finished };
                 scanner.skip()
             }),
             b"error" => {
@@ -37,21 +37,27 @@ impl Reading {
         if let Some(Ok(usage)) = &mut shape.usage {
             usage.web_searches = usage.web_searches.max(self.searches);
         }
-        self.is_final = self.finished >= self.choices && (self.usage.is_some() || shape.usage.is_some());
-        self.is_terminal = self.is_final;
+        let has_usage = self.usage.is_some() || shape.usage.is_some();
+        // A candidate that was asked for and never began may still come, until the stream ends without it.
+        self.is_final = has_usage && self.finished != 0 && self.begun & !self.finished == 0;
+        self.is_terminal = self.is_final && self.finished.count_ones() >= self.choices;
         Ok(())
     }
 
     fn candidate(&mut self, scanner: &mut Lenient<'_>) -> Result<(), ScanError> {
-        scanner.object(|scanner, key| match key.raw {
+        let (mut index, mut has_finished) = (0, false);
+        scanner.object::<ScanError>(|scanner, key| match key.raw {
+            b"index" if scanner.kind()? == Kind::Number => {
+                let digits = core::str::from_utf8(scanner.number()?).ok();
+                index = digits.and_then(|digits| digits.parse::<u32>().ok()).unwrap_or(0).min(63);
+                Ok(())
+            }
             b"content" if scanner.kind()? == Kind::Object => scanner.object(|scanner, key| match key.raw {
                 b"parts" if scanner.kind()? == Kind::Array => scanner.array(|scanner| self.part(scanner)),
                 _ => scanner.skip(),
             }),
             b"finishReason" => {
-                let is_reason = matches!(scanner.kind()?, Kind::String | Kind::Number);
-                self.finished = self.finished.saturating_add(u32::from(is_reason));
-                self.has_finish_reason |= is_reason;
+                has_finished = matches!(scanner.kind()?, Kind::String | Kind::Number);
                 scanner.skip()
             }
             b"groundingMetadata" if scanner.kind()? == Kind::Object => scanner.object(|scanner, key| match key.raw {
@@ -67,7 +73,11 @@ impl Reading {
                 _ => scanner.skip(),
             }),
             _ => scanner.skip(),
-        })
+        })?;
+        self.begun |= 1 << index;
+        self.finished |= u64::from(has_finished) << index;
+        self.has_finish_reason |= has_finished;
+        Ok(())
     }
 
     fn part(&mut self, scanner: &mut Lenient<'_>) -> Result<(), ScanError> {

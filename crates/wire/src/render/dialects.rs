@@ -6,6 +6,7 @@ use bytes::Bytes;
 use super::entry::{ModelEntry, Rendered};
 use super::{anthropic, gemini, openai};
 use crate::dialect::{Dialect, Endpoint};
+use crate::stream::ArrayState;
 
 /// A refusal as a whole answer.
 #[must_use]
@@ -43,13 +44,14 @@ pub fn headers(refusal: &Refusal) -> Vec<(&'static str, String)> {
 
 /// A refusal at the end of a stream that broke after its status was sent: an event, or an item of a streamed array.
 #[must_use]
-pub fn stream_error(endpoint: Endpoint, is_array: bool, refusal: &Refusal, request_id: &str) -> Bytes {
+pub fn stream_error(endpoint: Endpoint, array: Option<ArrayState>, refusal: &Refusal, request_id: &str) -> Bytes {
     let dialect = endpoint.dialect().unwrap_or(Dialect::Openai);
     let error = error(dialect, refusal, request_id);
-    let (before, after): (&[u8], &[u8]) = match (dialect, endpoint) {
+    let (before, after): (&[u8], &[u8]) = match (array, dialect, endpoint) {
+        (Some(ArrayState::Empty), ..) => (b"[", b"\n]\n"),
         // A reader that was cut off inside an item fails on this, as it should; any other gets the error as an item.
-        _ if is_array => (b"\n,\n", b"\n]\n"),
-        (Dialect::Anthropic, _) | (_, Endpoint::Responses) => (b"event: error\ndata: ", b"\n\n"),
+        (Some(ArrayState::Open), ..) => (b"\n,\n", b"\n]\n"),
+        (None, Dialect::Anthropic, _) | (None, _, Endpoint::Responses) => (b"event: error\ndata: ", b"\n\n"),
         _ => (b"data: ", b"\n\n"),
     };
     let error = if endpoint == Endpoint::Responses { openai::typed_error(refusal, request_id) } else { error };

@@ -69,6 +69,7 @@ mod tests {
     use super::*;
     use crate::dialect::Endpoint;
     use crate::render::{ModelEntry, model, models, stream_error};
+    use crate::stream::ArrayState;
 
     /// The snapshot of every refusal: a change here is a change of the public interface.
     #[test]
@@ -98,10 +99,32 @@ mod tests {
     fn names_of_clients_cannot_break_out_of_a_rendered_string() {
         let hostile = "a\"},\n\ndata: [DONE]\u{2028}</script>";
         let refusal = Refusal::ModelNotFound { model: hostile.into() };
-        let event = stream_error(Endpoint::ChatCompletions, false, &refusal, "req_x");
+        let event = stream_error(Endpoint::ChatCompletions, None, &refusal, "req_x");
         assert_eq!(event.iter().filter(|&&byte| byte == b'\n').count(), 2, "one event of one line");
         let body: serde_json::Value = serde_json::from_slice(&event[6..]).expect("JSON");
         assert!(body["error"]["message"].as_str().expect("text").contains(hostile));
+    }
+
+    #[test]
+    fn a_broken_stream_ends_in_the_form_of_its_dialect() {
+        let refusal = Refusal::UpstreamError { reason: base::UpstreamFault::Broken };
+        let of = |endpoint, array| {
+            String::from_utf8(stream_error(endpoint, array, &refusal, "req_x").to_vec()).expect("text")
+        };
+        for (endpoint, start) in [
+            (Endpoint::ChatCompletions, "data: {\"error\":{"),
+            (Endpoint::Responses, "event: error\ndata: {\"type\":\"error\",\"code\":\"upstream_error\""),
+            (Endpoint::Messages, "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"api_error\""),
+            (Endpoint::GenerateContent, "data: {\"error\":{\"code\":502"),
+        ] {
+            let event = of(endpoint, None);
+            assert!(event.starts_with(start) && event.ends_with("}\n\n"), "{event}");
+        }
+        let whole = of(Endpoint::GenerateContent, Some(ArrayState::Empty));
+        let items: serde_json::Value = serde_json::from_str(&whole).expect("an array");
+        let rest = format!("[{{\"a\":1}}{}", of(Endpoint::GenerateContent, Some(ArrayState::Open)));
+        let more: serde_json::Value = serde_json::from_str(&rest).expect("an array");
+        assert_eq!((&items[0], items.as_array().map(Vec::len)), (&more[1], Some(1)));
     }
 
     #[test]

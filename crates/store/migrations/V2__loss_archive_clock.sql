@@ -9,3 +9,12 @@ CREATE TABLE loss (
 CREATE TABLE archive (
     file TEXT PRIMARY KEY
 ) STRICT;
+
+-- What the wall clock and the clock of the machine's run showed at one moment, in microseconds: noted at each start and
+-- when the wall clock was set. No money: not in the chain.
+CREATE TABLE clock_anchor (
+    number INTEGER PRIMARY KEY,
+    boot BLOB NOT NULL CHECK (length(boot) = 16),
+    since_boot INTEGER NOT NULL,
+    wall INTEGER NOT NULL
+) STRICT;
