@@ -353,6 +353,7 @@ async fn a_page_of_a_proxy_is_no_answer_in_any_dialect() {
                 (200, "<html>Sign in</html>"),
                 "{dialect} {stream}"
             );
+            // Its hold stays, so that nothing here waits for holds to end.
             let record = app.written("acme").remove(0);
             assert_eq!(record.ending, Ending::Unknown, "{dialect} {stream}: nobody knows what it cost");
         }

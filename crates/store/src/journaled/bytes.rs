@@ -70,11 +70,6 @@ impl<'a> Reader<'a> {
         Reader { rest: bytes }
     }
 
-    /// Whether nothing is left.
-    pub(super) fn is_at_end(&self) -> bool {
-        self.rest.is_empty()
-    }
-
     pub(super) fn byte(&mut self) -> Result<u8, StoreError> {
         let (&byte, rest) = self.rest.split_first().ok_or_else(|| unreadable("it is too short"))?;
         self.rest = rest;

@@ -22,6 +22,10 @@ const RESOLVED: u8 = 5;
 const KEYED_INTENT: u8 = 6;
 const LOSS_COUNTED: u8 = 7;
 
+/// Bit of the byte before a usage's optional parts: classes of tokens that are younger than the form follow. The lowest
+/// bit says that a cost does.
+const YOUNGER_CLASSES: u8 = 2;
+
 /// Longest text of a name, so that a length that lies cannot make us allocate.
 const NAME_BYTES_MAX: usize = 512;
 
@@ -167,11 +171,6 @@ pub(crate) fn encode_usage(record: &UsageRecord, into: &mut Vec<u8>) {
         writer.number(u64::from(number));
     }
     writer.optional_text(record.upstream_response_id.as_deref().map(|id| cut(id, RESPONSE_ID_BYTES_MAX)));
-    // Younger than the format: they stand at the end, and only where there is something to say.
-    if record.usage.cache_write_1h > 0 || record.usage.cached_audio > 0 {
-        writer.number(record.usage.cache_write_1h);
-        writer.number(record.usage.cached_audio);
-    }
 }
 
 /// Reads the payload of a settled attempt.
@@ -190,8 +189,6 @@ pub(crate) fn decode_usage(payload: &[u8]) -> Result<UsageRecord, StoreError> {
     let held_tokens = reader.number()?;
     let (price_version, first_byte_ms, total_ms) = (reader.small()?, reader.small()?, reader.small()?);
     let upstream_response_id = reader.optional_text(RESPONSE_ID_BYTES_MAX)?;
-    let [cache_write_1h, cached_audio] = if reader.is_at_end() { [0, 0] } else { [reader.number()?, reader.number()?] };
-    let usage = Usage { cache_write_1h, cached_audio, ..usage };
     reader.end()?;
     #[rustfmt::skip]
     let record = UsageRecord {
@@ -264,9 +261,9 @@ fn put_usage(writer: &mut Writer<'_>, usage: &Usage) {
         input,
         cached_input,
         cache_write,
-        cache_write_1h: _, // at the end of the record
+        cache_write_1h,
         audio_input,
-        cached_audio: _, // likewise
+        cached_audio,
         output,
         reasoning,
         audio_output,
@@ -283,12 +280,20 @@ fn put_usage(writer: &mut Writer<'_>, usage: &Usage) {
     for count in counts {
         writer.number(count);
     }
-    writer.optional_number(reported_cost.map(|cost| cost.nanos().unsigned_abs()));
+    let younger = [cache_write_1h, cached_audio];
+    let has_younger = younger.iter().any(|count| *count > 0);
+    writer.byte(u8::from(reported_cost.is_some()) | if has_younger { YOUNGER_CLASSES } else { 0 });
+    if let Some(cost) = reported_cost {
+        writer.number(cost.nanos().unsigned_abs());
+    }
+    if has_younger {
+        younger.into_iter().for_each(|count| writer.number(count));
+    }
 }
 
 fn usage(reader: &mut Reader<'_>) -> Result<Usage, StoreError> {
     let mut count = || reader.number();
-    Ok(Usage {
+    let mut usage = Usage {
         input: count()?,
         cached_input: count()?,
         cache_write: count()?,
@@ -301,14 +306,22 @@ fn usage(reader: &mut Reader<'_>) -> Result<Usage, StoreError> {
         accepted_prediction: count()?,
         rejected_prediction: count()?,
         web_searches: count()?,
-        reported_cost: match reader.optional_number()? {
-            None => None,
-            Some(nanos) => {
-                let nanos = i64::try_from(nanos).map_err(|_| unreadable("an amount is too large"))?;
-                Some(Money::from_nanos(nanos))
-            }
-        },
-    })
+        reported_cost: None,
+    };
+    let parts = reader.byte()?;
+    if parts & !(1 | YOUNGER_CLASSES) != 0 {
+        return Err(unreadable("a usage has parts of a newer version"));
+    }
+    if parts & 1 != 0 {
+        usage.reported_cost = Some(money(reader)?);
+    }
+    if parts & YOUNGER_CLASSES != 0 {
+        (usage.cache_write_1h, usage.cached_audio) = (reader.number()?, reader.number()?);
+        if (usage.cache_write_1h, usage.cached_audio) == (0, 0) {
+            return Err(unreadable("a usage has classes without tokens"));
+        }
+    }
+    Ok(usage)
 }
 
 fn put_lease(writer: &mut Writer<'_>, lease: &LeaseRecord) {
