@@ -57,8 +57,10 @@ impl Share {
         }
         let mut tenants = self.bodies.lock();
         let sum = tenants.entry(self.tenant).or_insert(0);
-        let grown = *sum - self.bytes + bytes;
-        if grown > self.bodies.tenant_bytes_max {
+        let others = *sum - self.bytes;
+        let grown = others + bytes;
+        // The only one of its tenant is let in whatever its size, which has a limit of its own.
+        if others > 0 && grown > self.bodies.tenant_bytes_max {
             return Err(Refusal::Overloaded { retry_after: RETRY_AFTER });
         }
         (*sum, self.bytes) = (grown, bytes);
@@ -124,12 +126,15 @@ mod tests {
     #[test]
     fn a_body_that_does_not_say_its_length_is_counted_as_it_comes() {
         let bodies = Bodies::new(100 * KIB);
+        let other = bodies.enter(AccountIndex(1), 20 * KIB).unwrap();
         let mut share = bodies.enter(AccountIndex(1), 0).unwrap();
-        for kib in [1, 17, 50, 100] {
+        for kib in [1, 17, 50, 80] {
             share.grow(kib * KIB).unwrap();
         }
-        assert!(share.grow(101 * KIB).is_err());
+        assert!(share.grow(81 * KIB).is_err());
         assert_eq!(bodies.lock()[&AccountIndex(1)], 100 * KIB);
+        drop(other);
+        assert!(share.grow(200 * KIB).is_ok(), "the only body of a tenant");
         drop(share);
         assert!(bodies.lock().is_empty());
     }
