@@ -62,22 +62,25 @@ pub use upstream::credential::read as read_credential;
 ///
 /// With a hold the relay can forward:
 /// ```
+/// use std::sync::Arc;
 /// use mandant_gateway::proof::{Hold, forward};
-/// async fn paid(plan: &catalog::Plan, hold: Hold, call: &wire::Call, head: &http::request::Parts) {
+/// async fn paid(plan: &catalog::Plan, hold: Hold, call: &Arc<wire::Call>, head: &http::request::Parts) {
 ///     let _ = forward(plan, hold, call, head).await;
 /// }
 /// ```
 /// Without one it cannot:
 /// ```compile_fail
+/// use std::sync::Arc;
 /// use mandant_gateway::proof::forward;
-/// async fn unpaid(plan: &catalog::Plan, call: &wire::Call, head: &http::request::Parts) {
+/// async fn unpaid(plan: &catalog::Plan, call: &Arc<wire::Call>, head: &http::request::Parts) {
 ///     let _ = forward(plan, call, head).await;
 /// }
 /// ```
 /// Nor twice with the same one:
 /// ```compile_fail
+/// use std::sync::Arc;
 /// use mandant_gateway::proof::{Hold, forward};
-/// async fn twice(plan: &catalog::Plan, hold: Hold, call: &wire::Call, head: &http::request::Parts) {
+/// async fn twice(plan: &catalog::Plan, hold: Hold, call: &Arc<wire::Call>, head: &http::request::Parts) {
 ///     let _ = forward(plan, hold, call, head).await;
 ///     let _ = forward(plan, hold, call, head).await;
 /// }
