@@ -7,10 +7,11 @@ use base::Moment;
 /// Where a learnt limit begins: more than most providers refuse at, for what is refused teaches it.
 const FIRST: u64 = 1_024;
 const LIMIT_MAX: u64 = 16_384;
-/// Slowness alone never lowers a limit below this.
-const SLOW_MIN: u64 = 16;
+/// Slowness alone never lowers a limit below this: how long a model thinks before it begins says more of the prompt than of
+/// the load, and an upstream that is slow and takes every call must not be cut down to a few.
+const SLOW_MIN: u64 = 256;
 /// Calls are slow when they take this many times what the same kind took at its best.
-const SLOW_TIMES: u64 = 4;
+const SLOW_TIMES: u64 = 8;
 /// Kinds of calls whose latency is known.
 const KINDS: usize = 16;
 /// A provider's quota is believed for this long at most, so that a wrong header cannot stop an upstream.

@@ -69,10 +69,10 @@ fn calls_from_before_a_change_do_not_lower_the_limit_again() {
     assert_eq!(queue.status().limit, 90);
 }
 
-#[test]
-fn answers_that_begin_much_later_than_at_best_lower_it_to_a_floor() {
+/// A tenth of a second at best, then three, with so many calls under way.
+fn slowness(running: usize) -> u32 {
     let mut queue = Queue::new(POLICY, Limit::new(None));
-    let _held: Vec<_> = (0..50).map(|_| slot(queue.enter(&ask(2, 10), millis(0)))).collect();
+    let _held: Vec<_> = (0..running).map(|_| slot(queue.enter(&ask(2, 10), millis(0)))).collect();
     let answer = |queue: &mut Queue, latency: u64, at: u64| {
         let latency = Some((3, Duration::from_millis(latency)));
         queue.answered(millis(at), &Answered { latency, ..Answered::default() }, millis(at + 1));
@@ -84,8 +84,18 @@ fn answers_that_begin_much_later_than_at_best_lower_it_to_a_floor() {
     for at in 50..1_000 {
         answer(&mut queue, 3_000, at);
     }
-    let limit = queue.status().limit;
-    assert!((16..=50).contains(&limit), "{limit}");
+    queue.status().limit
+}
+
+#[test]
+fn answers_that_begin_much_later_than_at_best_lower_it_to_a_floor() {
+    let limit = slowness(600);
+    assert!((256..=600).contains(&limit), "{limit}");
+}
+
+#[test]
+fn a_slow_upstream_that_takes_every_call_is_not_cut_down_to_a_few() {
+    assert_eq!(slowness(64), 1_024, "long prompts begin late, whatever the load");
 }
 
 #[test]
