@@ -46,14 +46,20 @@ fn ask(serving: &Serving, tenant: &str) -> (u16, Option<u64>) {
     (status, wait)
 }
 
-#[test]
-fn a_killed_relay_remembers_every_window() {
+/// A provider, and a sandbox whose tenants have their windows.
+fn stand() -> (Runtime, SimulatedProvider, Sandbox) {
     let runtime = Runtime::new().unwrap();
     let options = Options { rate_limit_headers: false, ..Options::default() };
     let provider = runtime.block_on(SimulatedProvider::start(options)).unwrap();
     let sandbox = Sandbox::new();
     sandbox.write("resources.toml", &resources(&provider.base_url()));
     sandbox.good("apply -f resources.toml");
+    (runtime, provider, sandbox)
+}
+
+#[test]
+fn a_killed_relay_remembers_every_window() {
+    let (runtime, provider, sandbox) = stand();
     let mut serving = sandbox.serve();
     for (tenant, _, _, _) in TENANTS {
         let answers: Vec<_> = (0..12).map(|_| ask(&serving, tenant)).collect();
@@ -82,12 +88,7 @@ fn a_killed_relay_remembers_every_window() {
 #[test]
 #[ignore = "waits for a minute"]
 fn a_retry_after_its_wait_is_admitted_after_a_kill() {
-    let runtime = Runtime::new().unwrap();
-    let options = Options { rate_limit_headers: false, ..Options::default() };
-    let provider = runtime.block_on(SimulatedProvider::start(options)).unwrap();
-    let sandbox = Sandbox::new();
-    sandbox.write("resources.toml", &resources(&provider.base_url()));
-    sandbox.good("apply -f resources.toml");
+    let (_runtime, _provider, sandbox) = stand();
     let mut serving = sandbox.serve();
     let first: Vec<u16> = (0..4).map(|_| ask(&serving, "minute").0).collect();
     assert_eq!(first, [200; 4]);
@@ -103,12 +104,7 @@ fn a_retry_after_its_wait_is_admitted_after_a_kill() {
 
 #[test]
 fn a_replay_says_what_other_limits_would_have_refused() {
-    let runtime = Runtime::new().unwrap();
-    let options = Options { rate_limit_headers: false, ..Options::default() };
-    let provider = runtime.block_on(SimulatedProvider::start(options)).unwrap();
-    let sandbox = Sandbox::new();
-    sandbox.write("resources.toml", &resources(&provider.base_url()));
-    sandbox.good("apply -f resources.toml");
+    let (_runtime, _provider, sandbox) = stand();
     let serving = sandbox.serve();
     for tenant in ["minute", "minute", "minute", "hour", "hour"] {
         assert_eq!(ask(&serving, tenant).0, 200);
