@@ -64,6 +64,8 @@ pub(crate) struct Measured {
     /// Calls a second with all connections busy.
     pub(crate) calls_per_second: Vec<f64>,
     pub(crate) cpu_us_per_event: Vec<f64>,
+    /// Processor time of the proxy per plain call at the fixed rate, where every proxy idles as often as it works.
+    pub(crate) cpu_us_per_call_at_rate: Vec<f64>,
     pub(crate) p50_us: Vec<f64>,
     pub(crate) p99_us: Vec<f64>,
     pub(crate) p999_us: Vec<f64>,
@@ -201,6 +203,7 @@ impl Measured {
             cpu_us_per_call: Vec::new(),
             calls_per_second: Vec::new(),
             cpu_us_per_event: Vec::new(),
+            cpu_us_per_call_at_rate: Vec::new(),
             p50_us: Vec::new(),
             p99_us: Vec::new(),
             p999_us: Vec::new(),
@@ -212,28 +215,36 @@ impl Measured {
 
     /// Processor time and capacity.
     async fn measure_work(&mut self, one: &Running, amount: Amount) -> Result<()> {
-        let cpu = || one.process.as_ref().map(crate::process::Process::cpu_nanos);
-        let before = cpu();
+        let before = cpu(one);
         let plain = load(one, Kind::Plain(amount.calls), amount).await?;
         self.calls_per_second.push(plain.calls_per_second());
-        if let (Some(before), Some(after)) = (before, cpu()) {
+        if let (Some(before), Some(after)) = (before, cpu(one)) {
             self.cpu_us_per_call.push((after - before) as f64 / 1e3 / plain.calls as f64);
         }
-        let before = cpu();
+        let before = cpu(one);
         let streams = load(one, Kind::Streams(amount.streams_each), amount).await?;
-        if let (Some(before), Some(after)) = (before, cpu()) {
+        if let (Some(before), Some(after)) = (before, cpu(one)) {
             self.cpu_us_per_event.push((after - before) as f64 / 1e3 / streams.events.max(1) as f64);
         }
         Ok(())
     }
 
     async fn measure_latency(&mut self, one: &Running, rate: u64, amount: Amount) -> Result<()> {
+        let before = cpu(one);
         let figures = load(one, Kind::Rate { rate, calls: rate * amount.seconds }, amount).await?;
+        if let (Some(before), Some(after)) = (before, cpu(one)) {
+            self.cpu_us_per_call_at_rate.push((after - before) as f64 / 1e3 / figures.calls as f64);
+        }
         self.p50_us.push(figures.p50_us as f64);
         self.p99_us.push(figures.p99_us as f64);
         self.p999_us.push(figures.p999_us as f64);
         Ok(())
     }
+}
+
+/// Processor time that the proxy has used, in nanoseconds.
+fn cpu(one: &Running) -> Option<u64> {
+    one.process.as_ref().map(crate::process::Process::cpu_nanos)
 }
 
 /// A folder for the files of the run, removed at its end.

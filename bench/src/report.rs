@@ -27,7 +27,7 @@ fn mebibytes(kib: u64) -> Option<f64> {
     (kib > 0).then_some(kib as f64 / 1024.0)
 }
 
-const ROWS: [Row; 10] = [
+const ROWS: [Row; 11] = [
     Row { name: "CPU per call, µs", digits: 1, figure: |one, _| some(&one.cpu_us_per_call), has_ratio: true },
     Row {
         name: "calls/s per core (1 / CPU)",
@@ -37,6 +37,12 @@ const ROWS: [Row; 10] = [
     },
     Row { name: "calls/s reached", digits: 0, figure: |one, _| some(&one.calls_per_second), has_ratio: false },
     Row { name: "CPU per stream event, µs", digits: 2, figure: |one, _| some(&one.cpu_us_per_event), has_ratio: true },
+    Row {
+        name: "CPU per call at the rate, µs",
+        digits: 1,
+        figure: |one, _| some(&one.cpu_us_per_call_at_rate),
+        has_ratio: true,
+    },
     Row { name: "latency p50, µs", digits: 0, figure: |one, _| some(&one.p50_us), has_ratio: false },
     Row {
         name: "added p50, µs",

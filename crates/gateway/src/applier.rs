@@ -17,8 +17,12 @@ use store::{Record, Store, StoreError, UsageRecord};
 
 /// How long records gather before they are applied together.
 const BATCH_INTERVAL: Duration = Duration::from_secs(1);
-/// Most bytes of records in one batch.
-const BATCH_BYTES_MAX: usize = 2 << 20;
+/// Most bytes of records in one batch: its commit takes the core for a moment, and there may be but one.
+const BATCH_BYTES_MAX: usize = 512 << 10;
+/// Steps after which the applier lets whoever waits for its core go first. A step takes one to three microseconds.
+const STEPS_A_TURN: u32 = 16;
+/// An applier that has more bytes of records to apply than this lets nobody go first: it would fall behind for good.
+const BEHIND_BYTES: u64 = 8 << 20;
 /// Records with an end in a full batch, about.
 const BATCH_RECORDS: usize = BATCH_BYTES_MAX / 256;
 /// Wait before a refused batch is tried again.
@@ -151,15 +155,39 @@ impl Shared {
 
     fn apply_batch(&self) -> Result<(), String> {
         let after = Position::new(self.applied.load(Ordering::Relaxed));
+        let mut turns = Turns::new(self.journal.end().get().saturating_sub(after.get()));
         // About as many as come: to grow a vector of records is to copy them.
         let mut batch = Batch { records: Vec::with_capacity(BATCH_RECORDS), ..Batch::default() };
-        let read = self.journal.read(after, BATCH_BYTES_MAX, &mut |_, kind, payload| batch.take(kind, payload));
+        let read = self.journal.read(after, BATCH_BYTES_MAX, &mut |_, kind, payload| {
+            batch.take(kind, payload);
+            turns.step();
+        });
         let reached = read.map_err(|error| error.to_string())?;
         let records = batch.finish().map_err(|error| error.to_string())?;
-        self.store.apply_records(records, reached.get()).map_err(|error| error.to_string())?;
+        let applied = self.store.apply_records_in_turns(records, reached.get(), &mut || turns.step());
+        applied.map_err(|error| error.to_string())?;
         self.applied.store(reached.get(), Ordering::Relaxed);
         self.journal.applied(reached);
         Ok(())
+    }
+}
+
+/// When to let others have the core: where there is but one, what the applier does at a stretch is what a call waits.
+struct Turns {
+    gives_way: bool,
+    steps: u32,
+}
+
+impl Turns {
+    fn new(behind_bytes: u64) -> Turns {
+        Turns { gives_way: behind_bytes <= BEHIND_BYTES, steps: 0 }
+    }
+
+    fn step(&mut self) {
+        self.steps += 1;
+        if self.gives_way && self.steps.is_multiple_of(STEPS_A_TURN) {
+            std::thread::yield_now();
+        }
     }
 }
 

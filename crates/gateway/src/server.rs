@@ -81,7 +81,8 @@ async fn serve(
     let stall_timeout = relay.settings.stall_timeout;
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let relay = relay.clone();
-        async move { Ok::<_, core::convert::Infallible>(pipeline::handle(relay, address, request).await) }
+        // Boxed, since hyper moves what it is given several times, and a call's future has some kilobytes.
+        async move { Ok::<_, core::convert::Infallible>(Box::pin(pipeline::handle(relay, address, request)).await) }
     });
     let stream = Stalling::new(stream, stall_timeout);
     let connection = builder.serve_connection(TokioIo::new(stream), service);

@@ -75,11 +75,12 @@ impl Batch<'_> {
         self.voids.contains(&attempt) || self.settled.binary_search_by_key(&attempt, |usage| usage.attempt).is_ok()
     }
 
-    fn write(&self, entries: &mut Entries<'_>) -> Result<AppliedRecords, StoreError> {
+    /// Calls `turn` between rows.
+    fn write(&self, entries: &mut Entries<'_>, turn: &mut dyn FnMut()) -> Result<AppliedRecords, StoreError> {
         let newest = entries.newest_hold()?;
         let mut done = AppliedRecords::default();
         self.use_keys(entries)?;
-        let fresh = entries.usages(&self.settled)?;
+        let fresh = entries.usages(&self.settled, turn)?;
         for (usage, _) in self.settled.iter().zip(fresh).filter(|(_, is_new)| *is_new) {
             done.settled += 1;
             let attempt = row_number(usage.attempt)?;
@@ -138,7 +139,7 @@ impl Batch<'_> {
 fn resolve(entries: &mut Entries<'_>, resolved: &ResolvedRecord) -> Result<bool, StoreError> {
     let Some(hold) = entries.take_hold(row_number(resolved.attempt)?)? else { return Ok(false) };
     if hold.state == HoldState::Open {
-        entries.usages(&[&unknown(&hold.intent)])?;
+        entries.usages(&[&unknown(&hold.intent)], &mut || {})?;
     }
     if resolved.charged == Amounts::ZERO {
         entries.free_key(row_number(resolved.attempt)?)?;
@@ -161,6 +162,20 @@ impl Store {
         records: impl IntoIterator<Item = Record>,
         applied: u64,
     ) -> Result<AppliedRecords, StoreError> {
+        self.apply_records_in_turns(records, applied, &mut || {})
+    }
+
+    /// As [`Store::apply_records`], for a thread that shares its core with others: calls `turn` after every row, so that
+    /// it can let them go first now and then.
+    ///
+    /// # Errors
+    /// See [`Store::apply_records`].
+    pub fn apply_records_in_turns(
+        &self,
+        records: impl IntoIterator<Item = Record>,
+        applied: u64,
+        turn: &mut dyn FnMut(),
+    ) -> Result<AppliedRecords, StoreError> {
         let applied = i64::try_from(applied).map_err(|error| StoreError::corrupt("applied", error))?;
         let records: Vec<Record> = records.into_iter().collect();
         let batch = Batch::of(&records);
@@ -168,7 +183,7 @@ impl Store {
             if applied < entries.applied() {
                 return Ok((AppliedRecords::default(), entries.applied()));
             }
-            Ok((batch.write(entries)?, applied))
+            Ok((batch.write(entries, turn)?, applied))
         })
     }
 
@@ -179,7 +194,7 @@ impl Store {
     pub fn resolve(&self, resolved: ResolvedRecord) -> Result<bool, StoreError> {
         let records = [Record::Resolved(resolved)];
         let batch = Batch::of(&records);
-        self.write_entries(|entries| Ok((batch.write(entries)?.resolved > 0, entries.applied())))
+        self.write_entries(|entries| Ok((batch.write(entries, &mut || {})?.resolved > 0, entries.applied())))
     }
 
     /// How far the journal is applied.
