@@ -111,7 +111,7 @@ impl<D: Disk> Journal<D> {
         if !core.has_threads() {
             return core.wait(wanted);
         }
-        if core.options.durability == Durability::Process {
+        if core.options.durability != Durability::Strict {
             drop(core.ask(core.state(), wanted));
         }
         let told = core.waiting.enter(wanted);

@@ -10,6 +10,8 @@ use crate::{Poisoned, frame, header};
 pub const SEGMENT_BYTES: u64 = 8 << 20;
 /// How long records gather by default: far below the time that a model takes for its first byte.
 pub(crate) const GATHER: Duration = Duration::from_millis(2);
+/// How long records may be without a sync by default while nobody waits for one: most answers take far longer to begin.
+pub(crate) const LINGER: Duration = Duration::from_millis(10);
 /// Smaller segments are made of this size.
 pub const SEGMENT_BYTES_MIN: u64 = header::BYTES + 16 * frame::BYTES_MAX;
 /// Larger segments are made of this size.
@@ -69,6 +71,9 @@ pub struct Options {
     /// How long the thread lets records gather after a sync, but for `Strict`: an answer that comes at once waits for up
     /// to so much longer, and a busy journal syncs less often.
     pub gather: Duration,
+    /// At `Power`, how long records that nobody waits for may be without a sync. More of them share one then; a loss of
+    /// power loses the ends of so much more time.
+    pub linger: Duration,
     /// Who does the work beside the hot path.
     pub driver: Driver,
     /// True where an empty folder may follow a position that was applied: after the restore of a backup without the
@@ -88,6 +93,7 @@ impl Options {
             epoch,
             boot,
             gather: GATHER,
+            linger: LINGER,
             driver: Driver::default(),
             accept_lost: false,
             on_poison: None,

@@ -55,6 +55,8 @@ pub(crate) struct State<F> {
     /// The heads of segments up to this one are written.
     pub(crate) headed: u64,
     pub(crate) is_syncer_idle: bool,
+    /// There is something to sync, and nobody waits for it yet.
+    pub(crate) is_syncer_lingering: bool,
     pub(crate) is_keeper_idle: bool,
     pub(crate) is_stopping: bool,
 }
@@ -80,6 +82,7 @@ impl<F: DiskFile> State<F> {
             wanted: 0,
             applied,
             is_syncer_idle: false,
+            is_syncer_lingering: false,
             is_keeper_idle: false,
             is_stopping: false,
         }

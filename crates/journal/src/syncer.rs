@@ -119,8 +119,26 @@ impl<D: Disk> Core<D> {
     ) -> MutexGuard<'a, State<D::File>> {
         if state.wanted < position {
             state.wanted = position.min(state.end);
-            self.sync_due.notify_one();
+            // One that syncs or lets records gather looks again afterwards.
+            if state.is_syncer_idle || state.is_syncer_lingering {
+                (state.is_syncer_idle, state.is_syncer_lingering) = (false, false);
+                self.sync_due.notify_one();
+            }
         }
+        state
+    }
+
+    /// Leaves records without a sync while nobody waits for one, for a bounded time.
+    fn linger<'a>(&'a self, mut state: MutexGuard<'a, State<D::File>>) -> MutexGuard<'a, State<D::File>> {
+        if self.options.durability != Durability::Power {
+            return state;
+        }
+        state.is_syncer_lingering = true;
+        let goes_on =
+            |state: &mut State<D::File>| !state.is_stopping && state.poison.is_none() && state.wanted <= self.durable();
+        let waited = self.sync_due.wait_timeout_while(state, self.options.linger, goes_on);
+        state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        state.is_syncer_lingering = false;
         state
     }
 
@@ -142,7 +160,7 @@ impl<D: Disk> Core<D> {
                 return;
             }
             if self.is_sync_due(&state) {
-                drop(state);
+                drop(self.linger(state));
                 if self.sync().is_err() {
                     return;
                 }

@@ -1,5 +1,7 @@
 //! Records come back, in order, after each way to stop; spaces and positions are given once.
 
+use core::time::Duration;
+
 use super::{BOOT, NEXT_BOOT, driven, open, records};
 use crate::{Driver, Durability, FaultDisk, Journal, Loss, NoRoom, OpenError, Options, Position, Stop, verify};
 
@@ -142,6 +144,35 @@ fn threads_make_records_durable_on_a_real_disk() {
     let mut seen = 0;
     crate::read_folder(folder.path(), Position::START, &mut |_, _, _| seen += 1).unwrap();
     assert_eq!(seen, 15_000);
+}
+
+#[test]
+fn a_sync_comes_at_once_for_whoever_waits_and_soon_for_nobody() {
+    let open = |epoch, linger| {
+        let options = Options { durability: Durability::Power, linger, ..Options::new(epoch, BOOT) };
+        Journal::open(FaultDisk::new(epoch), options, Position::START).unwrap().0
+    };
+    let patient = open(1, Duration::from_secs(3_600));
+    let first = patient.append(1, b"first").unwrap();
+    std::thread::sleep(Duration::from_millis(50));
+    assert!(patient.durable() < first, "nobody waits for it");
+    patient.wait_durable_blocking(first).unwrap();
+    // The thread that syncs is between two syncs now, and a call waits as one does.
+    let second = patient.append(1, b"second").unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(patient.wait_durable(second)).unwrap();
+    assert!(patient.durable() >= second);
+    patient.close().unwrap();
+
+    let prompt = open(2, Duration::from_millis(5));
+    let end = prompt.append(1, b"nobody waits").unwrap();
+    let mut looks = 0;
+    while prompt.durable() < end {
+        looks += 1;
+        assert!(looks < 2_000, "a record is synced though nobody waits");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    prompt.close().unwrap();
 }
 
 /// These segments are so small that a slow disk does not keep up with making them.

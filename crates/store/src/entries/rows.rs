@@ -56,11 +56,7 @@ pub(super) fn canonical_resolution(into: &mut Canonical, numbers: [i64; 5], reas
 impl Entries<'_> {
     /// Writes rows of usage, given in the order of their attempts; says for each whether it was new. Calls `turn` after
     /// each.
-    pub(super) fn usages(
-        &mut self,
-        records: &[&UsageRecord],
-        turn: &mut dyn FnMut(),
-    ) -> Result<Vec<bool>, StoreError> {
+    pub(super) fn usages(&mut self, records: &[&UsageRecord], turn: &mut dyn FnMut()) -> Result<Vec<bool>, StoreError> {
         let mut insert = self.transaction.prepare_cached(INSERT_USAGE)?;
         let mut fresh = Vec::with_capacity(records.len());
         let mut sealed = Vec::with_capacity(512);
