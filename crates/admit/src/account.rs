@@ -1,57 +1,26 @@
-//! The windows of one account, of which only those exist that it has a limit for.
+//! The windows of one account, or of a part of its calls, of which only those exist that it has a limit for.
 
 use core::time::Duration;
 
-use base::{AccountIndex, Limits, Moment, Window};
+use base::{Limits, Moment, Window};
 
-use crate::status::{Breach, WindowStatus};
-use crate::trailing::{Count, Trailing, bucket_nanos};
+use crate::more::More;
+use crate::status::{Obstacle, WindowStatus};
+use crate::trailing::Trailing;
 
-/// One kind of trailing window.
-#[derive(Clone, Copy)]
-struct Kind {
-    window: Window,
-    length: Duration,
-    /// The length of one bucket in nanoseconds.
-    width: u64,
-}
-
-impl Kind {
-    const fn of(window: Window) -> Kind {
-        let length = window.length().expect("request and token windows have a length");
-        Kind { window, length, width: bucket_nanos(length) }
-    }
-}
-
-/// The windows that count requests, shortest first.
-const REQUEST_WINDOWS: [Kind; 3] =
-    [Kind::of(Window::RequestsPerMinute), Kind::of(Window::RequestsPerHour), Kind::of(Window::RequestsPerDay)];
-/// The windows that count tokens, shortest first.
-const TOKEN_WINDOWS: [Kind; 2] = [Kind::of(Window::TokensPerMinute), Kind::of(Window::TokensPerDay)];
 /// When to try again where only calls under way are in the way: nobody knows when they end.
 const CONCURRENCY_RETRY: Duration = Duration::from_secs(1);
 
-/// An account's windows and calls under way.
+/// Windows, and calls under way.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Account {
-    requests: [Option<Trailing<u32>>; 3],
-    tokens: [Option<Trailing<u64>>; 2],
-    concurrency: Option<u64>,
+    /// Those of requests first, and among them the shortest.
+    windows: Box<[Trailing]>,
+    concurrency: Option<u32>,
     /// Counted without a limit too, so that one set later knows them.
-    under_way: u64,
-}
-
-/// Sets, keeps or drops one window; true when it is new.
-fn place<C: Count>(window: &mut Option<Trailing<C>>, limit: Option<u64>, created: u32) -> bool {
-    match (window.as_mut(), limit) {
-        (Some(window), Some(limit)) => window.set_limit(limit),
-        (None, Some(limit)) => {
-            *window = Some(Trailing::new(limit, created));
-            return true;
-        }
-        (_, None) => *window = None,
-    }
-    false
+    under_way: u32,
+    /// What few have.
+    pub(crate) more: Option<Box<More>>,
 }
 
 impl Account {
@@ -59,175 +28,185 @@ impl Account {
     /// forgets. `created` marks the new ones; true when there are any.
     pub(crate) fn configure(&mut self, limits: &Limits, created: u32) -> bool {
         // Tokens per month follow the calendar and are the ledger's.
-        let Limits { rpm, rph, rpd, tpm, tpd, tokens_per_month: _, concurrency } = *limits;
+        let Limits { rpm, rph, rpd, tpm, tpd, tokens_per_month: _, concurrency, block_for } = *limits;
         let mut is_any_new = false;
-        for (window, limit) in self.requests.iter_mut().zip([rpm, rph, rpd]) {
-            is_any_new |= place(window, limit, created);
+        let mut before = core::mem::take(&mut self.windows).into_vec();
+        let windows = (0_u8..).zip([rpm, rph, rpd, tpm, tpd]).filter_map(|(kind, limit)| {
+            let known = before.iter().position(|window| window.place() == kind);
+            let known = known.map(|place| before.swap_remove(place));
+            let limit = limit?;
+            is_any_new |= known.is_none();
+            let mut window = known.unwrap_or_else(|| Trailing::new(kind, limit, created));
+            window.set_limit(limit);
+            Some(window)
+        });
+        self.windows = windows.collect();
+        self.concurrency = concurrency.map(|limit| u32::try_from(limit).unwrap_or(u32::MAX));
+        if block_for.is_some() || self.more.is_some() {
+            self.more.get_or_insert_default().set_block_for(block_for);
         }
-        for (window, limit) in self.tokens.iter_mut().zip([tpm, tpd]) {
-            is_any_new |= place(window, limit, created);
-        }
-        self.concurrency = concurrency;
         is_any_new
     }
 
     /// Moves the windows to `now` and says whether one request of `tokens` fits all of them.
+    #[inline]
     pub(crate) fn fits(&mut self, tokens: u64, now: Moment) -> bool {
         let mut fits = self.concurrency.is_none_or(|limit| self.under_way < limit);
-        for (window, kind) in self.requests.iter_mut().zip(REQUEST_WINDOWS) {
-            if let Some(window) = window {
-                window.advance(kind.width, now);
-                fits &= window.fits(1);
-            }
+        for window in &mut self.windows {
+            window.advance(now);
+            fits &= window.fits(window.amount(1, tokens));
         }
-        for (window, kind) in self.tokens.iter_mut().zip(TOKEN_WINDOWS) {
-            if let Some(window) = window {
-                window.advance(kind.width, now);
-                fits &= window.fits(tokens);
-            }
-        }
-        fits
+        fits && self.more.as_ref().is_none_or(|more| more.block(now).is_none())
     }
 
     /// The gravest of the limits that stand in the way, if any.
-    pub(crate) fn breach(&self, account: AccountIndex, tokens: u64, now: Moment) -> Option<Breach> {
-        let requests = self
-            .requests
-            .iter()
-            .zip(REQUEST_WINDOWS)
-            .filter_map(|(window, kind)| window.as_ref().and_then(|window| breach(window, account, kind, 1, now)));
-        let tokens =
-            self.tokens.iter().zip(TOKEN_WINDOWS).filter_map(|(window, kind)| {
-                window.as_ref().and_then(|window| breach(window, account, kind, tokens, now))
-            });
-        let full = self.concurrency.filter(|&limit| self.under_way >= limit).map(|limit| Breach {
-            account,
+    pub(crate) fn obstacle(&self, tokens: u64, now: Moment) -> Option<Obstacle> {
+        let windows = self.windows.iter().filter_map(|window| obstacle(window, tokens, now));
+        let windows = windows.reduce(Obstacle::graver).map(|obstacle| match self.block_for() {
+            // This refusal begins a block.
+            Some(span) if !obstacle.is_never && span > obstacle.retry_after => {
+                Obstacle { retry_after: span, is_block: true, ..obstacle }
+            }
+            _ => obstacle,
+        });
+        let block = self.more.as_ref().and_then(|more| more.block(now));
+        let full = self.concurrency.filter(|&limit| self.under_way >= limit).map(|limit| Obstacle {
             window: Window::Concurrency,
-            limit,
+            limit: limit.into(),
             retry_after: CONCURRENCY_RETRY,
             is_never: limit == 0,
+            is_block: false,
         });
-        requests.chain(tokens).chain(full).reduce(Breach::graver)
+        block.into_iter().chain(windows).chain(full).reduce(Obstacle::graver)
+    }
+
+    /// Every limit that stands in the way, for those that only count.
+    pub(crate) fn each_obstacle(&self, tokens: u64, now: Moment, mut note: impl FnMut(Window)) {
+        self.windows.iter().filter_map(|window| obstacle(window, tokens, now)).for_each(|one| note(one.window));
+        if self.concurrency.is_some_and(|limit| self.under_way >= limit) {
+            note(Window::Concurrency);
+        }
+    }
+
+    /// How long everything is refused once a window has refused, and is not yet.
+    fn block_for(&self) -> Option<Duration> {
+        self.more.as_ref().and_then(|more| more.block_for())
+    }
+
+    /// After a refusal: begins a block where a window stood in the way of what waiting would have admitted.
+    pub(crate) fn begin_block(&mut self, tokens: u64, now: Moment) {
+        if self.block_for().is_none() {
+            return;
+        }
+        let windows = self.windows.iter().filter_map(|window| obstacle(window, tokens, now));
+        if let Some(cause) = windows.reduce(Obstacle::graver).filter(|cause| !cause.is_never)
+            && let Some(more) = &mut self.more
+        {
+            more.begin_block(&cause, now);
+        }
     }
 
     /// Takes a slot, one request and `tokens` everywhere; the caller has checked that they fit.
+    #[inline]
     pub(crate) fn take(&mut self, tokens: u64) {
-        for window in self.requests.iter_mut().flatten() {
-            window.take(1);
-        }
-        for window in self.tokens.iter_mut().flatten() {
-            window.take(tokens);
+        for window in &mut self.windows {
+            window.take(window.amount(1, tokens));
         }
         self.under_way += 1;
     }
 
     /// Counts what an earlier process admitted at `taken` in the windows that still cover it. Its slots ended with it.
     pub(crate) fn restore(&mut self, requests: u64, tokens: u64, taken: Moment, now: Moment) {
-        for (window, kind) in self.requests.iter_mut().zip(REQUEST_WINDOWS) {
-            if let Some(window) = window {
-                window.advance(kind.width, now);
-                window.restore(kind.width, taken, requests);
-            }
+        for window in &mut self.windows {
+            window.advance(now);
+            window.restore(taken, window.amount(requests, tokens));
         }
-        for (window, kind) in self.tokens.iter_mut().zip(TOKEN_WINDOWS) {
-            if let Some(window) = window {
-                window.advance(kind.width, now);
-                window.restore(kind.width, taken, tokens);
-            }
+        if let Some(shadow) = self.more.as_mut().and_then(|more| more.shadow.as_mut()) {
+            shadow.account.restore(requests, tokens, taken, now);
         }
     }
 
     /// Frees the slot of a pass, and gives back what it does not need to the windows that it took from.
+    #[inline]
     pub(crate) fn give_back(&mut self, requests: u64, tokens: u64, taken: Moment, created: u32) {
         self.under_way = self.under_way.checked_sub(1).expect("a call under way is counted");
-        for (window, kind) in self.requests.iter_mut().zip(REQUEST_WINDOWS) {
-            if let Some(window) = window.as_mut().filter(|window| window.created <= created) {
-                window.give_back(kind.width, taken, requests);
-            }
-        }
-        for (window, kind) in self.tokens.iter_mut().zip(TOKEN_WINDOWS) {
-            if let Some(window) = window.as_mut().filter(|window| window.created <= created) {
-                window.give_back(kind.width, taken, tokens);
+        for window in &mut self.windows {
+            if window.created <= created {
+                window.give_back(taken, window.amount(requests, tokens));
             }
         }
     }
 
-    /// The request windows, shortest first.
-    pub(crate) fn request_statuses(&self, now: Moment) -> impl Iterator<Item = WindowStatus> {
-        let present = self.requests.iter().zip(REQUEST_WINDOWS);
-        present.filter_map(move |(window, kind)| window.as_ref().map(|window| status(window, kind, now)))
+    /// Whether it counts nothing, so that nobody would know if it began anew.
+    pub(crate) fn is_idle(&self, now: Moment) -> bool {
+        self.under_way == 0
+            && self.windows.iter().all(|window| window.used_at(now) == 0)
+            && self.more.as_ref().is_none_or(|more| more.is_idle(now))
     }
 
-    /// The token windows, shortest first.
-    pub(crate) fn token_statuses(&self, now: Moment) -> impl Iterator<Item = WindowStatus> {
-        let present = self.tokens.iter().zip(TOKEN_WINDOWS);
-        present.filter_map(move |(window, kind)| window.as_ref().map(|window| status(window, kind, now)))
-    }
-
-    /// What is left in the request window (its place among them) that has least left.
-    pub(crate) fn tightest_request(&self, now: Moment) -> Option<(u64, usize)> {
-        tightest(&self.requests, &REQUEST_WINDOWS, now)
-    }
-
-    /// As for requests.
-    pub(crate) fn tightest_tokens(&self, now: Moment) -> Option<(u64, usize)> {
-        tightest(&self.tokens, &TOKEN_WINDOWS, now)
-    }
-
-    /// The request window of this place.
-    pub(crate) fn request_status(&self, place: usize, now: Moment) -> Option<WindowStatus> {
-        self.requests[place].as_ref().map(|window| status(window, REQUEST_WINDOWS[place], now))
-    }
-
-    /// The token window of this place.
-    pub(crate) fn token_status(&self, place: usize, now: Moment) -> Option<WindowStatus> {
-        self.tokens[place].as_ref().map(|window| status(window, TOKEN_WINDOWS[place], now))
-    }
-
-    /// The calls under way, where they are limited.
-    pub(crate) fn concurrency_status(&self) -> Option<WindowStatus> {
-        self.concurrency.map(|limit| WindowStatus {
+    /// All windows, shortest of requests first, and the calls under way where they are limited.
+    pub(crate) fn statuses(&self, now: Moment) -> impl Iterator<Item = WindowStatus> {
+        let windows = self.windows.iter().map(move |window| self.status(window, now));
+        windows.chain(self.concurrency.map(|limit| WindowStatus {
             window: Window::Concurrency,
-            limit,
-            used: self.under_way,
-            remaining: limit.saturating_sub(self.under_way),
+            limit: limit.into(),
+            used: self.under_way.into(),
+            remaining: limit.saturating_sub(self.under_way).into(),
             resets_in: Duration::ZERO,
-        })
+        }))
+    }
+
+    /// What is left in the request window, and in the token window, that has least left, with its place.
+    pub(crate) fn tightest(&self, now: Moment) -> [Option<(u64, usize)>; 2] {
+        let blocked = self.more.as_ref().is_some_and(|more| more.block(now).is_some());
+        let mut tightest = [None; 2];
+        for (place, window) in self.windows.iter().enumerate() {
+            let left = if blocked { 0 } else { window.limit().saturating_sub(window.used_at(now)) };
+            let best: &mut Option<(u64, usize)> = &mut tightest[usize::from(window.kind().counts_tokens)];
+            if best.is_none_or(|(least, _)| left < least) {
+                *best = Some((left, place));
+            }
+        }
+        tightest
+    }
+
+    /// The window of this place.
+    pub(crate) fn status_at(&self, place: usize, now: Moment) -> WindowStatus {
+        self.status(&self.windows[place], now)
+    }
+
+    /// While everything is refused, nothing is left.
+    fn status(&self, window: &Trailing, now: Moment) -> WindowStatus {
+        let used = window.used_at(now);
+        let blocked = self.more.as_ref().and_then(|more| more.block(now)).map(|block| block.retry_after);
+        let left = window.limit().saturating_sub(used);
+        WindowStatus {
+            window: window.kind().window,
+            limit: window.limit(),
+            used,
+            remaining: if blocked.is_some() { 0 } else { left },
+            resets_in: window.wait_for_empty(now).max(blocked.unwrap_or_default()),
+        }
+    }
+
+    /// Bytes on the heap.
+    #[cfg(test)]
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.windows.iter().map(Trailing::bytes).sum()
     }
 }
 
-/// The least that is left in one of these windows, and its place.
-fn tightest<C: Count>(windows: &[Option<Trailing<C>>], kinds: &[Kind], now: Moment) -> Option<(u64, usize)> {
-    let present = windows.iter().zip(kinds).enumerate();
-    let left = present.filter_map(|(place, (window, kind))| {
-        window.as_ref().map(|window| (window.limit().saturating_sub(window.used_at(kind.width, now)), place))
-    });
-    left.min()
-}
-
-/// Whether one window stands in the way of `amount`.
-fn breach<C: Count>(
-    window: &Trailing<C>,
-    account: AccountIndex,
-    kind: Kind,
-    amount: u64,
-    now: Moment,
-) -> Option<Breach> {
-    let wait = window.wait_for(kind.width, now, amount);
+/// Whether one window stands in the way of a call.
+fn obstacle(window: &Trailing, tokens: u64, now: Moment) -> Option<Obstacle> {
+    let wait = window.wait_for(now, window.amount(1, tokens));
     if wait == Some(Duration::ZERO) {
         return None;
     }
-    let retry_after = wait.unwrap_or(kind.length);
-    Some(Breach { account, window: kind.window, limit: window.limit(), retry_after, is_never: wait.is_none() })
-}
-
-fn status<C: Count>(window: &Trailing<C>, kind: Kind, now: Moment) -> WindowStatus {
-    let used = window.used_at(kind.width, now);
-    WindowStatus {
-        window: kind.window,
+    Some(Obstacle {
+        window: window.kind().window,
         limit: window.limit(),
-        used,
-        remaining: window.limit().saturating_sub(used),
-        resets_in: window.wait_for_empty(kind.width, now),
-    }
+        retry_after: wait.unwrap_or(window.kind().length),
+        is_never: wait.is_none(),
+        is_block: false,
+    })
 }

@@ -2,18 +2,22 @@
 //!
 //! A shard is a plain mutex, never held across an await: what happens under it is a handful of integer operations.
 
+use core::hash::BuildHasher as _;
 use core::time::Duration;
 use std::collections::{HashMap, HashSet};
+use std::hash::RandomState;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use admit::{Admission, Breach, Pass, Tightest, WaitFigures, Waits};
-use base::{AccountIndex, AccountMap, AttemptId, BudgetPeriod, Moment, Money, Timestamp};
+use admit::{Admission, Ask, Breach, Pass, Tightest, WaitFigures, Waits};
+use base::{AccountIndex, AccountMap, AttemptId, BudgetPeriod, ModelId, Moment, Money, Timestamp};
+use catalog::Plan;
 use ledger::waiting::{Full, Ticket, Waiting};
 use ledger::{AccountConfig, Ending, Entry, Hold, LeasePolicy, Ledger, Lost, PostedBalance, Settlement};
 use smallvec::SmallVec;
 use store::{Account, AccountSettings};
 use tokio::sync::Notify;
+use wire::Call;
 
 use crate::alerts;
 use crate::authenticate::Path;
@@ -33,6 +37,31 @@ pub(crate) struct Books {
     epoch: u64,
     attempts: AtomicU64,
     tickets: AtomicU64,
+    /// Makes numbers of the names of end users, which nobody can foresee.
+    end_users: RandomState,
+}
+
+/// What a call asks the windows for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    pub(crate) path: &'a Path,
+    pub(crate) model: &'a ModelId,
+    pub(crate) end_user: Option<&'a str>,
+    pub(crate) tokens: u64,
+}
+
+impl<'a> Asked<'a> {
+    pub(crate) fn of(path: &'a Path, plan: &'a Plan, call: &'a Call) -> Asked<'a> {
+        Asked { path, model: &plan.model().id, end_user: call.end_user(), tokens: plan.quote().tokens() }
+    }
+}
+
+/// What an earlier process admitted.
+pub(crate) struct Taken<'a> {
+    pub(crate) at: Moment,
+    pub(crate) requests: u64,
+    pub(crate) tokens: u64,
+    pub(crate) end_user: Option<&'a str>,
 }
 
 pub(crate) struct Shard {
@@ -51,9 +80,10 @@ pub(crate) struct Shard {
 }
 
 impl Books {
-    pub(crate) fn new(epoch: u64, waiting_max: usize) -> Books {
-        let shards = (0..SHARDS).map(|_| Mutex::new(Shard::new(waiting_max))).collect();
-        Books { shards, epoch, attempts: AtomicU64::new(0), tickets: AtomicU64::new(0) }
+    pub(crate) fn new(epoch: u64, waiting_max: usize, end_users_max: usize) -> Books {
+        let shards = (0..SHARDS).map(|_| Mutex::new(Shard::new(waiting_max, end_users_max))).collect();
+        let (attempts, tickets) = (AtomicU64::new(0), AtomicU64::new(0));
+        Books { shards, epoch, attempts, tickets, end_users: RandomState::new() }
     }
 
     /// Holds that have not ended.
@@ -66,19 +96,38 @@ impl Books {
         self.shard(tenant).restored.insert(account, posted);
     }
 
-    /// Counts in the windows of a path what was admitted before this process started: when, requests and tokens.
-    pub(crate) fn restore_windows(
+    /// Counts in the windows of a path, and of a model there, what was admitted before this process started.
+    pub(crate) fn restore_windows<'a>(
         &self,
         path: &Path,
+        model: &ModelId,
         now: Moment,
-        admitted: impl IntoIterator<Item = (Moment, u64, u64)>,
+        admitted: impl IntoIterator<Item = Taken<'a>>,
     ) {
         let indexes = indexes(path);
         let mut shard = self.shard(indexes[0]);
         shard.refresh(path);
-        for (taken, requests, tokens) in admitted {
-            shard.admission.restore(&indexes, requests, tokens, taken, now);
+        for taken in admitted {
+            let end_user = self.end_user(&shard, taken.end_user);
+            let ask = Ask { path: &indexes, model: Some(model.as_str()), end_user, tokens: taken.tokens };
+            shard.admission.restore(&ask, taken.requests, taken.at, now);
         }
+    }
+
+    /// An end user's number, where it matters. Names are cut as records cut them.
+    fn end_user(&self, shard: &Shard, name: Option<&str>) -> Option<u64> {
+        let name = name.filter(|_| shard.admission.limits_end_users())?;
+        Some(self.end_users.hash_one(&name[..name.floor_char_boundary(store::END_USER_BYTES_MAX)]))
+    }
+
+    /// Works on the shard of a path with the question to its windows.
+    pub(crate) fn ask<T>(&self, asked: &Asked<'_>, work: impl FnOnce(&mut Shard, &Ask<'_>) -> T) -> T {
+        let indexes = indexes(asked.path);
+        let mut shard = self.shard(indexes[0]);
+        shard.refresh(asked.path);
+        let end_user = self.end_user(&shard, asked.end_user);
+        let ask = Ask { path: &indexes, model: Some(asked.model.as_str()), end_user, tokens: asked.tokens };
+        work(&mut shard, &ask)
     }
 
     /// The attempts of which nobody knows the cost.
@@ -152,14 +201,18 @@ impl Books {
         }
     }
 
-    /// Checks every window of every level of `path` and takes them all, or none.
-    pub(crate) fn admit(&self, path: &Path, tokens: u64, now: Moment) -> Result<(Pass, Tightest), Breach> {
-        let indexes = indexes(path);
-        let mut shard = self.shard(indexes[0]);
-        shard.refresh(path);
-        let pass = shard.admission.admit(&indexes, tokens, now)?;
-        let tightest = shard.admission.tightest(&indexes, now);
-        Ok((pass, tightest))
+    /// Checks every window of every level of the path, of the model and of the end user, and takes them all, or none.
+    pub(crate) fn admit(&self, asked: &Asked<'_>, now: Moment) -> Result<(Pass, Tightest), Breach> {
+        self.ask(asked, |shard, ask| {
+            let pass = shard.admission.admit(ask, now)?;
+            let tightest = shard.admission.tightest(ask, now);
+            Ok((pass, tightest))
+        })
+    }
+
+    /// What is left where the least is left.
+    pub(crate) fn tightest(&self, asked: &Asked<'_>, now: Moment) -> Tightest {
+        self.ask(asked, |shard, ask| shard.admission.tightest(ask, now))
     }
 
     /// Counts how long a call of a tenant waited for others.
@@ -213,10 +266,10 @@ impl Books {
 }
 
 impl Shard {
-    fn new(waiting_max: usize) -> Shard {
+    fn new(waiting_max: usize, end_users_max: usize) -> Shard {
         Shard {
             ledger: Ledger::with_leases(LEASES),
-            admission: Admission::default(),
+            admission: Admission::new(end_users_max),
             waiting: Waiting::new(waiting_max),
             turns: HashMap::new(),
             waits: AccountMap::default(),
@@ -276,7 +329,7 @@ impl Shard {
             }
             let config = AccountConfig {
                 budgets: settings.budgets,
-                tokens_per_month: settings.limits.tokens_per_month,
+                tokens_per_month: settings.limits.own.tokens_per_month,
                 wallet: settings.wallet,
                 alerts: alerts::of(&settings.budgets.alert_at),
                 zone: settings.zone.clone(),

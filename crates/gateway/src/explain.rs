@@ -8,7 +8,7 @@ use store::status::TenantStatus;
 use wire::Route;
 
 use crate::authenticate::Caller;
-use crate::books::indexes;
+use crate::books::{Asked, indexes};
 use crate::relay::Relay;
 use crate::{admit, intake, reserve, status};
 
@@ -90,13 +90,14 @@ pub(crate) fn call<'a>(
 /// The first thing that would refuse a planned call.
 fn obstacle(relay: &Relay, caller: &Caller, plan: &mut Plan, call: &wire::Call, now: Timestamp) -> Option<Refusal> {
     let path = caller.path();
+    let moment = relay.clock.moment();
+    let asked = Asked::of(path, plan, call);
+    if let Err(breach) = relay.books.ask(&asked, |shard, ask| shard.admission.check(ask, moment)) {
+        return Some(admit::rate_limited(&asked, &breach));
+    }
     let indexes = indexes(path);
     let mut shard = relay.books.shard(indexes[0]);
     shard.refresh(path);
-    let moment = relay.clock.moment();
-    if let Err(breach) = shard.admission.check(&indexes, plan.quote().tokens(), moment) {
-        return Some(admit::rate_limited(path, &breach));
-    }
     if shard.ledger.check(&indexes, reserve::amounts(plan), now).is_err() {
         if let Err(refusal) = plan.tighten(call) {
             return Some(refusal);

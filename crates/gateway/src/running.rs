@@ -108,7 +108,7 @@ pub async fn start(
     let disk = RealDisk::new(&store.data_dir().join("journal"));
     let (journal, recovered) = Journal::open(disk, options, applied)?;
     let clock = Clock::new(seeds);
-    let books = Books::new(epoch, settings.reserve_waiting_max);
+    let books = Books::new(epoch, settings.reserve_waiting_max, settings.end_users_max);
     let tasks = Tasks::default();
     let keys = Keys::new(store.clone(), tasks.clone(), &settings);
     let anchor = ages::anchor(&clock, boot);

@@ -74,6 +74,8 @@ pub struct Settings {
     pub idempotency_memory_bytes_max: usize,
     /// Kept answers may take so many bytes of the store, a quarter of them for one tenant, whose oldest go first.
     pub idempotency_stored_bytes_max: u64,
+    /// End users remembered of each account that has limits for its end users; further ones share windows.
+    pub end_users_max: usize,
     /// How long a call waits for its turn at an upstream.
     pub queue_wait: Duration,
     /// Calls of one tenant that may wait at one upstream.
@@ -126,6 +128,7 @@ impl Default for Settings {
             idempotency_answer_bytes_max: 1 << 20,
             idempotency_memory_bytes_max: 64 << 20,
             idempotency_stored_bytes_max: 1 << 30,
+            end_users_max: 10_000,
             queue_wait: Duration::from_secs(10),
             queue_waiting_max: 1_000,
             queue_bytes_max: 64 << 20,

@@ -16,6 +16,7 @@ mod limits;
 mod never_overspends;
 mod nothing_held;
 mod nothing_lost;
+mod parts_of_accounts;
 mod quiet_neighbours;
 mod relays;
 mod replay;

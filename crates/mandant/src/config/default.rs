@@ -176,6 +176,11 @@ fn relay(out: &mut Page, relay: &gateway::Settings) {
         relay.output_floor_tokens.to_string(),
         "A call without max_tokens that its budget does not cover in full is sent with what the money buys, but waits for this much.",
     );
+    out.key(
+        "end_users_max",
+        relay.end_users_max.to_string(),
+        "End users remembered of each account that has limits per end user; further ones share 64 of them.",
+    );
     out.key("queue_wait", span(relay.queue_wait), "How long a call waits for its turn at a busy upstream.");
     out.key(
         "queue_waiting_max",

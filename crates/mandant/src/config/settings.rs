@@ -99,6 +99,7 @@ static RELAY: Form = Form {
         Field::optional("reserve_wait", DURATION),
         Field::optional("reserve_waiting_max", COUNT),
         Field::optional("output_floor_tokens", COUNT),
+        Field::optional("end_users_max", Kind::Integer(1, 10_000_000)),
         Field::optional("queue_wait", DURATION),
         Field::optional("queue_waiting_max", COUNT),
         Field::optional("queue_bytes_max", Kind::Bytes),
@@ -266,6 +267,7 @@ impl Reader<'_> {
         self.duration("/relay/reserve_wait", &mut relay.reserve_wait);
         self.number("/relay/reserve_waiting_max", &mut relay.reserve_waiting_max);
         self.number("/relay/output_floor_tokens", &mut relay.output_floor_tokens);
+        self.number("/relay/end_users_max", &mut relay.end_users_max);
         self.duration("/relay/queue_wait", &mut relay.queue_wait);
         self.number("/relay/queue_waiting_max", &mut relay.queue_waiting_max);
         self.number("/relay/queue_bytes_max", &mut relay.queue_bytes_max);

@@ -60,6 +60,7 @@ shutdown_grace = "13s"
 reserve_wait = "19s"
 reserve_waiting_max = 20
 output_floor_tokens = 21
+end_users_max = 28
 queue_wait = "22s"
 queue_waiting_max = 23
 queue_bytes_max = "24MiB"
@@ -124,6 +125,7 @@ level = "debug,mandant_gateway=trace"
         idempotency_answer_bytes_max: 24 << 10,
         idempotency_memory_bytes_max: 25 << 10,
         idempotency_stored_bytes_max: 26 << 10,
+        end_users_max: 28,
         queue_wait: seconds(22),
         queue_waiting_max: 23,
         queue_bytes_max: 24 << 20,

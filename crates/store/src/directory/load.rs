@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use base::{KeyId, Limits, ModelId, Priority, ScopeLevel, TenantId};
+use base::{AccountLimits, KeyId, ModelId, Priority, ScopeLevel, TenantId};
 use catalog::Catalog;
 use jiff::tz::TimeZone;
 use rusqlite::Connection;
@@ -309,7 +309,7 @@ fn tenant_settings(form: &TenantResource, version: u64) -> Result<AccountSetting
 fn inherited(tenant: &AccountSettings, version: u64) -> AccountSettings {
     AccountSettings {
         version,
-        limits: Limits::default(),
+        limits: AccountLimits::default(),
         budgets: base::Budgets::default(),
         wallet: None,
         models: None,
@@ -323,7 +323,7 @@ fn inherited(tenant: &AccountSettings, version: u64) -> AccountSettings {
 
 fn project_settings(form: &ProjectResource, tenant: &AccountSettings, version: u64) -> AccountSettings {
     AccountSettings {
-        limits: form.limits.unwrap_or_default(),
+        limits: form.limits.clone().unwrap_or_default(),
         budgets: form.budget.unwrap_or_default(),
         models: form.models.as_ref().map(|models: &Vec<ModelId>| models.iter().cloned().collect()),
         defaults: form.defaults.clone().unwrap_or_default(),
@@ -341,7 +341,7 @@ fn key_settings(
     let tenant = tenant.account.settings();
     if form.limits.is_some() || form.budget.is_some() || form.models.is_some() {
         return Arc::new(AccountSettings {
-            limits: form.limits.unwrap_or_default(),
+            limits: form.limits.clone().unwrap_or_default(),
             budgets: form.budget.unwrap_or_default(),
             models: form.models.as_ref().map(|models| models.iter().cloned().collect()),
             ..inherited(&tenant, version)
