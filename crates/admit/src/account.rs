@@ -156,6 +156,21 @@ impl Account {
         }))
     }
 
+    /// What each limit says to a call: how full it is, what the call takes, and how long it has to wait for it.
+    pub(crate) fn asked(&self, tokens: u64, now: Moment) -> Vec<(WindowStatus, u64, Option<Duration>)> {
+        let block =
+            self.more.as_ref().and_then(|more| more.block(now)).map_or(Duration::ZERO, |block| block.retry_after);
+        let windows = self.windows.iter().map(|window| {
+            let needs = window.amount(1, tokens);
+            (self.status(window, now), needs, window.wait_for(now, needs).map(|wait| wait.max(block)))
+        });
+        let slots = self.statuses(now).filter(|status| status.window == Window::Concurrency).map(|status| {
+            let full = if status.limit == 0 { None } else { Some(CONCURRENCY_RETRY) };
+            (status, 1, if status.remaining > 0 { Some(Duration::ZERO) } else { full })
+        });
+        windows.chain(slots).collect()
+    }
+
     /// What is left in the request window, and in the token window, that has least left, with its place.
     pub(crate) fn tightest(&self, now: Moment) -> [Option<(u64, usize)>; 2] {
         let blocked = self.more.as_ref().is_some_and(|more| more.block(now).is_some());

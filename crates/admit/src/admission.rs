@@ -146,7 +146,7 @@ impl Admission {
     /// A pass that has taken nothing yet, whether all whole accounts have room, and whether any of them has more than
     /// windows.
     #[inline]
-    fn open(&mut self, ask: &Ask<'_>, now: Moment) -> (Pass, bool, bool) {
+    pub(crate) fn open(&mut self, ask: &Ask<'_>, now: Moment) -> (Pass, bool, bool) {
         let path = ask.path;
         assert!((1..=PATH_LEVELS_MAX).contains(&path.len()), "a path has 1 to {PATH_LEVELS_MAX} accounts");
         let now = self.time(now);

@@ -29,5 +29,5 @@ mod waits;
 
 pub use admission::Admission;
 pub use pass::{Ask, Pass};
-pub use status::{AccountReport, Breach, ModelStatus, ShadowStatus, Tightest, WindowStatus};
+pub use status::{AccountReport, AskedLimit, Breach, ModelStatus, ShadowStatus, Tightest, WindowStatus};
 pub use waits::{WaitFigures, Waits};

@@ -4,10 +4,10 @@ use core::time::Duration;
 
 use base::{AccountIndex, Moment, Part, Window};
 
-use crate::Admission;
 use crate::account::Account;
 use crate::more::Counts;
-use crate::status::{AccountReport, ModelStatus, ShadowStatus};
+use crate::status::{AccountReport, AskedLimit, ModelStatus, ShadowStatus};
+use crate::{Admission, Ask};
 
 impl Admission {
     /// Everything about one account.
@@ -42,6 +42,30 @@ impl Admission {
             report.shadows.extend(told);
         }
         report
+    }
+}
+
+impl Admission {
+    /// What every limit of the path, of the model and of the end user says to a call, without taking anything.
+    pub fn limits_of(&mut self, ask: &Ask<'_>, now: Moment) -> Vec<AskedLimit> {
+        let (pass, _, _) = self.open(ask, now);
+        let mut limits = Vec::new();
+        for (place, level, part) in pass.subjects() {
+            let account = &self.accounts[place];
+            let shadow = account.more.as_ref().and_then(|more| more.shadow.as_ref()).map(|shadow| &shadow.account);
+            for (windows, is_shadow) in [(Some(account), false), (shadow, true)] {
+                let said = windows.into_iter().flat_map(|windows| windows.asked(ask.tokens, pass.taken));
+                limits.extend(said.map(|(status, needs, wait)| AskedLimit {
+                    account: ask.path[level],
+                    part,
+                    status,
+                    needs,
+                    wait,
+                    is_shadow,
+                }));
+            }
+        }
+        limits
     }
 }
 

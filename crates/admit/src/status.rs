@@ -107,6 +107,23 @@ pub struct ModelStatus {
     pub blocked: Option<(Duration, Window)>,
 }
 
+/// What one limit says to one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AskedLimit {
+    /// Whose limit.
+    pub account: AccountIndex,
+    /// Of which of its calls.
+    pub part: Part,
+    /// The limit and what counts against it.
+    pub status: WindowStatus,
+    /// What the call takes of it.
+    pub needs: u64,
+    /// How long the call has to wait for this limit alone: not at all, so long, or for ever where it is `None`.
+    pub wait: Option<Duration>,
+    /// Evaluated and not enforced.
+    pub is_shadow: bool,
+}
+
 /// All that an account's windows say.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AccountReport {

@@ -245,6 +245,34 @@ impl Refusal {
         }
     }
 
+    /// All codes, each once.
+    pub const CODES: [&'static str; 24] = [
+        "invalid_api_key",
+        "key_expired",
+        "key_revoked",
+        "address_not_allowed",
+        "tenant_required",
+        "tenant_not_found",
+        "tenant_suspended",
+        "route_not_found",
+        "method_not_allowed",
+        "model_not_found",
+        "model_not_allowed",
+        "invalid_request",
+        "ambiguous_request",
+        "request_too_large",
+        "idempotency_in_flight",
+        "idempotency_mismatch",
+        "idempotency_lost",
+        "rate_limited",
+        "budget_exhausted",
+        "wallet_empty",
+        "overloaded",
+        "upstream_error",
+        "upstream_timeout",
+        "internal_error",
+    ];
+
     /// The stable code for machines.
     #[must_use]
     pub const fn code(&self) -> &'static str {

@@ -41,6 +41,11 @@ impl Bodies {
         share.grow(bytes).map(|()| share)
     }
 
+    /// Bytes of all tenants.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.lock().values().sum()
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, AccountMap<u64>> {
         self.tenants.lock().expect("no panic while bytes are counted")
     }

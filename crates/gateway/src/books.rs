@@ -13,14 +13,17 @@ use admit::{Admission, Ask, Breach, Pass, Tightest, WaitFigures, Waits};
 use base::{AccountIndex, AccountMap, AttemptId, BudgetPeriod, ModelId, Moment, Money, Timestamp};
 use catalog::Plan;
 use ledger::waiting::{Full, Ticket, Waiting};
-use ledger::{AccountConfig, Ending, Entry, Hold, LeasePolicy, Ledger, Lost, PostedBalance, Settlement};
+use ledger::{AccountConfig, Amounts, Ending, Entry, Hold, LeasePolicy, Ledger, Lost, PostedBalance, Settlement};
 use smallvec::SmallVec;
 use store::{Account, AccountSettings};
 use tokio::sync::Notify;
 use wire::Call;
 
+use crate::admit::scope;
 use crate::alerts;
 use crate::authenticate::Path;
+use crate::counts::ShardCounts;
+use crate::shadows::{Shadows, WatchedFigure};
 
 /// Shards; a power of two, so that a tenant's shard is a mask away.
 pub(crate) const SHARDS: usize = 64;
@@ -75,6 +78,9 @@ pub(crate) struct Shard {
     waits: AccountMap<Box<Waits>>,
     /// The version of the settings that each account was last configured with.
     versions: AccountMap<u64>,
+    /// What is only watched of the ledger's limits.
+    shadows: Shadows,
+    counts: ShardCounts,
     /// What accounts were charged before this process started, until they are first used.
     restored: AccountMap<Vec<PostedBalance>>,
 }
@@ -203,11 +209,37 @@ impl Books {
 
     /// Checks every window of every level of the path, of the model and of the end user, and takes them all, or none.
     pub(crate) fn admit(&self, asked: &Asked<'_>, now: Moment) -> Result<(Pass, Tightest), Breach> {
-        self.ask(asked, |shard, ask| {
-            let pass = shard.admission.admit(ask, now)?;
+        let admitted = self.ask(asked, |shard, ask| {
+            let admitted = shard.admission.admit(ask, now);
+            let pass = admitted.inspect_err(|breach| shard.counts.window_refused(breach.window))?;
             let tightest = shard.admission.tightest(ask, now);
-            Ok((pass, tightest))
-        })
+            let news = match pass.shadow_breach() {
+                None => None,
+                Some(breach) => {
+                    shard.shadows.refused += 1;
+                    shard.shadows.is_news(breach.account, now).then_some(*breach)
+                }
+            };
+            Ok((pass, tightest, news))
+        });
+        let (pass, tightest, news) = admitted?;
+        if let Some(breach) = news {
+            let (tenant, account) = (&asked.path[0].name, scope(asked.path, breach.account));
+            let (part, window, limit) = (breach.part, breach.window, breach.limit);
+            tracing::info!(%tenant, %account, ?part, %window, limit, model = %asked.model, "a watched limit would have refused a call; told once a minute");
+        }
+        Ok((pass, tightest))
+    }
+
+    /// What was counted, and how many calls limits that are only watched would have refused.
+    pub(crate) fn counts(&self) -> (ShardCounts, u64) {
+        let (mut sum, mut shadows) = (ShardCounts::default(), 0);
+        for shard in 0..SHARDS {
+            let shard = self.shard(AccountIndex(shard as u32));
+            sum.add(&shard.counts);
+            shadows += shard.shadows.refused;
+        }
+        (sum, shadows)
     }
 
     /// What is left where the least is left.
@@ -252,6 +284,7 @@ impl Books {
         let indexes = indexes(path);
         let has_budget = path.iter().any(|account| has_cap(&account.settings()));
         let mut shard = self.shard(indexes[0]);
+        shard.counts.ended(&ending);
         let settlement = shard.ledger.settle(hold, ending);
         let tokens_used = settlement.charged.tokens + settlement.still_held.tokens;
         shard.admission.settle(pass, tokens_used, now.1);
@@ -274,6 +307,8 @@ impl Shard {
             turns: HashMap::new(),
             waits: AccountMap::default(),
             versions: AccountMap::default(),
+            shadows: Shadows::default(),
+            counts: ShardCounts::default(),
             restored: AccountMap::default(),
         }
     }
@@ -310,6 +345,23 @@ impl Shard {
         settlement
     }
 
+    /// Lets budgets that are only watched look at a hold; says the account to tell the log of.
+    pub(crate) fn watch_budgets(
+        &mut self,
+        path: &[AccountIndex],
+        worst: Amounts,
+        at: Timestamp,
+        now: impl FnOnce() -> Moment,
+    ) -> Option<AccountIndex> {
+        let account = self.shadows.watch(&self.ledger, path, worst, at)?;
+        self.shadows.is_news(account, now()).then_some(account)
+    }
+
+    /// What an account watches of budgets.
+    pub(crate) fn watched_budgets(&self, account: AccountIndex, now: Timestamp) -> Vec<WatchedFigure> {
+        self.shadows.figures(&self.ledger, account, now)
+    }
+
     /// Gives a turn to the oldest that waits at each of these accounts: money may be free there.
     pub(crate) fn call_next(&self, accounts: &[AccountIndex]) {
         if self.waiting.is_empty() {
@@ -341,6 +393,7 @@ impl Shard {
                 self.ledger.restore(account.index, &posted);
             }
             self.admission.configure(account.index, &settings.limits);
+            self.shadows.configure(account.index, &settings.limits);
             self.versions.insert(account.index, settings.version);
         }
     }

@@ -46,7 +46,10 @@ pub(crate) async fn handle(relay: Arc<Relay>, address: IpAddr, request: Request<
 
     let (route, caller) = match identify(&relay, &head, address, label.at) {
         Ok(identified) => identified,
-        Err(refusal) => return refuse::unidentified(&head, &refusal, id),
+        Err(refusal) => {
+            relay.counts.refused(&refusal);
+            return refuse::unidentified(&head, &refusal, id);
+        }
     };
     trace.authenticated(relay.clock.moment());
     let answered = if route.endpoint.is_billed() {
@@ -55,8 +58,14 @@ pub(crate) async fn handle(relay: Arc<Relay>, address: IpAddr, request: Request<
         inquiry::answer(&relay, &caller, &route, &head, body).await.map_err(Refused::from)
     };
     let mut response = match answered {
-        Ok(response) => response,
-        Err(refused) => refuse::caller(&relay, &caller, route.dialect, &refused, id),
+        Ok(response) => {
+            relay.counts.answered(response.status());
+            response
+        }
+        Err(refused) => {
+            relay.counts.refused(&refused.refusal);
+            refuse::caller(&relay, &caller, route.dialect, &refused, id)
+        }
     };
     headers::request_id(response.headers_mut(), route.dialect, id);
     headers::tenant(response.headers_mut(), caller.tenant().id.as_str());

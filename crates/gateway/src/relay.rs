@@ -13,6 +13,7 @@ use crate::authenticate::Path;
 use crate::bodies::Bodies;
 use crate::books::Books;
 use crate::clock::Clock;
+use crate::counts::Counts;
 use crate::idempotency::Keys;
 use crate::settings::Settings;
 use crate::tasks::Tasks;
@@ -41,6 +42,7 @@ pub(crate) struct Relay {
     pub(crate) bodies: Arc<Bodies>,
     pub(crate) clock: Clock,
     pub(crate) tasks: Tasks,
+    pub(crate) counts: Counts,
 }
 
 impl Relay {

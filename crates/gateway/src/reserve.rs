@@ -151,7 +151,15 @@ impl<'a> Asking<'a> {
             return Look::Behind(account);
         }
         match shard.ledger.reserve(&self.indexes, attempt, worst, self.at) {
-            Ok(hold) => Look::Held(hold),
+            Ok(hold) => {
+                let watched = shard.watch_budgets(&self.indexes, worst, self.at, || self.relay.clock.moment());
+                drop(shard);
+                if let Some(account) = watched {
+                    let (tenant, account) = (&self.path[0].name, scope(self.path, account));
+                    tracing::info!(%tenant, %account, "a watched budget would have refused a call; told once a minute");
+                }
+                Look::Held(hold)
+            }
             Err(NoHold::Unleased) => Look::Unleased,
             Err(NoHold::Short(shortage)) => Look::Short(shortage, shard.ledger.available(&self.indexes, self.at)),
         }

@@ -227,10 +227,18 @@ impl Figures {
         }));
         self
     }
+
+    /// Adds budgets that are only watched.
+    #[must_use]
+    pub fn watching(mut self, budgets: Vec<ShadowLimit>) -> Figures {
+        self.shadow.extend(budgets);
+        self
+    }
 }
 
 /// As in refusals and resource files.
-const fn window_name(window: Window) -> &'static str {
+#[must_use]
+pub const fn window_name(window: Window) -> &'static str {
     match window {
         Window::RequestsPerMinute => "requests_per_minute",
         Window::RequestsPerHour => "requests_per_hour",

@@ -121,3 +121,24 @@ async fn a_watched_limit_refuses_nothing_and_says_how_often_it_would_have() {
     }
     assert_eq!(status(&app)["shadow"][0]["would_have_refused"], 1);
 }
+
+#[tokio::test]
+async fn a_watched_budget_refuses_nothing_and_counts_the_calls_that_it_would_not_have_covered() {
+    // One call is charged a few millionths; its worst case is about 0.002.
+    let limits = json!({ "shadow": { "usd_per_day": "0.005", "usd_total": "1.00", "tokens_per_month": 1 } });
+    let app = with_limits(limits).await;
+    for _ in 0..30 {
+        let reply = app.chat("acme", "chat", json!({ "max_tokens": 1_000 })).await;
+        assert_eq!(reply.status, 200, "{}", reply.text());
+    }
+    app.settled().await;
+    let told = status(&app)["shadow"].clone();
+    let find = |name: &str| told.as_array().unwrap().iter().find(|one| one["limit_name"] == name).unwrap().clone();
+    let (day, total, tokens) = (find("usd_per_day"), find("usd_total"), find("tokens_per_month"));
+    let refused = day["would_have_refused"].as_u64().unwrap();
+    assert!((1..30).contains(&refused), "the first calls fit, the last do not: {told}");
+    assert_eq!(day["limit"], "0.005");
+    assert_eq!((&total["would_have_refused"], &tokens["would_have_refused"]), (&json!(0), &json!(30)));
+    assert_eq!(day["used"], total["used"]);
+    assert!(app.relay.metrics().contains("mandant_shadow_refusals_total 30\n"), "each call once");
+}

@@ -241,7 +241,17 @@ fn print_explanation(answer: &Value, output: Output) {
             cell_text(&answer["refusal"]["message"])
         )),
     }
-    let mut rows = vec![vec!["model".to_owned(), cell_text(&answer["model"])]];
+    let mut rows = vec![vec![
+        "call".to_owned(),
+        format!("{} ({})", cell_text(&answer["endpoint"]), cell_text(&answer["dialect"])),
+    ]];
+    rows.push(vec!["model".to_owned(), cell_text(&answer["model"])]);
+    let path: Vec<String> = answer["path"].as_array().into_iter().flatten().map(cell_text).collect();
+    rows.push(vec!["accounts".to_owned(), path.join(" > ")]);
+    if answer["route"].is_object() {
+        let [upstream, why] = ["upstream", "why"].map(|name| cell_text(&answer["route"][name]));
+        rows.push(vec!["goes to".to_owned(), format!("{upstream}: {why}")]);
+    }
     for (at, candidate) in answer["candidates"].as_array().into_iter().flatten().enumerate() {
         let [model, upstream, upstream_model, price] =
             ["model", "upstream", "upstream_model", "price_version"].map(|name| cell_text(&candidate[name]));
@@ -257,12 +267,25 @@ fn print_explanation(answer: &Value, output: Output) {
         rows.push(vec!["output tokens at most".into(), count("output_tokens")]);
     }
     output.table(&["", ""], &rows);
-    let mut rows = Vec::new();
-    let accounts = &answer["accounts"];
-    figure_rows(&mut rows, &format!("tenant {}", cell_text(&accounts["tenant_id"])), accounts);
-    for account in accounts["accounts"].as_array().into_iter().flatten() {
-        let name = format!("{} {}", cell_text(&account["level"]), cell_text(&account["name"]));
-        figure_rows(&mut rows, &name, account);
-    }
-    output.table(&["account", "limit", "quota", "used", "held", "remaining", "resets"], &rows);
+    let limits = answer["limits"].as_array().into_iter().flatten();
+    let rows: Vec<Vec<String>> = limits.map(limit_row).collect();
+    output.table(&["account", "limit", "size", "used", "remaining", "needs", ""], &rows);
+}
+
+/// One limit of an explanation.
+fn limit_row(limit: &Value) -> Vec<String> {
+    let text = |name: &str| cell_text(&limit[name]);
+    let account = match limit["part"].as_str() {
+        Some("model") => format!("{} (this model)", text("account")),
+        Some("end_user") => format!("{} (this end user)", text("account")),
+        _ => text("account"),
+    };
+    let says = match (limit["would_refuse"] == true, limit["shadow"] == true) {
+        (true, true) => "would refuse, only watched",
+        (false, true) => "only watched",
+        (true, false) => "REFUSES",
+        (false, false) => "",
+    };
+    let [name, size, used, remaining, needs] = ["limit_name", "limit", "used", "remaining", "needs"].map(text);
+    vec![account, name, size, used, remaining, needs, says.to_owned()]
 }

@@ -29,7 +29,7 @@ pub(crate) fn document() -> String {
     out.key(
         "listen",
         text(&settings.control_listen.to_string()),
-        "Serves /healthz and /readyz only. Commands reach the process through control.sock in data_dir.",
+        "Serves /healthz, /readyz and /metrics only. Commands reach the process through control.sock in data_dir.",
     );
     out.section("storage", "Where tenants, keys and usage live.");
     out.key("url", text("sqlite"), "A file mandant.db in data_dir; nothing else may write to it.");

@@ -85,6 +85,12 @@ impl Directory {
         tenants
     }
 
+    /// How many tenants there are.
+    #[must_use]
+    pub fn tenants_count(&self) -> usize {
+        self.tenants.len()
+    }
+
     /// How many keys there are, revoked ones included.
     #[must_use]
     pub fn keys_count(&self) -> usize {
