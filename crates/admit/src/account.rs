@@ -1,227 +1,102 @@
-//! The windows of one account, or of a part of its calls, of which only those exist that it has a limit for.
+//! One account, or a part of its calls: its windows, and the few things that hardly any has beside them.
 
 use core::time::Duration;
 
-use base::{Limits, Moment, Window};
+use base::{Limits, Moment};
 
-use crate::more::More;
+use crate::meters::{Meters, Said};
+use crate::more::{More, Shadow};
 use crate::status::{Obstacle, WindowStatus};
-use crate::trailing::Trailing;
 
-/// When to try again where only calls under way are in the way: nobody knows when they end.
-const CONCURRENCY_RETRY: Duration = Duration::from_secs(1);
-
-/// Windows, and calls under way.
+/// See the head of the file.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Account {
-    /// Those of requests first, and among them the shortest.
-    windows: Box<[Trailing]>,
-    concurrency: Option<u32>,
-    /// Counted without a limit too, so that one set later knows them.
-    under_way: u32,
+    pub(crate) meters: Meters,
     /// What few have.
     pub(crate) more: Option<Box<More>>,
 }
 
 impl Account {
-    /// Takes new limits. Windows that stay keep their counts, a new one counts from now on, one without a limit
-    /// forgets. `created` marks the new ones; true when there are any.
+    /// As for [`Meters::configure`].
     pub(crate) fn configure(&mut self, limits: &Limits, created: u32) -> bool {
-        // Tokens per month follow the calendar and are the ledger's.
-        let Limits { rpm, rph, rpd, tpm, tpd, tokens_per_month: _, concurrency, block_for } = *limits;
-        let mut is_any_new = false;
-        let mut before = core::mem::take(&mut self.windows).into_vec();
-        let windows = (0_u8..).zip([rpm, rph, rpd, tpm, tpd]).filter_map(|(kind, limit)| {
-            let known = before.iter().position(|window| window.place() == kind);
-            let known = known.map(|place| before.swap_remove(place));
-            let limit = limit?;
-            is_any_new |= known.is_none();
-            let mut window = known.unwrap_or_else(|| Trailing::new(kind, limit, created));
-            window.set_limit(limit);
-            Some(window)
-        });
-        self.windows = windows.collect();
-        self.concurrency = concurrency.map(|limit| u32::try_from(limit).unwrap_or(u32::MAX));
-        if block_for.is_some() || self.more.is_some() {
-            self.more.get_or_insert_default().set_block_for(block_for);
+        if limits.block_for.is_some() || self.more.is_some() {
+            self.more.get_or_insert_default().set_block_for(limits.block_for);
         }
-        is_any_new
+        self.meters.configure(limits, created)
     }
 
-    /// Moves the windows to `now` and says whether one request of `tokens` fits all of them.
+    /// As for [`Meters::fits`]; nothing fits while everything is refused.
     #[inline]
     pub(crate) fn fits(&mut self, tokens: u64, now: Moment) -> bool {
-        let mut fits = self.concurrency.is_none_or(|limit| self.under_way < limit);
-        for window in &mut self.windows {
-            window.advance(now);
-            fits &= window.fits(window.amount(1, tokens));
-        }
-        fits && self.more.as_ref().is_none_or(|more| more.block(now).is_none())
+        self.meters.fits(tokens, now) && self.more.as_ref().is_none_or(|more| more.block(now).is_none())
     }
 
     /// The gravest of the limits that stand in the way, if any.
     pub(crate) fn obstacle(&self, tokens: u64, now: Moment) -> Option<Obstacle> {
-        let windows = self.windows.iter().filter_map(|window| obstacle(window, tokens, now));
-        let windows = windows.reduce(Obstacle::graver).map(|obstacle| match self.block_for() {
+        let more = self.more.as_ref();
+        let window = self.meters.full_window(tokens, now).map(|full| match more.and_then(|more| more.block_for()) {
             // This refusal begins a block.
-            Some(span) if !obstacle.is_never && span > obstacle.retry_after => {
-                Obstacle { retry_after: span, is_block: true, ..obstacle }
+            Some(span) if !full.is_never && span > full.retry_after => {
+                Obstacle { retry_after: span, is_block: true, ..full }
             }
-            _ => obstacle,
+            _ => full,
         });
-        let block = self.more.as_ref().and_then(|more| more.block(now));
-        let full = self.concurrency.filter(|&limit| self.under_way >= limit).map(|limit| Obstacle {
-            window: Window::Concurrency,
-            limit: limit.into(),
-            retry_after: CONCURRENCY_RETRY,
-            is_never: limit == 0,
-            is_block: false,
-        });
-        block.into_iter().chain(windows).chain(full).reduce(Obstacle::graver)
-    }
-
-    /// Every limit that stands in the way, for those that only count.
-    pub(crate) fn each_obstacle(&self, tokens: u64, now: Moment, mut note: impl FnMut(Window)) {
-        self.windows.iter().filter_map(|window| obstacle(window, tokens, now)).for_each(|one| note(one.window));
-        if self.concurrency.is_some_and(|limit| self.under_way >= limit) {
-            note(Window::Concurrency);
-        }
-    }
-
-    /// How long everything is refused once a window has refused, and is not yet.
-    fn block_for(&self) -> Option<Duration> {
-        self.more.as_ref().and_then(|more| more.block_for())
+        let block = more.and_then(|more| more.block(now));
+        block.into_iter().chain(window).chain(self.meters.full_slots()).reduce(Obstacle::graver)
     }
 
     /// After a refusal: begins a block where a window stood in the way of what waiting would have admitted.
     pub(crate) fn begin_block(&mut self, tokens: u64, now: Moment) {
-        if self.block_for().is_none() {
-            return;
-        }
-        let windows = self.windows.iter().filter_map(|window| obstacle(window, tokens, now));
-        if let Some(cause) = windows.reduce(Obstacle::graver).filter(|cause| !cause.is_never)
-            && let Some(more) = &mut self.more
-        {
+        let Some(more) = self.more.as_mut().filter(|more| more.block_for().is_some()) else { return };
+        if let Some(cause) = self.meters.full_window(tokens, now).filter(|cause| !cause.is_never) {
             more.begin_block(&cause, now);
         }
     }
 
-    /// Takes a slot, one request and `tokens` everywhere; the caller has checked that they fit.
-    #[inline]
-    pub(crate) fn take(&mut self, tokens: u64) {
-        for window in &mut self.windows {
-            window.take(window.amount(1, tokens));
-        }
-        self.under_way += 1;
-    }
-
-    /// Counts what an earlier process admitted at `taken` in the windows that still cover it. Its slots ended with it.
+    /// As for [`Meters::restore`]; what is only watched is restored as well.
     pub(crate) fn restore(&mut self, requests: u64, tokens: u64, taken: Moment, now: Moment) {
-        for window in &mut self.windows {
-            window.advance(now);
-            window.restore(taken, window.amount(requests, tokens));
-        }
-        if let Some(shadow) = self.more.as_mut().and_then(|more| more.shadow.as_mut()) {
-            shadow.account.restore(requests, tokens, taken, now);
+        self.meters.restore(requests, tokens, taken, now);
+        if let Some(shadow) = self.shadow_mut() {
+            shadow.meters.restore(requests, tokens, taken, now);
         }
     }
 
-    /// Frees the slot of a pass, and gives back what it does not need to the windows that it took from.
-    #[inline]
-    pub(crate) fn give_back(&mut self, requests: u64, tokens: u64, taken: Moment, created: u32) {
-        self.under_way = self.under_way.checked_sub(1).expect("a call under way is counted");
-        for window in &mut self.windows {
-            if window.created <= created {
-                window.give_back(taken, window.amount(requests, tokens));
-            }
-        }
-    }
-
-    /// Whether it counts nothing, so that nobody would know if it began anew.
+    /// As for [`Meters::is_idle`].
     pub(crate) fn is_idle(&self, now: Moment) -> bool {
-        self.under_way == 0
-            && self.windows.iter().all(|window| window.used_at(now) == 0)
-            && self.more.as_ref().is_none_or(|more| more.is_idle(now))
+        self.meters.is_idle(now) && self.more.as_ref().is_none_or(|more| more.is_idle(now))
     }
 
-    /// All windows, shortest of requests first, and the calls under way where they are limited.
+    /// How long everything is refused yet.
+    pub(crate) fn blocked(&self, now: Moment) -> Duration {
+        self.more.as_ref().and_then(|more| more.block(now)).map_or(Duration::ZERO, |block| block.retry_after)
+    }
+
+    pub(crate) fn shadow(&self) -> Option<&Shadow> {
+        self.more.as_ref().and_then(|more| more.shadow.as_deref())
+    }
+
+    #[inline]
+    pub(crate) fn shadow_mut(&mut self) -> Option<&mut Shadow> {
+        self.more.as_mut().and_then(|more| more.shadow.as_deref_mut())
+    }
+
+    /// As for [`Meters::statuses`].
     pub(crate) fn statuses(&self, now: Moment) -> impl Iterator<Item = WindowStatus> {
-        let windows = self.windows.iter().map(move |window| self.status(window, now));
-        windows.chain(self.concurrency.map(|limit| WindowStatus {
-            window: Window::Concurrency,
-            limit: limit.into(),
-            used: self.under_way.into(),
-            remaining: limit.saturating_sub(self.under_way).into(),
-            resets_in: Duration::ZERO,
-        }))
+        self.meters.statuses(self.blocked(now), now)
     }
 
-    /// What each limit says to a call: how full it is, what the call takes, and how long it has to wait for it.
-    pub(crate) fn asked(&self, tokens: u64, now: Moment) -> Vec<(WindowStatus, u64, Option<Duration>)> {
-        let block =
-            self.more.as_ref().and_then(|more| more.block(now)).map_or(Duration::ZERO, |block| block.retry_after);
-        let windows = self.windows.iter().map(|window| {
-            let needs = window.amount(1, tokens);
-            (self.status(window, now), needs, window.wait_for(now, needs).map(|wait| wait.max(block)))
-        });
-        let slots = self.statuses(now).filter(|status| status.window == Window::Concurrency).map(|status| {
-            let full = if status.limit == 0 { None } else { Some(CONCURRENCY_RETRY) };
-            (status, 1, if status.remaining > 0 { Some(Duration::ZERO) } else { full })
-        });
-        windows.chain(slots).collect()
+    /// As for [`Meters::said`].
+    pub(crate) fn said(&self, tokens: u64, now: Moment) -> Vec<Said> {
+        self.meters.said(tokens, self.blocked(now), now)
     }
 
-    /// What is left in the request window, and in the token window, that has least left, with its place.
+    /// As for [`Meters::tightest`].
     pub(crate) fn tightest(&self, now: Moment) -> [Option<(u64, usize)>; 2] {
-        let blocked = self.more.as_ref().is_some_and(|more| more.block(now).is_some());
-        let mut tightest = [None; 2];
-        for (place, window) in self.windows.iter().enumerate() {
-            let left = if blocked { 0 } else { window.limit().saturating_sub(window.used_at(now)) };
-            let best: &mut Option<(u64, usize)> = &mut tightest[usize::from(window.kind().counts_tokens)];
-            if best.is_none_or(|(least, _)| left < least) {
-                *best = Some((left, place));
-            }
-        }
-        tightest
+        self.meters.tightest(!self.blocked(now).is_zero(), now)
     }
 
-    /// The window of this place.
+    /// As for [`Meters::status_at`].
     pub(crate) fn status_at(&self, place: usize, now: Moment) -> WindowStatus {
-        self.status(&self.windows[place], now)
+        self.meters.status_at(place, self.blocked(now), now)
     }
-
-    /// While everything is refused, nothing is left.
-    fn status(&self, window: &Trailing, now: Moment) -> WindowStatus {
-        let used = window.used_at(now);
-        let blocked = self.more.as_ref().and_then(|more| more.block(now)).map(|block| block.retry_after);
-        let left = window.limit().saturating_sub(used);
-        WindowStatus {
-            window: window.kind().window,
-            limit: window.limit(),
-            used,
-            remaining: if blocked.is_some() { 0 } else { left },
-            resets_in: window.wait_for_empty(now).max(blocked.unwrap_or_default()),
-        }
-    }
-
-    /// Bytes on the heap.
-    #[cfg(test)]
-    pub(crate) fn heap_bytes(&self) -> usize {
-        self.windows.iter().map(Trailing::bytes).sum()
-    }
-}
-
-/// Whether one window stands in the way of a call.
-fn obstacle(window: &Trailing, tokens: u64, now: Moment) -> Option<Obstacle> {
-    let wait = window.wait_for(now, window.amount(1, tokens));
-    if wait == Some(Duration::ZERO) {
-        return None;
-    }
-    Some(Obstacle {
-        window: window.kind().window,
-        limit: window.limit(),
-        retry_after: wait.unwrap_or(window.kind().length),
-        is_never: wait.is_none(),
-        is_block: false,
-    })
 }

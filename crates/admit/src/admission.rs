@@ -3,10 +3,10 @@
 use base::{AccountIndex, AccountLimits, AccountMap, Limits, Moment, PATH_LEVELS_MAX, Part, PartLimits};
 
 use crate::account::Account;
+use crate::counts::Counts;
 use crate::end_users::Found;
-use crate::more::Counts;
 use crate::pass::{Ask, PartPlace, Pass};
-use crate::status::{Breach, Tightest, WindowStatus};
+use crate::status::{Breach, Obstacle, Tightest, WindowStatus};
 
 /// End users remembered per account, unless something else is said.
 const END_USERS_MAX: usize = 10_000;
@@ -135,7 +135,7 @@ impl Admission {
             return Err(breach);
         }
         for place in pass.all() {
-            self.accounts[place].take(ask.tokens);
+            self.accounts[place].meters.take(ask.tokens);
         }
         if has_more {
             self.watch(ask, &mut pass);
@@ -189,7 +189,7 @@ impl Admission {
         // Taken out meanwhile, so that the accounts can be looked at beside it.
         let mut more = self.accounts[account].more.take().expect("an account with end users has more");
         let users = more.end_users.as_mut().expect("an account with limits for end users has them");
-        let place = match users.find(user, self.end_users_max, &self.accounts, now) {
+        let place = match users.find(user, self.end_users_max, |place| self.accounts[place as usize].is_idle(now)) {
             Found::At(place) => place,
             Found::New => {
                 let place = self.part(limits);
@@ -281,13 +281,13 @@ impl Admission {
     fn give_back(&mut self, pass: &Pass, requests: u64, tokens: u64, now: Moment) {
         self.latest = Some(self.time(now));
         for place in pass.all() {
-            self.accounts[place].give_back(requests, tokens, pass.taken, pass.created);
+            self.accounts[place].meters.give_back(requests, tokens, pass.taken, pass.created);
         }
         if pass.is_watched {
             for place in pass.all() {
-                let shadow = self.accounts[place].more.as_mut().and_then(|more| more.shadow.as_mut());
+                let shadow = self.accounts[place].shadow_mut();
                 if let Some(shadow) = shadow.filter(|shadow| shadow.created <= pass.created) {
-                    shadow.account.give_back(requests, tokens, pass.taken, pass.created);
+                    shadow.meters.give_back(requests, tokens, pass.taken, pass.created);
                 }
             }
         }
@@ -313,9 +313,9 @@ impl Admission {
         let (tokens, now) = (ask.tokens, pass.taken);
         let (mut fits, mut is_any) = (true, false);
         for place in pass.all() {
-            if let Some(shadow) = self.accounts[place].more.as_mut().and_then(|more| more.shadow.as_mut()) {
+            if let Some(shadow) = self.accounts[place].shadow_mut() {
                 is_any = true;
-                fits &= shadow.account.fits(tokens, now);
+                fits &= shadow.meters.fits(tokens, now);
             }
         }
         if !is_any {
@@ -324,15 +324,15 @@ impl Admission {
         let mut worst: Option<Breach> = None;
         for (place, level, part) in pass.subjects() {
             let mut refused = Counts::default();
-            let Some(shadow) = self.accounts[place].more.as_mut().and_then(|more| more.shadow.as_mut()) else {
+            let Some(shadow) = self.accounts[place].shadow_mut() else {
                 continue;
             };
             if fits {
-                shadow.account.take(tokens);
+                shadow.meters.take(tokens);
                 continue;
             }
-            let Some(obstacle) = shadow.account.obstacle(tokens, now) else { continue };
-            shadow.account.each_obstacle(tokens, now, |window| refused.note(window));
+            let obstacles = shadow.meters.each_obstacle(tokens, now).inspect(|one| refused.note(one.window));
+            let Some(obstacle) = obstacles.reduce(Obstacle::graver) else { continue };
             let breach = Breach::new(ask.path[level], part, obstacle);
             worst = Some(worst.map_or(breach, |worst| worst.graver(breach)));
             match part {

@@ -7,10 +7,9 @@
 
 use std::collections::HashMap;
 
-use base::{Moment, NumberHashing, PartLimits};
+use base::{NumberHashing, PartLimits};
 
-use crate::account::Account;
-use crate::more::Counts;
+use crate::counts::Counts;
 
 /// How many windows are shared by those for whom there is no room.
 const SHARED: usize = 64;
@@ -60,13 +59,13 @@ impl EndUsers {
         known.or_else(|| self.shared.get(slot(user)).copied())
     }
 
-    /// Finds the windows of `user`, and forgets another for it where that is the way.
-    pub(crate) fn find(&mut self, user: u64, most: usize, accounts: &[Account], now: Moment) -> Found {
+    /// Finds the windows of `user`, and forgets another for it where that is the way and its windows are idle.
+    pub(crate) fn find(&mut self, user: u64, most: usize, is_idle: impl Fn(u32) -> bool) -> Found {
         if let Some(&place) = self.known.get(&user) {
             return Found::At(self.ring[place as usize].1);
         }
         let shared = self.shared.get(slot(user)).copied();
-        if let Some(place) = shared.filter(|&place| !accounts[place as usize].is_idle(now)) {
+        if let Some(place) = shared.filter(|&place| !is_idle(place)) {
             return Found::At(place);
         }
         if self.ring.len() < most {
@@ -76,7 +75,7 @@ impl EndUsers {
             let place = self.hand;
             self.hand = (self.hand + 1) % self.ring.len();
             let (before, windows) = self.ring[place];
-            if accounts[windows as usize].is_idle(now) {
+            if is_idle(windows) {
                 self.known.remove(&before);
                 self.ring[place].0 = user;
                 self.known.insert(user, place as u32);

@@ -16,7 +16,9 @@
 mod account;
 mod admission;
 mod buckets;
+mod counts;
 mod end_users;
+mod meters;
 mod more;
 mod pass;
 pub mod queue;

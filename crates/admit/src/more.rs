@@ -5,39 +5,10 @@ use core::time::Duration;
 
 use base::{Limits, ModelId, Moment, Window};
 
-use crate::account::Account;
+use crate::counts::Counts;
 use crate::end_users::EndUsers;
+use crate::meters::Meters;
 use crate::status::Obstacle;
-
-/// Limits that can be watched: the trailing windows, and calls at once.
-pub(crate) const WATCHED: [Window; 6] = [
-    Window::RequestsPerMinute,
-    Window::RequestsPerHour,
-    Window::RequestsPerDay,
-    Window::TokensPerMinute,
-    Window::TokensPerDay,
-    Window::Concurrency,
-];
-
-/// How often each of [`WATCHED`] would have refused.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Counts([u64; WATCHED.len()]);
-
-impl Counts {
-    pub(crate) fn note(&mut self, window: Window) {
-        if let Some(place) = WATCHED.iter().position(|watched| *watched == window) {
-            self.0[place] += 1;
-        }
-    }
-
-    pub(crate) fn add(&mut self, other: &Counts) {
-        self.0.iter_mut().zip(other.0).for_each(|(sum, more)| *sum += more);
-    }
-
-    pub(crate) fn of(&self, window: Window) -> u64 {
-        WATCHED.iter().position(|watched| *watched == window).map_or(0, |place| self.0[place])
-    }
-}
 
 /// See the head of the file.
 #[derive(Debug, Clone, Default)]
@@ -62,7 +33,7 @@ struct Block {
 #[derive(Debug, Clone)]
 pub(crate) struct Shadow {
     /// Their windows, which have what they themselves would have admitted.
-    pub(crate) account: Account,
+    pub(crate) meters: Meters,
     pub(crate) refused: Counts,
     /// The mark of the configuration that created it: a pass that is older took nothing here.
     pub(crate) created: u32,
@@ -106,10 +77,10 @@ impl More {
             return false;
         };
         let is_new = self.shadow.is_none();
-        let shadow = self.shadow.get_or_insert_with(|| {
-            Box::new(Shadow { account: Account::default(), refused: Counts::default(), created })
-        });
-        shadow.account.configure(&Limits { block_for: None, ..*limits }, created) | is_new
+        let shadow = self
+            .shadow
+            .get_or_insert_with(|| Box::new(Shadow { meters: Meters::default(), refused: Counts::default(), created }));
+        shadow.meters.configure(limits, created) | is_new
     }
 
     /// Where the windows of a model are, if it has any.
@@ -119,6 +90,6 @@ impl More {
     }
 
     pub(crate) fn is_idle(&self, now: Moment) -> bool {
-        self.block(now).is_none() && self.shadow.as_ref().is_none_or(|shadow| shadow.account.is_idle(now))
+        self.block(now).is_none() && self.shadow.as_ref().is_none_or(|shadow| shadow.meters.is_idle(now))
     }
 }

@@ -5,7 +5,7 @@ use core::time::Duration;
 use base::{AccountIndex, Moment, Part, Window};
 
 use crate::account::Account;
-use crate::more::Counts;
+use crate::counts::Counts;
 use crate::status::{AccountReport, AskedLimit, ModelStatus, ShadowStatus};
 use crate::{Admission, Ask};
 
@@ -52,18 +52,13 @@ impl Admission {
         let mut limits = Vec::new();
         for (place, level, part) in pass.subjects() {
             let account = &self.accounts[place];
-            let shadow = account.more.as_ref().and_then(|more| more.shadow.as_ref()).map(|shadow| &shadow.account);
-            for (windows, is_shadow) in [(Some(account), false), (shadow, true)] {
-                let said = windows.into_iter().flat_map(|windows| windows.asked(ask.tokens, pass.taken));
-                limits.extend(said.map(|(status, needs, wait)| AskedLimit {
-                    account: ask.path[level],
-                    part,
-                    status,
-                    needs,
-                    wait,
-                    is_shadow,
-                }));
-            }
+            let watched = account.shadow().map(|shadow| shadow.meters.said(ask.tokens, Duration::ZERO, pass.taken));
+            let said = account.said(ask.tokens, pass.taken).into_iter().map(|said| (said, false));
+            let said = said.chain(watched.into_iter().flatten().map(|said| (said, true)));
+            limits.extend(said.map(|((status, needs, wait), is_shadow)| {
+                let account = ask.path[level];
+                AskedLimit { account, part, status, needs, wait, is_shadow }
+            }));
         }
         limits
     }
@@ -75,8 +70,10 @@ fn blocked(account: &Account, now: Moment) -> Option<(Duration, Window)> {
 }
 
 fn shadows(account: &Account, part: Part, model: Option<&base::ModelId>, now: Moment, into: &mut Vec<ShadowStatus>) {
-    if let Some(shadow) = account.more.as_ref().and_then(|more| more.shadow.as_ref()) {
-        into.extend(shadow.account.statuses(now).map(|status| told(part, model, status, &shadow.refused)));
+    if let Some(shadow) = account.shadow() {
+        into.extend(
+            shadow.meters.statuses(Duration::ZERO, now).map(|status| told(part, model, status, &shadow.refused)),
+        );
     }
 }
 

@@ -50,6 +50,8 @@ mod status;
 mod tasks;
 mod trace;
 mod upstream;
+#[cfg(test)]
+mod weight;
 mod windows;
 
 pub use ::admit::queue::Discipline;

@@ -29,6 +29,7 @@ struct Kind {
 }
 
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "a hundred of them at a time")]
 enum Step {
     Admit(Kind),
     Settle {

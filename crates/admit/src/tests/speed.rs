@@ -18,7 +18,7 @@ const ROUNDS: u64 = 2_000_000;
 #[test]
 fn an_account_with_four_windows_weighs_less_than_900_bytes_and_one_without_less_than_64() {
     let mut account = Account::default();
-    let bytes = |account: &Account| size_of::<Account>() + account.heap_bytes();
+    let bytes = |account: &Account| size_of::<Account>() + account.meters.heap_bytes();
     assert!(bytes(&account) < 64, "{} bytes", bytes(&account));
     let limits = Limits { rpm: Some(60), rph: Some(1_000), rpd: Some(10_000), tpm: Some(200_000), ..Limits::default() };
     account.configure(&limits, 1);

@@ -1,6 +1,7 @@
 //! The live directory: what each request reads, from memory and without locks.
 
 mod account;
+mod few;
 mod live;
 mod load;
 mod state;
