@@ -123,6 +123,7 @@ fn process(page: &mut Page, relay: &Relay) {
     page.one("mandant_tenants", "gauge", "Tenants that exist.", tenants);
     page.one("mandant_keys", "gauge", "Keys that exist, revoked ones included.", relay.directory.keys_count());
     page.one("mandant_bodies_bytes", "gauge", "Bytes of larger request bodies in memory.", relay.bodies.bytes());
+    page.one("mandant_answers_bytes", "gauge", "Bytes of larger whole answers in memory.", relay.answers.bytes());
     if let Some(bytes) = resident_bytes() {
         page.one("process_resident_memory_bytes", "gauge", "Memory of the process.", bytes);
     }

@@ -23,7 +23,7 @@ use tokio::time::Instant;
 use wire::{Call, Route};
 
 use crate::admit::admit;
-use crate::answer::{self, AnswerBody, MeteredStream};
+use crate::answer::{self, AnswerBody, MeteredStream, Room};
 use crate::authenticate::{Caller, authenticate};
 use crate::books::Asked;
 use crate::forward::forward;
@@ -139,7 +139,8 @@ async fn call(
         let stream = MeteredStream::new(answer, request_id, wishes, running);
         *response.body_mut() = AnswerBody::Stream(Box::new(stream));
     } else {
-        let (body, receipt) = answer::gather(answer, relay.settings.answer_bytes_max).await?;
+        let room = Room { answers: &relay.answers, tenant: caller.path()[0].index };
+        let (body, receipt) = answer::gather(answer, relay.settings.answer_bytes_max, room).await?;
         trace.answered(relay.clock.moment());
         if let Some(receipt) = receipt {
             headers::receipt(response.headers_mut(), &receipt);

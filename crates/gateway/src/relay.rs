@@ -40,6 +40,8 @@ pub(crate) struct Relay {
     pub(crate) keys: Keys,
     /// Request bodies in memory.
     pub(crate) bodies: Arc<Bodies>,
+    /// Whole answers in memory.
+    pub(crate) answers: Arc<Bodies>,
     pub(crate) clock: Clock,
     pub(crate) tasks: Tasks,
     pub(crate) counts: Counts,

@@ -134,6 +134,7 @@ pub async fn start(
         journal,
         upstreams: Upstreams::new(Arc::new(tls), limits, policy),
         bodies: Bodies::new(settings.tenant_body_bytes_max),
+        answers: Bodies::new(settings.tenant_answer_bytes_max),
         counts: crate::counts::Counts::default(),
         clock,
         keys,

@@ -32,6 +32,9 @@ pub struct Settings {
     /// Bytes of request bodies (of more than 16 KiB) that one tenant may have in memory, whatever becomes of them; further
     /// ones are refused with 503 before they are read.
     pub tenant_body_bytes_max: u64,
+    /// Bytes of whole answers (of more than 16 KiB) that one tenant may have in memory until its clients have taken them;
+    /// further ones are refused with 503. Streams are not gathered.
+    pub tenant_answer_bytes_max: u64,
     /// A client must deliver the head of its next request within this time, also on an idle connection.
     pub head_timeout: Duration,
     /// A client must deliver the whole body within this time.
@@ -108,6 +111,7 @@ impl Default for Settings {
             http2_streams_max: 128,
             stall_timeout: Duration::from_secs(60),
             tenant_body_bytes_max: 64 << 20,
+            tenant_answer_bytes_max: 256 << 20,
             head_timeout: Duration::from_secs(60),
             body_timeout: Duration::from_secs(60),
             stream_drain: Duration::from_secs(2),

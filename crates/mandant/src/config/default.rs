@@ -149,6 +149,11 @@ fn relay(out: &mut Page, relay: &gateway::Settings) {
         "Request bodies that one tenant may have in memory; further ones are refused with 503 before they are read.",
     );
     out.key(
+        "tenant_answer_bytes_max",
+        bytes(relay.tenant_answer_bytes_max),
+        "Whole answers of one tenant in memory until its clients have taken them; further ones are refused with 503.",
+    );
+    out.key(
         "head_timeout",
         span(relay.head_timeout),
         "A client must send the head of its next request within this time.",

@@ -91,6 +91,7 @@ static RELAY: Form = Form {
         Field::optional("http2_streams_max", Kind::Integer(1, 10_000)),
         Field::optional("stall_timeout", DURATION),
         Field::optional("tenant_body_bytes_max", Kind::Bytes),
+        Field::optional("tenant_answer_bytes_max", Kind::Bytes),
         Field::optional("head_timeout", DURATION),
         Field::optional("body_timeout", DURATION),
         Field::optional("stream_drain", DURATION),
@@ -259,6 +260,7 @@ impl Reader<'_> {
         self.number("/relay/http2_streams_max", &mut relay.http2_streams_max);
         self.duration("/relay/stall_timeout", &mut relay.stall_timeout);
         self.number("/relay/tenant_body_bytes_max", &mut relay.tenant_body_bytes_max);
+        self.number("/relay/tenant_answer_bytes_max", &mut relay.tenant_answer_bytes_max);
         self.duration("/relay/head_timeout", &mut relay.head_timeout);
         self.duration("/relay/body_timeout", &mut relay.body_timeout);
         self.duration("/relay/stream_drain", &mut relay.stream_drain);
