@@ -42,6 +42,10 @@ pub(crate) fn status(tenant: &str, settings: &Settings, output: Output) -> Resul
         figure_rows(&mut rows, &name, account);
     }
     output.table(&["account", "limit", "quota", "used", "held", "remaining", "resets"], &rows);
+    watched_lines(&format!("tenant {tenant}"), &status, output);
+    for account in status["accounts"].as_array().into_iter().flatten() {
+        watched_lines(&format!("{} {}", cell_text(&account["level"]), cell_text(&account["name"])), account, output);
+    }
     if status["is_blocked"] == true {
         let reasons = cell_text(&Value::from(
             status["blocked_by"].as_array().into_iter().flatten().map(cell_text).collect::<Vec<_>>().join(", "),
@@ -80,6 +84,12 @@ fn figure_rows(rows: &mut Vec<Vec<String>>, account: &str, figures: &Value) {
         let [quota, used, held, remaining, resets] = cells;
         rows.push(vec![core::mem::take(&mut name), label.into(), quota, used, held, remaining, resets]);
     }
+    for limit in figures["models"].as_array().into_iter().flatten() {
+        let label = format!("{} ({})", cell_text(&limit["window"]).replace('_', " "), cell_text(&limit["model"]));
+        let count = |field: &str| limit[field].as_u64().map_or_else(String::new, grouped);
+        let [quota, used, remaining] = ["limit", "used", "remaining"].map(count);
+        rows.push(vec![core::mem::take(&mut name), label, quota, used, String::new(), remaining, String::new()]);
+    }
     for budget in figures["budgets"].as_array().into_iter().flatten() {
         let money = |field: &str| budget[field].as_str().map_or_else(String::new, |usd| format!("${usd}"));
         let label = format!("budget / {}", cell_text(&budget["period"]));
@@ -89,6 +99,19 @@ fn figure_rows(rows: &mut Vec<Vec<String>>, account: &str, figures: &Value) {
     }
     if rows.len() == before {
         rows.push(vec![name, "none".into(), String::new(), String::new(), String::new(), String::new(), String::new()]);
+    }
+}
+
+/// What limits that are only watched would have done.
+fn watched_lines(account: &str, figures: &Value, output: Output) {
+    for limit in figures["shadow"].as_array().into_iter().flatten() {
+        let [name, size, refused] = ["limit_name", "limit", "would_have_refused"].map(|name| cell_text(&limit[name]));
+        let of = match (limit["model"].as_str(), limit["per_end_user"] == true) {
+            (Some(model), _) => format!(" for {model}"),
+            (None, true) => " for each end user".to_owned(),
+            (None, false) => String::new(),
+        };
+        output.line(format!("watched only: {name} {size}{of} of {account} would have refused {refused} calls"));
     }
 }
 
