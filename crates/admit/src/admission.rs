@@ -134,10 +134,13 @@ impl Admission {
             }
             return Err(breach);
         }
-        for place in pass.all() {
-            self.accounts[place].meters.take(ask.tokens);
+        for &place in pass.accounts() {
+            self.accounts[place as usize].meters.take(ask.tokens);
         }
         if has_more {
+            for part in &pass.parts {
+                self.accounts[part.place as usize].meters.take(ask.tokens);
+            }
             self.watch(ask, &mut pass);
         }
         Ok(pass)
@@ -280,8 +283,11 @@ impl Admission {
 
     fn give_back(&mut self, pass: &Pass, requests: u64, tokens: u64, now: Moment) {
         self.latest = Some(self.time(now));
-        for place in pass.all() {
-            self.accounts[place].meters.give_back(requests, tokens, pass.taken, pass.created);
+        for &place in pass.accounts() {
+            self.accounts[place as usize].meters.give_back(requests, tokens, pass.taken, pass.created);
+        }
+        for part in &pass.parts {
+            self.accounts[part.place as usize].meters.give_back(requests, tokens, pass.taken, pass.created);
         }
         if pass.is_watched {
             for place in pass.all() {

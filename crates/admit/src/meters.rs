@@ -143,7 +143,7 @@ impl Meters {
         let mut tightest = [None; 2];
         for (place, window) in self.windows.iter().enumerate() {
             let left = if is_blocked { 0 } else { window.limit().saturating_sub(window.used_at(now)) };
-            let best: &mut Option<(u64, usize)> = &mut tightest[usize::from(window.kind().counts_tokens)];
+            let best: &mut Option<(u64, usize)> = &mut tightest[usize::from(window.counts_tokens())];
             if best.is_none_or(|(least, _)| left < least) {
                 *best = Some((left, place));
             }

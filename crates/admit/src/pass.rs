@@ -68,6 +68,12 @@ impl Pass {
         self.shadow.as_deref()
     }
 
+    /// Its accounts as a whole.
+    #[inline]
+    pub(crate) fn accounts(&self) -> &[u32] {
+        &self.places[..usize::from(self.length)]
+    }
+
     /// All windows that it has to do with.
     pub(crate) fn all(&self) -> impl Iterator<Item = usize> + use<'_> {
         let accounts = self.places[..usize::from(self.length)].iter().map(|&place| place as usize);

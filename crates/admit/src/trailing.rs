@@ -57,6 +57,9 @@ pub(crate) struct Trailing {
     pub(crate) created: u32,
     /// Which of [`KINDS`].
     kind: u8,
+    /// As its kind says, here because every call asks.
+    counts_tokens: bool,
+    width: u64,
 }
 
 /// Where a full bucket of this number is.
@@ -68,7 +71,9 @@ impl Trailing {
     /// An empty window of one of [`KINDS`], which counts from now on.
     pub(crate) fn new(kind: u8, limit: u64, created: u32) -> Trailing {
         let limit = limit.min(COUNT_MAX);
-        Trailing { full: Buckets::for_counts_to(limit), newest: 0, current: 0, used: 0, limit, created, kind }
+        let Kind { counts_tokens, width, .. } = KINDS[usize::from(kind)];
+        let full = Buckets::for_counts_to(limit);
+        Trailing { full, newest: 0, current: 0, used: 0, limit, created, kind, counts_tokens, width }
     }
 
     /// Changes the limit and keeps the counts.
@@ -86,6 +91,11 @@ impl Trailing {
     }
 
     #[inline]
+    pub(crate) const fn counts_tokens(&self) -> bool {
+        self.counts_tokens
+    }
+
+    #[inline]
     pub(crate) const fn kind(&self) -> &'static Kind {
         &KINDS[self.kind as usize]
     }
@@ -93,16 +103,15 @@ impl Trailing {
     /// Of a call, what counts here.
     #[inline]
     pub(crate) const fn amount(&self, requests: u64, tokens: u64) -> u64 {
-        if self.kind().counts_tokens { tokens } else { requests }
+        if self.counts_tokens { tokens } else { requests }
     }
 
     /// How many buckets have filled up since the newest one, as far as it matters. No division while none has.
     fn steps(&self, now: Moment) -> u64 {
-        let width = self.kind().width;
-        if now.nanos() < (self.newest + 1).saturating_mul(width) {
+        if now.nanos() < (self.newest + 1).saturating_mul(self.width) {
             return 0;
         }
-        (now.nanos() / width - self.newest).min(BUCKETS as u64 + 1)
+        (now.nanos() / self.width - self.newest).min(BUCKETS as u64 + 1)
     }
 
     /// Begins the bucket of `now` and drops those that have left the window.
@@ -110,7 +119,7 @@ impl Trailing {
     pub(crate) fn advance(&mut self, now: Moment) {
         let steps = self.steps(now);
         if steps > 0 {
-            self.step(steps, now.nanos() / self.kind().width);
+            self.step(steps, now.nanos() / self.width);
         }
     }
 
@@ -151,8 +160,16 @@ impl Trailing {
         if amount == 0 {
             return;
         }
-        let number = taken.nanos() / self.kind().width;
-        assert!(number <= self.newest, "a pass is not younger than its window");
+        // Mostly it was taken a moment ago: no division then.
+        if taken.nanos() >= self.newest.saturating_mul(self.width) {
+            let end = (self.newest + 1).saturating_mul(self.width);
+            assert!(taken.nanos() < end || end == u64::MAX, "a pass is not younger than its window");
+            let rest = self.current.checked_sub(amount);
+            self.current = rest.expect("what is given back was taken from that bucket");
+            self.used -= amount;
+            return;
+        }
+        let number = taken.nanos() / self.width;
         if self.newest - number > BUCKETS as u64 {
             return;
         }
@@ -164,7 +181,7 @@ impl Trailing {
     /// Counts `amount` that was taken at `taken` by an earlier process, if it has not left the window yet. Call
     /// [`Trailing::advance`] first. What was admitted then may be more than the limit of now.
     pub(crate) fn restore(&mut self, taken: Moment, amount: u64) {
-        let number = (taken.nanos() / self.kind().width).min(self.newest);
+        let number = (taken.nanos() / self.width).min(self.newest);
         if self.newest - number > BUCKETS as u64 {
             return;
         }
@@ -202,7 +219,7 @@ impl Trailing {
 
     /// The numbers of the buckets that count at `now`, oldest first.
     fn alive(&self, now: Moment) -> core::ops::RangeInclusive<u64> {
-        let newest = self.newest.max(now.nanos() / self.kind().width);
+        let newest = self.newest.max(now.nanos() / self.width);
         newest.saturating_sub(BUCKETS as u64)..=self.newest
     }
 
@@ -220,7 +237,7 @@ impl Trailing {
 
     /// When the bucket of this number has left the window.
     fn gone_at(&self, number: u64) -> Moment {
-        Moment::from_nanos((number + BUCKETS as u64 + 1).saturating_mul(self.kind().width))
+        Moment::from_nanos((number + BUCKETS as u64 + 1).saturating_mul(self.width))
     }
 
     /// Bytes of the window and its buckets.
