@@ -141,16 +141,18 @@ fn a_flood_of_end_users_gives_nobody_a_fresh_window_and_takes_bounded_memory() {
 #[test]
 fn who_shares_windows_goes_on_sharing_until_they_are_empty() {
     let mut bench = Bench::new(&for_end_users(rpm(3)), &AccountLimits::default(), 1);
-    let _first = bench.call("any", Some(1), 1).unwrap();
+    let first = bench.call("any", Some(1), 1).unwrap();
+    bench.admission.settle(first, 1, bench.now);
     // No room for a second one: it shares, and uses the shared windows up.
-    assert_eq!(bench.calls_until_refused("any", Some(2)).0, 3);
-    // The first is idle and its place free a minute later, but what the second used half a minute ago counts still.
-    bench.admission.configure(TENANT, &for_end_users(Limits { rph: Some(3), ..rpm(3) }));
     bench.now = seconds(1_030);
-    assert!(bench.call("any", Some(2), 1).is_err());
-    let shared_by = 2 + 64;
-    assert!(bench.call("any", Some(shared_by), 1).is_err(), "its windows are those of the second");
-    assert_eq!(bench.calls_until_refused("any", Some(3)).0, 3, "another share");
+    assert_eq!(bench.calls_until_refused("any", Some(2)).0, 3);
+    // A minute after its call the first is idle and its place free, but what the second used half a minute ago counts still.
+    bench.now = seconds(1_062);
+    assert!(bench.call("any", Some(2), 1).is_err(), "its own windows would be fresh ones");
+    assert!(bench.call("any", Some(2 + 64), 1).is_err(), "its windows are those of the second");
+    assert_eq!(bench.calls_until_refused("any", Some(3)).0, 3, "of another share, it takes the place");
+    bench.now = seconds(1_123);
+    assert_eq!(bench.calls_until_refused("any", Some(2)).0, 3);
 }
 
 #[test]
@@ -183,6 +185,9 @@ fn after_a_refusal_everything_is_refused_for_as_long_as_it_says() {
     let mut bench = Bench::new(&block(rpm(2)).into(), &AccountLimits::default(), 10);
     let (count, breach) = bench.calls_until_refused("any", None);
     assert_eq!((count, breach.is_block, breach.retry_after), (2, true, Duration::from_secs(200)));
+    bench.now = seconds(1_030);
+    let breach = bench.call("any", None, 1).unwrap_err();
+    assert_eq!(breach.retry_after, Duration::from_secs(170), "both stand in the way");
     // The window has room after a minute, the block is in force.
     bench.now = seconds(1_150);
     let breach = bench.call("any", None, 1).unwrap_err();
