@@ -34,14 +34,16 @@ impl Account {
     /// The gravest of the limits that stand in the way, if any.
     pub(crate) fn obstacle(&self, tokens: u64, now: Moment) -> Option<Obstacle> {
         let more = self.more.as_ref();
-        let window = self.meters.full_window(tokens, now).map(|full| match more.and_then(|more| more.block_for()) {
+        let block = more.and_then(|more| more.block(now));
+        // One that is in force is not prolonged.
+        let begins = more.and_then(|more| more.block_for()).filter(|_| block.is_none());
+        let window = self.meters.full_window(tokens, now).map(|full| match begins {
             // This refusal begins a block.
             Some(span) if !full.is_never && span > full.retry_after => {
                 Obstacle { retry_after: span, is_block: true, ..full }
             }
             _ => full,
         });
-        let block = more.and_then(|more| more.block(now));
         block.into_iter().chain(window).chain(self.meters.full_slots()).reduce(Obstacle::graver)
     }
 
