@@ -5,7 +5,7 @@ use base::{AccountIndex, AccountLimits, AccountMap, Limits, Moment, PATH_LEVELS_
 use crate::account::Account;
 use crate::counts::Counts;
 use crate::end_users::Found;
-use crate::pass::{Ask, PartPlace, Pass};
+use crate::pass::{Ask, PartPlace, Pass, PassMore};
 use crate::status::{Breach, Obstacle, Tightest, WindowStatus};
 
 /// End users remembered per account, unless something else is said.
@@ -120,16 +120,14 @@ impl Admission {
     /// # Panics
     /// When the path is empty, too long, or names an account twice.
     pub fn admit(&mut self, ask: &Ask<'_>, now: Moment) -> Result<Pass, Breach> {
-        let (mut pass, mut fits, has_more) = self.open(ask, now);
+        let (mut pass, mut fits) = self.open(ask, now);
         let now = pass.taken;
-        if has_more {
-            for part in &pass.parts {
-                fits &= self.accounts[part.place as usize].fits(ask.tokens, now);
-            }
+        for part in pass.parts() {
+            fits &= self.accounts[part.place as usize].fits(ask.tokens, now);
         }
         if !fits {
             let breach = self.breach(ask, &pass).expect("what does not fit has a reason");
-            if has_more {
+            if pass.more.is_some() {
                 self.begin_blocks(&pass);
             }
             return Err(breach);
@@ -137,8 +135,8 @@ impl Admission {
         for &place in pass.accounts() {
             self.accounts[place as usize].meters.take(ask.tokens);
         }
-        if has_more {
-            for part in &pass.parts {
+        if pass.more.is_some() {
+            for part in pass.parts() {
                 self.accounts[part.place as usize].meters.take(ask.tokens);
             }
             self.watch(ask, &mut pass);
@@ -146,10 +144,9 @@ impl Admission {
         Ok(pass)
     }
 
-    /// A pass that has taken nothing yet, whether all whole accounts have room, and whether any of them has more than
-    /// windows.
+    /// A pass that has taken nothing yet, and whether all whole accounts have room.
     #[inline]
-    pub(crate) fn open(&mut self, ask: &Ask<'_>, now: Moment) -> (Pass, bool, bool) {
+    pub(crate) fn open(&mut self, ask: &Ask<'_>, now: Moment) -> (Pass, bool) {
         let path = ask.path;
         assert!((1..=PATH_LEVELS_MAX).contains(&path.len()), "a path has 1 to {PATH_LEVELS_MAX} accounts");
         let now = self.time(now);
@@ -164,11 +161,14 @@ impl Admission {
             fits &= account.fits(ask.tokens, now);
             has_more |= account.more.is_some();
         }
-        let parts = if has_more { self.parts(ask, &places, now) } else { Vec::new() };
+        let more = if has_more { Some(self.open_more(ask, &places, now)) } else { None };
         let (created, tokens) = (self.created, ask.tokens);
-        let length = path.len() as u8;
-        let pass = Pass { places, length, is_watched: false, created, parts, tokens, taken: now, shadow: None };
-        (pass, fits, has_more)
+        (Pass { places, length: path.len() as u8, created, tokens, taken: now, more }, fits)
+    }
+
+    #[cold]
+    fn open_more(&mut self, ask: &Ask<'_>, places: &[u32], now: Moment) -> Box<PassMore> {
+        Box::new(PassMore { parts: self.parts(ask, places, now), is_watched: false, shadow: None })
     }
 
     /// The windows of the call's model and end user, which are made where they are missing.
@@ -238,7 +238,7 @@ impl Admission {
     /// # Errors
     /// As for [`Admission::admit`].
     pub fn check(&mut self, ask: &Ask<'_>, now: Moment) -> Result<(), Breach> {
-        let (pass, _, _) = self.open(ask, now);
+        let (pass, _) = self.open(ask, now);
         self.breach(ask, &pass).map_or(Ok(()), Err)
     }
 
@@ -286,10 +286,10 @@ impl Admission {
         for &place in pass.accounts() {
             self.accounts[place as usize].meters.give_back(requests, tokens, pass.taken, pass.created);
         }
-        for part in &pass.parts {
+        for part in pass.parts() {
             self.accounts[part.place as usize].meters.give_back(requests, tokens, pass.taken, pass.created);
         }
-        if pass.is_watched {
+        if pass.more.as_ref().is_some_and(|more| more.is_watched) {
             for place in pass.all() {
                 let shadow = self.accounts[place].shadow_mut();
                 if let Some(shadow) = shadow.filter(|shadow| shadow.created <= pass.created) {
@@ -351,8 +351,9 @@ impl Admission {
                 Part::Whole | Part::Model => shadow.refused.add(&refused),
             }
         }
-        pass.is_watched = fits;
-        pass.shadow = worst.map(Box::new);
+        if let Some(more) = &mut pass.more {
+            (more.is_watched, more.shadow) = (fits, worst);
+        }
     }
 
     /// The time that counts: it never goes back.

@@ -44,15 +44,22 @@ pub struct Pass {
     /// Where its accounts are in the vector of accounts.
     pub(crate) places: [u32; PATH_LEVELS_MAX],
     pub(crate) length: u8,
-    /// Whether it took from the windows that are only watched as well.
-    pub(crate) is_watched: bool,
     /// The newest window that existed at the time: a younger one knows nothing of this pass.
     pub(crate) created: u32,
-    /// Windows of its model and its end user; without any nothing is allocated.
-    pub(crate) parts: Vec<PartPlace>,
     pub(crate) tokens: u64,
     pub(crate) taken: Moment,
-    pub(crate) shadow: Option<Box<Breach>>,
+    /// Only where an account of its path has more than windows.
+    pub(crate) more: Option<Box<PassMore>>,
+}
+
+/// What few passes have.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct PassMore {
+    /// Windows of its model and its end user.
+    pub(crate) parts: Vec<PartPlace>,
+    /// Whether it took from the windows that are only watched as well.
+    pub(crate) is_watched: bool,
+    pub(crate) shadow: Option<Breach>,
 }
 
 impl Pass {
@@ -65,7 +72,13 @@ impl Pass {
     /// The limit that would have refused this call, were it not only watched.
     #[must_use]
     pub fn shadow_breach(&self) -> Option<&Breach> {
-        self.shadow.as_deref()
+        self.more.as_ref().and_then(|more| more.shadow.as_ref())
+    }
+
+    /// Windows of its model and its end user.
+    #[inline]
+    pub(crate) fn parts(&self) -> &[PartPlace] {
+        self.more.as_ref().map_or(&[], |more| &more.parts)
     }
 
     /// Its accounts as a whole.
@@ -77,13 +90,13 @@ impl Pass {
     /// All windows that it has to do with.
     pub(crate) fn all(&self) -> impl Iterator<Item = usize> + use<'_> {
         let accounts = self.places[..usize::from(self.length)].iter().map(|&place| place as usize);
-        accounts.chain(self.parts.iter().map(|part| part.place as usize))
+        accounts.chain(self.parts().iter().map(|part| part.place as usize))
     }
 
     /// The same, with the level of the account and the part of its calls.
     pub(crate) fn subjects(&self) -> impl Iterator<Item = (usize, usize, Part)> + use<'_> {
         let accounts = self.places[..usize::from(self.length)].iter().enumerate();
         let accounts = accounts.map(|(level, &place)| (place as usize, level, Part::Whole));
-        accounts.chain(self.parts.iter().map(|part| (part.place as usize, usize::from(part.level), part.part)))
+        accounts.chain(self.parts().iter().map(|part| (part.place as usize, usize::from(part.level), part.part)))
     }
 }
