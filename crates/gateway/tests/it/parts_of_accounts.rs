@@ -72,6 +72,7 @@ async fn each_end_user_has_its_own_windows_also_after_a_restart() {
             assert!(!reply.text().contains(user), "who asks knows who it is; the answer names no end user");
         }
         assert_eq!(status(&app)["end_users_remembered"], 2);
+        app.settled().await;
         app = app.restarted().await;
     }
     assert_eq!(app.chat("acme", "chat", of("cid")).await.status, 200);
