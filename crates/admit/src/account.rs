@@ -1,233 +1,104 @@
-//! The windows of one account, of which only those exist that it has a limit for.
+//! One account, or a part of its calls: its windows, and the few things that hardly any has beside them.
 
 use core::time::Duration;
 
-use base::{AccountIndex, Limits, Moment, Window};
+use base::{Limits, Moment};
 
-use crate::status::{Breach, WindowStatus};
-use crate::trailing::{Count, Trailing, bucket_nanos};
+use crate::meters::{Meters, Said};
+use crate::more::{More, Shadow};
+use crate::status::{Obstacle, WindowStatus};
 
-/// One kind of trailing window.
-#[derive(Clone, Copy)]
-struct Kind {
-    window: Window,
-    length: Duration,
-    /// The length of one bucket in nanoseconds.
-    width: u64,
-}
-
-impl Kind {
-    const fn of(window: Window) -> Kind {
-        let length = window.length().expect("request and token windows have a length");
-        Kind { window, length, width: bucket_nanos(length) }
-    }
-}
-
-/// The windows that count requests, shortest first.
-const REQUEST_WINDOWS: [Kind; 3] =
-    [Kind::of(Window::RequestsPerMinute), Kind::of(Window::RequestsPerHour), Kind::of(Window::RequestsPerDay)];
-/// The windows that count tokens, shortest first.
-const TOKEN_WINDOWS: [Kind; 2] = [Kind::of(Window::TokensPerMinute), Kind::of(Window::TokensPerDay)];
-/// When to try again where only calls under way are in the way: nobody knows when they end.
-const CONCURRENCY_RETRY: Duration = Duration::from_secs(1);
-
-/// An account's windows and calls under way.
+/// See the head of the file.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Account {
-    requests: [Option<Trailing<u32>>; 3],
-    tokens: [Option<Trailing<u64>>; 2],
-    concurrency: Option<u64>,
-    /// Counted without a limit too, so that one set later knows them.
-    under_way: u64,
-}
-
-/// Sets, keeps or drops one window; true when it is new.
-fn place<C: Count>(window: &mut Option<Trailing<C>>, limit: Option<u64>, created: u32) -> bool {
-    match (window.as_mut(), limit) {
-        (Some(window), Some(limit)) => window.set_limit(limit),
-        (None, Some(limit)) => {
-            *window = Some(Trailing::new(limit, created));
-            return true;
-        }
-        (_, None) => *window = None,
-    }
-    false
+    pub(crate) meters: Meters,
+    /// What few have.
+    pub(crate) more: Option<Box<More>>,
 }
 
 impl Account {
-    /// Takes new limits. Windows that stay keep their counts, a new one counts from now on, one without a limit
-    /// forgets. `created` marks the new ones; true when there are any.
+    /// As for [`Meters::configure`].
     pub(crate) fn configure(&mut self, limits: &Limits, created: u32) -> bool {
-        // Tokens per month follow the calendar and are the ledger's.
-        let Limits { rpm, rph, rpd, tpm, tpd, tokens_per_month: _, concurrency } = *limits;
-        let mut is_any_new = false;
-        for (window, limit) in self.requests.iter_mut().zip([rpm, rph, rpd]) {
-            is_any_new |= place(window, limit, created);
+        if limits.block_for.is_some() || self.more.is_some() {
+            self.more.get_or_insert_default().set_block_for(limits.block_for);
         }
-        for (window, limit) in self.tokens.iter_mut().zip([tpm, tpd]) {
-            is_any_new |= place(window, limit, created);
-        }
-        self.concurrency = concurrency;
-        is_any_new
+        self.meters.configure(limits, created)
     }
 
-    /// Moves the windows to `now` and says whether one request of `tokens` fits all of them.
+    /// As for [`Meters::fits`]; nothing fits while everything is refused.
+    #[inline]
     pub(crate) fn fits(&mut self, tokens: u64, now: Moment) -> bool {
-        let mut fits = self.concurrency.is_none_or(|limit| self.under_way < limit);
-        for (window, kind) in self.requests.iter_mut().zip(REQUEST_WINDOWS) {
-            if let Some(window) = window {
-                window.advance(kind.width, now);
-                fits &= window.fits(1);
-            }
-        }
-        for (window, kind) in self.tokens.iter_mut().zip(TOKEN_WINDOWS) {
-            if let Some(window) = window {
-                window.advance(kind.width, now);
-                fits &= window.fits(tokens);
-            }
-        }
-        fits
+        self.meters.fits(tokens, now) && self.more.as_ref().is_none_or(|more| more.block(now).is_none())
     }
 
     /// The gravest of the limits that stand in the way, if any.
-    pub(crate) fn breach(&self, account: AccountIndex, tokens: u64, now: Moment) -> Option<Breach> {
-        let requests = self
-            .requests
-            .iter()
-            .zip(REQUEST_WINDOWS)
-            .filter_map(|(window, kind)| window.as_ref().and_then(|window| breach(window, account, kind, 1, now)));
-        let tokens =
-            self.tokens.iter().zip(TOKEN_WINDOWS).filter_map(|(window, kind)| {
-                window.as_ref().and_then(|window| breach(window, account, kind, tokens, now))
-            });
-        let full = self.concurrency.filter(|&limit| self.under_way >= limit).map(|limit| Breach {
-            account,
-            window: Window::Concurrency,
-            limit,
-            retry_after: CONCURRENCY_RETRY,
-            is_never: limit == 0,
+    pub(crate) fn obstacle(&self, tokens: u64, now: Moment) -> Option<Obstacle> {
+        let more = self.more.as_ref();
+        let block = more.and_then(|more| more.block(now));
+        // One that is in force is not prolonged.
+        let begins = more.and_then(|more| more.block_for()).filter(|_| block.is_none());
+        let window = self.meters.full_window(tokens, now).map(|full| match begins {
+            // This refusal begins a block.
+            Some(span) if !full.is_never && span > full.retry_after => {
+                Obstacle { retry_after: span, is_block: true, ..full }
+            }
+            _ => full,
         });
-        requests.chain(tokens).chain(full).reduce(Breach::graver)
+        block.into_iter().chain(window).chain(self.meters.full_slots()).reduce(Obstacle::graver)
     }
 
-    /// Takes a slot, one request and `tokens` everywhere; the caller has checked that they fit.
-    pub(crate) fn take(&mut self, tokens: u64) {
-        for window in self.requests.iter_mut().flatten() {
-            window.take(1);
+    /// After a refusal: begins a block where a window stood in the way of what waiting would have admitted.
+    pub(crate) fn begin_block(&mut self, tokens: u64, now: Moment) {
+        let Some(more) = self.more.as_mut().filter(|more| more.block_for().is_some()) else { return };
+        if let Some(cause) = self.meters.full_window(tokens, now).filter(|cause| !cause.is_never) {
+            more.begin_block(&cause, now);
         }
-        for window in self.tokens.iter_mut().flatten() {
-            window.take(tokens);
-        }
-        self.under_way += 1;
     }
 
-    /// Counts what an earlier process admitted at `taken` in the windows that still cover it. Its slots ended with it.
+    /// As for [`Meters::restore`]; what is only watched is restored as well.
     pub(crate) fn restore(&mut self, requests: u64, tokens: u64, taken: Moment, now: Moment) {
-        for (window, kind) in self.requests.iter_mut().zip(REQUEST_WINDOWS) {
-            if let Some(window) = window {
-                window.advance(kind.width, now);
-                window.restore(kind.width, taken, requests);
-            }
-        }
-        for (window, kind) in self.tokens.iter_mut().zip(TOKEN_WINDOWS) {
-            if let Some(window) = window {
-                window.advance(kind.width, now);
-                window.restore(kind.width, taken, tokens);
-            }
+        self.meters.restore(requests, tokens, taken, now);
+        if let Some(shadow) = self.shadow_mut() {
+            shadow.meters.restore(requests, tokens, taken, now);
         }
     }
 
-    /// Frees the slot of a pass, and gives back what it does not need to the windows that it took from.
-    pub(crate) fn give_back(&mut self, requests: u64, tokens: u64, taken: Moment, created: u32) {
-        self.under_way = self.under_way.checked_sub(1).expect("a call under way is counted");
-        for (window, kind) in self.requests.iter_mut().zip(REQUEST_WINDOWS) {
-            if let Some(window) = window.as_mut().filter(|window| window.created <= created) {
-                window.give_back(kind.width, taken, requests);
-            }
-        }
-        for (window, kind) in self.tokens.iter_mut().zip(TOKEN_WINDOWS) {
-            if let Some(window) = window.as_mut().filter(|window| window.created <= created) {
-                window.give_back(kind.width, taken, tokens);
-            }
-        }
+    /// As for [`Meters::is_idle`].
+    pub(crate) fn is_idle(&self, now: Moment) -> bool {
+        self.meters.is_idle(now) && self.more.as_ref().is_none_or(|more| more.is_idle(now))
     }
 
-    /// The request windows, shortest first.
-    pub(crate) fn request_statuses(&self, now: Moment) -> impl Iterator<Item = WindowStatus> {
-        let present = self.requests.iter().zip(REQUEST_WINDOWS);
-        present.filter_map(move |(window, kind)| window.as_ref().map(|window| status(window, kind, now)))
+    /// How long everything is refused yet.
+    pub(crate) fn blocked(&self, now: Moment) -> Duration {
+        self.more.as_ref().and_then(|more| more.block(now)).map_or(Duration::ZERO, |block| block.retry_after)
     }
 
-    /// The token windows, shortest first.
-    pub(crate) fn token_statuses(&self, now: Moment) -> impl Iterator<Item = WindowStatus> {
-        let present = self.tokens.iter().zip(TOKEN_WINDOWS);
-        present.filter_map(move |(window, kind)| window.as_ref().map(|window| status(window, kind, now)))
+    pub(crate) fn shadow(&self) -> Option<&Shadow> {
+        self.more.as_ref().and_then(|more| more.shadow.as_deref())
     }
 
-    /// What is left in the request window (its place among them) that has least left.
-    pub(crate) fn tightest_request(&self, now: Moment) -> Option<(u64, usize)> {
-        tightest(&self.requests, &REQUEST_WINDOWS, now)
+    #[inline]
+    pub(crate) fn shadow_mut(&mut self) -> Option<&mut Shadow> {
+        self.more.as_mut().and_then(|more| more.shadow.as_deref_mut())
     }
 
-    /// As for requests.
-    pub(crate) fn tightest_tokens(&self, now: Moment) -> Option<(u64, usize)> {
-        tightest(&self.tokens, &TOKEN_WINDOWS, now)
+    /// As for [`Meters::statuses`].
+    pub(crate) fn statuses(&self, now: Moment) -> impl Iterator<Item = WindowStatus> {
+        self.meters.statuses(self.blocked(now), now)
     }
 
-    /// The request window of this place.
-    pub(crate) fn request_status(&self, place: usize, now: Moment) -> Option<WindowStatus> {
-        self.requests[place].as_ref().map(|window| status(window, REQUEST_WINDOWS[place], now))
+    /// As for [`Meters::said`].
+    pub(crate) fn said(&self, tokens: u64, now: Moment) -> Vec<Said> {
+        self.meters.said(tokens, self.blocked(now), now)
     }
 
-    /// The token window of this place.
-    pub(crate) fn token_status(&self, place: usize, now: Moment) -> Option<WindowStatus> {
-        self.tokens[place].as_ref().map(|window| status(window, TOKEN_WINDOWS[place], now))
+    /// As for [`Meters::tightest`].
+    pub(crate) fn tightest(&self, now: Moment) -> [Option<(u64, usize)>; 2] {
+        self.meters.tightest(!self.blocked(now).is_zero(), now)
     }
 
-    /// The calls under way, where they are limited.
-    pub(crate) fn concurrency_status(&self) -> Option<WindowStatus> {
-        self.concurrency.map(|limit| WindowStatus {
-            window: Window::Concurrency,
-            limit,
-            used: self.under_way,
-            remaining: limit.saturating_sub(self.under_way),
-            resets_in: Duration::ZERO,
-        })
-    }
-}
-
-/// The least that is left in one of these windows, and its place.
-fn tightest<C: Count>(windows: &[Option<Trailing<C>>], kinds: &[Kind], now: Moment) -> Option<(u64, usize)> {
-    let present = windows.iter().zip(kinds).enumerate();
-    let left = present.filter_map(|(place, (window, kind))| {
-        window.as_ref().map(|window| (window.limit().saturating_sub(window.used_at(kind.width, now)), place))
-    });
-    left.min()
-}
-
-/// Whether one window stands in the way of `amount`.
-fn breach<C: Count>(
-    window: &Trailing<C>,
-    account: AccountIndex,
-    kind: Kind,
-    amount: u64,
-    now: Moment,
-) -> Option<Breach> {
-    let wait = window.wait_for(kind.width, now, amount);
-    if wait == Some(Duration::ZERO) {
-        return None;
-    }
-    let retry_after = wait.unwrap_or(kind.length);
-    Some(Breach { account, window: kind.window, limit: window.limit(), retry_after, is_never: wait.is_none() })
-}
-
-fn status<C: Count>(window: &Trailing<C>, kind: Kind, now: Moment) -> WindowStatus {
-    let used = window.used_at(kind.width, now);
-    WindowStatus {
-        window: kind.window,
-        limit: window.limit(),
-        used,
-        remaining: window.limit().saturating_sub(used),
-        resets_in: window.wait_for_empty(kind.width, now),
+    /// As for [`Meters::status_at`].
+    pub(crate) fn status_at(&self, place: usize, now: Moment) -> WindowStatus {
+        self.meters.status_at(place, self.blocked(now), now)
     }
 }

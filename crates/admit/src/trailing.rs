@@ -6,47 +6,60 @@
 
 use core::time::Duration;
 
-use base::Moment;
+use base::{Moment, Window};
 
-/// Full buckets that make up the window's length; one more is being filled.
-const BUCKETS: usize = 60;
+use crate::buckets::{BUCKETS, Buckets};
 
-/// The number type of a bucket: `u32` for requests, `u64` for tokens.
-pub(crate) trait Count: Copy + Default + Into<u64> + TryFrom<u64> {
-    /// The largest count.
-    const MAX: u64;
+/// One kind of trailing window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Kind {
+    pub(crate) window: Window,
+    pub(crate) length: Duration,
+    pub(crate) counts_tokens: bool,
+    /// The length of one bucket in nanoseconds.
+    width: u64,
 }
 
-impl Count for u32 {
-    const MAX: u64 = u32::MAX as u64;
+impl Kind {
+    const fn of(window: Window, counts_tokens: bool) -> Kind {
+        let length = window.length().expect("request and token windows have a length");
+        Kind { window, length, counts_tokens, width: length.as_nanos() as u64 / BUCKETS as u64 }
+    }
 }
 
-impl Count for u64 {
-    // Half of it, so that no sum overflows.
-    const MAX: u64 = u64::MAX / 2;
-}
+/// The trailing windows, those of requests first, and among them the shortest.
+pub(crate) const KINDS: [Kind; 5] = [
+    Kind::of(Window::RequestsPerMinute, false),
+    Kind::of(Window::RequestsPerHour, false),
+    Kind::of(Window::RequestsPerDay, false),
+    Kind::of(Window::TokensPerMinute, true),
+    Kind::of(Window::TokensPerDay, true),
+];
 
-/// Counts in a trailing window. The length of a bucket is a constant of the window's kind, handed in by its account.
+/// The largest count and limit: half of what fits, so that no sum overflows.
+const COUNT_MAX: u64 = u64::MAX / 2;
+
+/// Counts in a trailing window.
 ///
 /// What every call touches is here, and the full buckets are elsewhere: a call reads them only when a bucket fills up.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Trailing<C> {
+pub(crate) struct Trailing {
     /// The sixty full buckets before the newest one.
-    full: Box<[C; BUCKETS]>,
+    full: Buckets,
     /// The number of the newest bucket since the start of the clock.
     newest: u64,
     /// The newest bucket.
-    current: C,
+    current: u64,
     /// The sum of all buckets.
-    used: C,
-    limit: C,
+    used: u64,
+    limit: u64,
     /// The mark of the configuration that created this window: a pass that is older took nothing here.
     pub(crate) created: u32,
-}
-
-/// The length of one bucket in nanoseconds.
-pub(crate) const fn bucket_nanos(window: Duration) -> u64 {
-    window.as_nanos() as u64 / BUCKETS as u64
+    /// Which of [`KINDS`].
+    kind: u8,
+    /// As its kind says, here because every call asks.
+    counts_tokens: bool,
+    width: u64,
 }
 
 /// Where a full bucket of this number is.
@@ -54,151 +67,182 @@ const fn place(number: u64) -> usize {
     (number % BUCKETS as u64) as usize
 }
 
-impl<C: Count> Trailing<C> {
-    /// An empty window, which counts from now on.
-    pub(crate) fn new(limit: u64, created: u32) -> Trailing<C> {
-        let zero = C::default();
-        let limit = narrow(limit.min(C::MAX));
-        Trailing { full: Box::new([zero; BUCKETS]), newest: 0, current: zero, used: zero, limit, created }
+impl Trailing {
+    /// An empty window of one of [`KINDS`], which counts from now on.
+    pub(crate) fn new(kind: u8, limit: u64, created: u32) -> Trailing {
+        let limit = limit.min(COUNT_MAX);
+        let Kind { counts_tokens, width, .. } = KINDS[usize::from(kind)];
+        let full = Buckets::for_counts_to(limit);
+        Trailing { full, newest: 0, current: 0, used: 0, limit, created, kind, counts_tokens, width }
     }
 
-    /// Changes the limit and keeps the counts. Beyond what a bucket can count the limit is that, which is more than
-    /// four billion requests.
+    /// Changes the limit and keeps the counts.
     pub(crate) fn set_limit(&mut self, limit: u64) {
-        self.limit = narrow(limit.min(C::MAX));
+        self.limit = limit.min(COUNT_MAX);
+        self.full.widen_to(self.limit);
     }
 
-    pub(crate) fn limit(&self) -> u64 {
-        self.limit.into()
+    pub(crate) const fn limit(&self) -> u64 {
+        self.limit
+    }
+
+    pub(crate) const fn place(&self) -> u8 {
+        self.kind
+    }
+
+    #[inline]
+    pub(crate) const fn counts_tokens(&self) -> bool {
+        self.counts_tokens
+    }
+
+    #[inline]
+    pub(crate) const fn kind(&self) -> &'static Kind {
+        &KINDS[self.kind as usize]
+    }
+
+    /// Of a call, what counts here.
+    #[inline]
+    pub(crate) const fn amount(&self, requests: u64, tokens: u64) -> u64 {
+        if self.counts_tokens { tokens } else { requests }
     }
 
     /// How many buckets have filled up since the newest one, as far as it matters. No division while none has.
-    fn steps(&self, width: u64, now: Moment) -> u64 {
-        if now.nanos() < (self.newest + 1).saturating_mul(width) {
+    fn steps(&self, now: Moment) -> u64 {
+        if now.nanos() < (self.newest + 1).saturating_mul(self.width) {
             return 0;
         }
-        (now.nanos() / width - self.newest).min(BUCKETS as u64 + 1)
+        (now.nanos() / self.width - self.newest).min(BUCKETS as u64 + 1)
     }
 
     /// Begins the bucket of `now` and drops those that have left the window.
     #[inline]
-    pub(crate) fn advance(&mut self, width: u64, now: Moment) {
-        let steps = self.steps(width, now);
+    pub(crate) fn advance(&mut self, now: Moment) {
+        let steps = self.steps(now);
         if steps > 0 {
-            self.step(steps, now.nanos() / width);
+            self.step(steps, now.nanos() / self.width);
         }
     }
 
     fn step(&mut self, steps: u64, newest: u64) {
-        let mut used: u64 = self.used.into();
         for step in 0..steps {
             // The bucket that was newest takes the place of the oldest one; those after it are empty.
-            let full = &mut self.full[place(self.newest + step)];
-            used -= (*full).into();
-            *full = core::mem::take(&mut self.current);
+            self.used -= self.full.replace(place(self.newest + step), core::mem::take(&mut self.current));
         }
-        self.used = narrow(used);
         self.newest = newest;
     }
 
     /// What counts at `now`, without changing anything.
-    pub(crate) fn used_at(&self, width: u64, now: Moment) -> u64 {
-        let steps = self.steps(width, now);
+    pub(crate) fn used_at(&self, now: Moment) -> u64 {
+        let steps = self.steps(now);
         if steps > BUCKETS as u64 {
             return 0;
         }
-        let dropped = (0..steps).map(|step| self.full[place(self.newest + step)].into());
-        self.used.into() - dropped.sum::<u64>()
+        self.used - (0..steps).map(|step| self.full.get(place(self.newest + step))).sum::<u64>()
     }
 
     /// Whether `amount` fits. Call [`Trailing::advance`] first. Nothing always fits.
     #[inline]
-    pub(crate) fn fits(&self, amount: u64) -> bool {
-        amount == 0 || amount <= self.limit().saturating_sub(self.used.into())
+    pub(crate) const fn fits(&self, amount: u64) -> bool {
+        amount == 0 || amount <= self.limit.saturating_sub(self.used)
     }
 
     /// Takes `amount` from the newest bucket; the caller has checked that it fits.
     #[inline]
     pub(crate) fn take(&mut self, amount: u64) {
-        let used: u64 = self.used.into() + amount;
-        assert!(amount == 0 || used <= self.limit(), "a window never takes more than its limit");
-        self.used = narrow(used);
-        self.current = narrow(self.current.into() + amount);
+        let used = self.used + amount;
+        assert!(amount == 0 || used <= self.limit, "a window never takes more than its limit");
+        self.used = used;
+        self.current += amount;
     }
 
     /// Gives back `amount` that was taken at `taken`; nothing when that has left the window by itself.
-    pub(crate) fn give_back(&mut self, width: u64, taken: Moment, amount: u64) {
+    pub(crate) fn give_back(&mut self, taken: Moment, amount: u64) {
         if amount == 0 {
             return;
         }
-        let number = taken.nanos() / width;
-        assert!(number <= self.newest, "a pass is not younger than its window");
+        // Mostly it was taken a moment ago: no division then.
+        if taken.nanos() >= self.newest.saturating_mul(self.width) {
+            let end = (self.newest + 1).saturating_mul(self.width);
+            assert!(taken.nanos() < end || end == u64::MAX, "a pass is not younger than its window");
+            let rest = self.current.checked_sub(amount);
+            self.current = rest.expect("what is given back was taken from that bucket");
+            self.used -= amount;
+            return;
+        }
+        let number = taken.nanos() / self.width;
         if self.newest - number > BUCKETS as u64 {
             return;
         }
-        let bucket = if number == self.newest { &mut self.current } else { &mut self.full[place(number)] };
-        let rest = (*bucket).into().checked_sub(amount);
-        *bucket = narrow(rest.expect("what is given back was taken from that bucket"));
-        self.used = narrow(self.used.into() - amount);
+        let rest = self.bucket(number).checked_sub(amount);
+        self.set(number, rest.expect("what is given back was taken from that bucket"));
+        self.used -= amount;
     }
 
     /// Counts `amount` that was taken at `taken` by an earlier process, if it has not left the window yet. Call
     /// [`Trailing::advance`] first. What was admitted then may be more than the limit of now.
-    pub(crate) fn restore(&mut self, width: u64, taken: Moment, amount: u64) {
-        let number = (taken.nanos() / width).min(self.newest);
+    pub(crate) fn restore(&mut self, taken: Moment, amount: u64) {
+        let number = (taken.nanos() / self.width).min(self.newest);
         if self.newest - number > BUCKETS as u64 {
             return;
         }
-        // No sum may be more than a bucket can count; that much is beyond every limit anyway.
-        let amount = amount.min(C::MAX - self.used.into());
-        let bucket = if number == self.newest { &mut self.current } else { &mut self.full[place(number)] };
-        *bucket = narrow((*bucket).into() + amount);
-        self.used = narrow(self.used.into() + amount);
+        // No sum may be more than can be counted; that much is beyond every limit anyway.
+        let amount = amount.min(COUNT_MAX - self.used);
+        self.used += amount;
+        self.full.widen_to(self.used);
+        self.set(number, self.bucket(number) + amount);
     }
 
     /// How long after `now` `amount` fits, when nothing else happens; `None` when it never does.
-    pub(crate) fn wait_for(&self, width: u64, now: Moment, amount: u64) -> Option<Duration> {
+    pub(crate) fn wait_for(&self, now: Moment, amount: u64) -> Option<Duration> {
         if amount == 0 {
             return Some(Duration::ZERO);
         }
-        let allowed = self.limit().checked_sub(amount)?;
-        let mut used = self.used_at(width, now);
+        let allowed = self.limit.checked_sub(amount)?;
+        let mut used = self.used_at(now);
         if used <= allowed {
             return Some(Duration::ZERO);
         }
-        for number in self.alive(width, now) {
+        for number in self.alive(now) {
             used -= self.bucket(number);
             if used <= allowed {
-                return Some(gone_at(width, number).saturating_since(now));
+                return Some(self.gone_at(number).saturating_since(now));
             }
         }
         unreachable!("an empty window has room for everything within its limit")
     }
 
     /// How long after `now` the window is empty again, when nothing else happens.
-    pub(crate) fn wait_for_empty(&self, width: u64, now: Moment) -> Duration {
-        let last = self.alive(width, now).rev().find(|&number| self.bucket(number) > 0);
-        last.map_or(Duration::ZERO, |number| gone_at(width, number).saturating_since(now))
+    pub(crate) fn wait_for_empty(&self, now: Moment) -> Duration {
+        let last = self.alive(now).rev().find(|&number| self.bucket(number) > 0);
+        last.map_or(Duration::ZERO, |number| self.gone_at(number).saturating_since(now))
     }
 
     /// The numbers of the buckets that count at `now`, oldest first.
-    fn alive(&self, width: u64, now: Moment) -> core::ops::RangeInclusive<u64> {
-        let newest = self.newest.max(now.nanos() / width);
+    fn alive(&self, now: Moment) -> core::ops::RangeInclusive<u64> {
+        let newest = self.newest.max(now.nanos() / self.width);
         newest.saturating_sub(BUCKETS as u64)..=self.newest
     }
 
     fn bucket(&self, number: u64) -> u64 {
-        if number == self.newest { self.current.into() } else { self.full[place(number)].into() }
+        if number == self.newest { self.current } else { self.full.get(place(number)) }
     }
-}
 
-/// When the bucket of this number has left the window.
-const fn gone_at(width: u64, number: u64) -> Moment {
-    Moment::from_nanos((number + BUCKETS as u64 + 1).saturating_mul(width))
-}
+    fn set(&mut self, number: u64, count: u64) {
+        if number == self.newest {
+            self.current = count;
+        } else {
+            self.full.replace(place(number), count);
+        }
+    }
 
-/// A number that is at most [`Count::MAX`].
-fn narrow<C: Count>(number: u64) -> C {
-    let Ok(number) = C::try_from(number) else { unreachable!("a count is bounded by its limit") };
-    number
+    /// When the bucket of this number has left the window.
+    fn gone_at(&self, number: u64) -> Moment {
+        Moment::from_nanos((number + BUCKETS as u64 + 1).saturating_mul(self.width))
+    }
+
+    /// Bytes of the window and its buckets.
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> usize {
+        size_of::<Trailing>() + self.full.bytes()
+    }
 }

@@ -16,9 +16,11 @@ mod time;
 
 pub use decimal::DecimalError;
 pub use id::{AccountIndex, AttemptId, EndUserId, IdError, KeyId, ModelId, ProjectId, RequestId, TenantId, UpstreamId};
-pub use limits::{BudgetPeriod, Budgets, Limits, Percents, Priority, Window};
+pub use limits::{
+    AccountLimits, BudgetPeriod, Budgets, Limits, MoreLimits, Part, PartLimits, Percents, Priority, Window,
+};
 pub use map::{AccountMap, NumberHasher, NumberHashing, PATH_LEVELS_MAX};
 pub use money::{Cost, Money, Price};
-pub use refusal::{Refusal, Scope, ScopeLevel, Shortfall, UpstreamFault, whole_seconds_ceil};
+pub use refusal::{LimitedCalls, Refusal, Scope, ScopeLevel, Shortfall, UpstreamFault, whole_seconds_ceil};
 pub use secret::Secret;
 pub use time::{Moment, Timestamp};

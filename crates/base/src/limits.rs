@@ -2,38 +2,83 @@
 
 use core::fmt;
 use core::time::Duration;
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Money;
+use crate::{ModelId, Money};
 
-/// The limits of one account; `None` means that this account sets none (its ancestors may).
+/// The limits of one account, or of a part of it; `None` means that it sets none (its ancestors may).
 ///
 /// Requests and tokens per minute, hour and day are trailing windows; tokens per month follow the calendar.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Limits {
     /// Requests admitted in any trailing minute.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub rpm: Option<u64>,
     /// Requests admitted in any trailing hour.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub rph: Option<u64>,
     /// Requests admitted in any trailing 24 hours.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub rpd: Option<u64>,
     /// Tokens (input and output) reserved in any trailing minute.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub tpm: Option<u64>,
     /// Tokens (input and output) reserved in any trailing 24 hours.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub tpd: Option<u64>,
     /// Tokens (input and output) per calendar month in the tenant's time zone.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub tokens_per_month: Option<u64>,
     /// Calls under way at once.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<u64>,
+    /// After a trailing window refused a call, everything is refused for this long.
+    pub block_for: Option<Duration>,
+}
+
+/// All limits that are set on one account.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AccountLimits {
+    /// Those of the account as a whole.
+    pub own: Limits,
+    /// The others; most accounts have none.
+    pub more: Option<Box<MoreLimits>>,
+}
+
+/// The limits of an account beside those of the whole.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct MoreLimits {
+    /// Evaluated and counted for the account as a whole, never enforced.
+    pub shadow: Option<Limits>,
+    /// Budgets that are evaluated and counted, never enforced.
+    pub shadow_budgets: Option<Budgets>,
+    /// For its calls of single models.
+    pub models: BTreeMap<ModelId, PartLimits>,
+    /// What each of its end users gets.
+    pub per_end_user: Option<PartLimits>,
+}
+
+/// The limits of a part of an account's calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PartLimits {
+    /// Enforced.
+    pub own: Limits,
+    /// Evaluated and counted, never enforced.
+    pub shadow: Option<Limits>,
+}
+
+impl From<Limits> for AccountLimits {
+    fn from(own: Limits) -> AccountLimits {
+        AccountLimits { own, more: None }
+    }
+}
+
+/// Which of an account's calls a limit is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// All of them.
+    #[default]
+    Whole,
+    /// Those of one model.
+    Model,
+    /// Those of one end user.
+    EndUser,
 }
 
 /// What can run out for a moment and comes back by itself.

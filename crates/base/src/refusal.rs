@@ -43,6 +43,27 @@ impl fmt::Display for Scope {
     }
 }
 
+/// Which of an account's calls a limit is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LimitedCalls {
+    /// All of them.
+    All,
+    /// Those of this model.
+    OfModel(ModelId),
+    /// Those of this call's end user.
+    OfEndUser,
+}
+
+impl fmt::Display for LimitedCalls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LimitedCalls::All => Ok(()),
+            LimitedCalls::OfModel(model) => write!(f, " for the model {model}"),
+            LimitedCalls::OfEndUser => f.write_str(" for each of its end users"),
+        }
+    }
+}
+
 /// A "no" that Mandant gives. The set is closed: `docs/refusals.md` is generated from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
@@ -111,12 +132,16 @@ pub enum Refusal {
     RateLimited {
         /// Whose limit.
         scope: Scope,
+        /// Of which of its calls.
+        of: LimitedCalls,
         /// Which limit.
         window: Window,
         /// Its size.
         limit: u64,
         /// After this long, the same call alone succeeds.
         retry_after: Duration,
+        /// Everything is refused for a while, because the limit was reached.
+        is_block: bool,
     },
     /// A budget does not cover the worst case of this call.
     BudgetExhausted(Box<Shortfall>),
@@ -220,6 +245,34 @@ impl Refusal {
         }
     }
 
+    /// All codes, each once.
+    pub const CODES: [&'static str; 24] = [
+        "invalid_api_key",
+        "key_expired",
+        "key_revoked",
+        "address_not_allowed",
+        "tenant_required",
+        "tenant_not_found",
+        "tenant_suspended",
+        "route_not_found",
+        "method_not_allowed",
+        "model_not_found",
+        "model_not_allowed",
+        "invalid_request",
+        "ambiguous_request",
+        "request_too_large",
+        "idempotency_in_flight",
+        "idempotency_mismatch",
+        "idempotency_lost",
+        "rate_limited",
+        "budget_exhausted",
+        "wallet_empty",
+        "overloaded",
+        "upstream_error",
+        "upstream_timeout",
+        "internal_error",
+    ];
+
     /// The stable code for machines.
     #[must_use]
     pub const fn code(&self) -> &'static str {
@@ -314,8 +367,9 @@ impl Refusal {
             Refusal::IdempotencyLost => {
                 "The first call with this Idempotency-Key was charged, or may yet be, and its answer is gone. It is not run again; use a new key to pay for it again.".into()
             }
-            Refusal::RateLimited { scope, window, limit, retry_after } => format!(
-                "The limit of {limit} {window} of {scope} is reached. Try again in {} s.",
+            Refusal::RateLimited { scope, of, window, limit, retry_after, is_block } => format!(
+                "The limit of {limit} {window} of {scope}{of} {}. Try again in {} s.",
+                if *is_block { "was reached, so that everything is refused for a while" } else { "is reached" },
                 whole_seconds_ceil(*retry_after)
             ),
             Refusal::BudgetExhausted(shortfall) => shortfall.sentence("budget"),

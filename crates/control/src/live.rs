@@ -69,6 +69,9 @@ pub trait Live: Send + Sync {
     /// [`Unresolved`].
     fn resolve(&self, attempt: AttemptId, decision: Decision, reason: &str) -> Result<Resolution, Unresolved>;
 
+    /// The figures of the process, as Prometheus reads them; `None` while nothing is served.
+    fn metrics(&self) -> Option<String>;
+
     /// Whether calls are being served.
     fn ready(&self) -> bool;
 }

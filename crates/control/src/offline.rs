@@ -25,7 +25,7 @@ pub(crate) fn status(
         let settings = account.settings();
         let config = AccountConfig {
             budgets: settings.budgets,
-            tokens_per_month: settings.limits.tokens_per_month,
+            tokens_per_month: settings.limits.own.tokens_per_month,
             wallet: settings.wallet,
             ..AccountConfig::unlimited(settings.zone.clone())
         };
@@ -92,16 +92,8 @@ fn account_figures(ledger: &Ledger, account: &Account, now: Timestamp) -> Figure
     let settings = account.settings();
     let mut admission = Admission::default();
     admission.configure(account.index, &settings.limits);
-    let windows: Vec<WindowFigure> = admission
-        .windows(account.index, Moment::START)
-        .iter()
-        .map(|status| WindowFigure {
-            window: status.window,
-            limit: Some(status.limit),
-            used: status.used,
-            resets_in: None,
-        })
-        .collect();
+    let report = admission.report(account.index, Moment::START);
+    let windows: Vec<WindowFigure> = report.windows.iter().map(WindowFigure::from).collect();
     let balances = ledger.balances(account.index, now);
     let month = balances.of(BudgetPeriod::Month);
     let tokens = BalanceFigure {
@@ -124,5 +116,5 @@ fn account_figures(ledger: &Ledger, account: &Account, now: Timestamp) -> Figure
             resets_at: balance.resets_at,
         })
         .collect();
-    figures(&windows, Some(&tokens), &budgets, settings.suspended, now)
+    figures(&windows, Some(&tokens), &budgets, settings.suspended, now).with_report(&report)
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{MethodRouter, get, post};
@@ -53,8 +54,19 @@ pub fn router(store: Arc<Store>, live: Option<Arc<dyn Live>>) -> Router {
         .with_state(control)
 }
 
-/// The interface of the TCP port: whether the process lives, and whether it serves.
+/// The interface of the TCP port: whether the process lives, whether it serves, and its figures.
 pub fn health_router(live: Arc<dyn Live>) -> Router {
+    let figures = live.clone();
+    let metrics = move || {
+        let live = figures.clone();
+        // It takes every shard's lock in turn and reads files: not on a thread that serves calls.
+        async move {
+            match tokio::task::spawn_blocking(move || live.metrics()).await {
+                Ok(Some(page)) => ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page).into_response(),
+                _ => (StatusCode::SERVICE_UNAVAILABLE, "not ready\n").into_response(),
+            }
+        }
+    };
     let ready = move || {
         let live = live.clone();
         async move {
@@ -64,7 +76,10 @@ pub fn health_router(live: Arc<dyn Live>) -> Router {
             }
         }
     };
-    Router::new().route("/healthz", get(|| async { "ok\n" })).route("/readyz", get(ready))
+    Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
 }
 
 /// The query of lists.

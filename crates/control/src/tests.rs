@@ -46,6 +46,10 @@ impl Live for FakeRelay {
         *self.refreshed.lock().unwrap() += 1;
     }
 
+    fn metrics(&self) -> Option<String> {
+        Some("mandant_tenants 0\n".into())
+    }
+
     fn ready(&self) -> bool {
         true
     }
@@ -289,7 +293,9 @@ async fn only_one_process_can_have_the_socket_and_a_leftover_is_replaced() {
 #[tokio::test]
 async fn the_tcp_port_serves_health_and_nothing_else() {
     let router = TowerToHyperService::new(crate::health_router(Arc::new(FakeRelay::default())));
-    for (path, status) in [("/healthz", 200), ("/readyz", 200), ("/v1/export", 404), ("/", 404), ("/v1/tenants", 404)] {
+    for (path, status) in
+        [("/healthz", 200), ("/readyz", 200), ("/metrics", 200), ("/v1/export", 404), ("/", 404), ("/v1/tenants", 404)]
+    {
         let answer = router.call(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
         assert_eq!(answer.status().as_u16(), status, "{path}");
     }

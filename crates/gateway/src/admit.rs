@@ -3,10 +3,12 @@
 use core::time::Duration;
 use std::sync::Arc;
 
-use base::{Moment, Refusal, Scope};
+use base::{LimitedCalls, Moment, Part, Refusal, Scope};
 use catalog::Plan;
+use wire::Call;
 
 use crate::authenticate::{Caller, Path};
+use crate::books::Asked;
 use crate::queue::{self, Standing};
 use crate::relay::Relay;
 
@@ -30,13 +32,14 @@ pub(crate) async fn admit(
     relay: &Arc<Relay>,
     caller: Caller,
     plan: &Plan,
+    call: &Call,
     bytes: usize,
     now: Moment,
 ) -> Result<Admitted, Refusal> {
-    let tokens = plan.quote().tokens();
-    let (pass, tightest) = match relay.books.admit(caller.path(), tokens, now) {
+    let asked = Asked::of(caller.path(), plan, call);
+    let (pass, tightest) = match relay.books.admit(&asked, now) {
         Ok(admitted) => admitted,
-        Err(breach) => return Err(rate_limited(caller.path(), &breach)),
+        Err(breach) => return Err(rate_limited(&asked, &breach)),
     };
     let mut admitted = Admitted { relay: relay.clone(), caller, pass: Some(pass), standing: None, tightest };
     admitted.standing = Some(queue::enter(relay, &admitted.caller, plan, bytes as u64).await?);
@@ -44,12 +47,18 @@ pub(crate) async fn admit(
 }
 
 /// What a client is told when a window is full.
-pub(crate) fn rate_limited(path: &Path, breach: &admit::Breach) -> Refusal {
+pub(crate) fn rate_limited(asked: &Asked<'_>, breach: &admit::Breach) -> Refusal {
     Refusal::RateLimited {
-        scope: scope(path, breach.account),
+        scope: scope(asked.path, breach.account),
+        of: match breach.part {
+            Part::Whole => LimitedCalls::All,
+            Part::Model => LimitedCalls::OfModel(asked.model.clone()),
+            Part::EndUser => LimitedCalls::OfEndUser,
+        },
         window: breach.window,
         limit: breach.limit,
         retry_after: breach.retry_after,
+        is_block: breach.is_block,
     }
 }
 

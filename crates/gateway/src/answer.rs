@@ -4,8 +4,9 @@ use core::convert::Infallible;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 use std::collections::VecDeque;
+use std::sync::Arc;
 
-use base::{Refusal, UpstreamFault};
+use base::{AccountIndex, Refusal, UpstreamFault};
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER, TRAILER};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
@@ -13,6 +14,7 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep};
 
 use crate::attempt::{Attempt, AttemptError};
+use crate::bodies::{Bodies, SMALL_BYTES, Share};
 use crate::forward::Answer;
 use crate::headers;
 use crate::hold::Receipt;
@@ -50,7 +52,7 @@ impl Body for AnswerBody {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         match self.get_mut() {
-            AnswerBody::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            AnswerBody::Whole(bytes) => Poll::Ready(next_piece(bytes).map(|bytes| Ok(Frame::data(bytes)))),
             AnswerBody::Stream(stream) => stream.poll_frame(cx).map(|frame| frame.map(Ok)),
         }
     }
@@ -64,6 +66,17 @@ impl Body for AnswerBody {
             AnswerBody::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
             AnswerBody::Stream(_) => SizeHint::default(),
         }
+    }
+}
+
+/// A whole answer is handed out in pieces of this size. What is handed out is copied into the connection's buffer, and no
+/// longer counted.
+const PIECE_BYTES: usize = 64 << 10;
+
+fn next_piece(rest: &mut Option<Bytes>) -> Option<Bytes> {
+    match rest {
+        Some(bytes) if bytes.len() > PIECE_BYTES => Some(bytes.split_to(PIECE_BYTES)),
+        _ => rest.take(),
     }
 }
 
@@ -90,15 +103,28 @@ pub(crate) fn response_head(upstream: &http::response::Parts) -> Response<()> {
     response
 }
 
+/// Where a tenant's whole answers are counted.
+#[derive(Clone, Copy)]
+pub(crate) struct Room<'a> {
+    pub(crate) answers: &'a Arc<Bodies>,
+    pub(crate) tenant: AccountIndex,
+}
+
 /// Reads a whole answer, settles it, and returns its body and receipt.
 ///
 /// # Errors
 /// 502 and 504 when the upstream breaks off or sends more than is allowed; the attempt is settled by what is known.
-pub(crate) async fn gather(mut answer: Answer, bytes_max: usize) -> Result<(Bytes, Option<Receipt>), Refusal> {
+/// 503 when its tenant's clients are so slow that too much of its answers is in memory.
+pub(crate) async fn gather(
+    mut answer: Answer,
+    bytes_max: usize,
+    room: Room<'_>,
+) -> Result<(Bytes, Option<Receipt>), Refusal> {
     if answer.head.headers.contains_key(CONTENT_ENCODING) {
         tracing::warn!("an upstream encoded its answer although it was asked not to; it cannot be metered");
         return Err(broken(answer.attempt, UpstreamFault::Malformed));
     }
+    let mut share: Option<Share> = None;
     while let Some(data) = answer.attempt.data().await {
         let data = match data {
             Ok(data) => data,
@@ -108,8 +134,16 @@ pub(crate) async fn gather(mut answer: Answer, bytes_max: usize) -> Result<(Byte
             }
             Err(_) => return Err(broken(answer.attempt, UpstreamFault::Broken)),
         };
-        if answer.attempt.meter().gathered() + data.len() > bytes_max {
+        let gathered = answer.attempt.meter().gathered() + data.len();
+        if gathered > bytes_max {
             return Err(broken(answer.attempt, UpstreamFault::TooLarge));
+        }
+        if gathered as u64 > SMALL_BYTES {
+            let share = share.get_or_insert_with(|| room.answers.share(room.tenant));
+            if let Err(refusal) = share.grow(gathered as u64) {
+                answer.attempt.settle();
+                return Err(refusal);
+            }
         }
         if answer.attempt.push(data, &mut |_| {}).is_err() {
             return Err(broken(answer.attempt, UpstreamFault::Malformed));
@@ -124,6 +158,11 @@ pub(crate) async fn gather(mut answer: Answer, bytes_max: usize) -> Result<(Byte
     {
         body = clean.into();
     }
+    // Counted until the client has taken it.
+    let body = match share {
+        Some(share) => share.hold(body),
+        None => body,
+    };
     Ok((body, receipt))
 }
 

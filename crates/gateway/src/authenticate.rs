@@ -148,7 +148,7 @@ fn named_tenant(head: &Parts) -> Result<Option<&str>, Refusal> {
 }
 
 /// A query parameter as it stands; keys and tenant ids need no percent-encoding.
-fn query_value<'a>(head: &'a Parts, name: &str) -> Option<&'a str> {
+pub(crate) fn query_value<'a>(head: &'a Parts, name: &str) -> Option<&'a str> {
     let query = head.uri.query()?;
     query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
 }

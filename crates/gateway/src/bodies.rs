@@ -1,4 +1,4 @@
-//! Request bodies in memory, counted by tenant: one tenant's bodies cannot take the room of another's.
+//! Request bodies in memory, and whole answers, counted by tenant: one tenant's cannot take the room of another's.
 //!
 //! A body is refused before it is read where its tenant has as many bytes in memory as it may. Its share ends when the
 //! last part of it is gone, whoever has it: a call that waits, an attempt that may be repeated, a count of its tokens.
@@ -10,7 +10,7 @@ use base::{AccountIndex, AccountMap, Refusal};
 use bytes::Bytes;
 
 /// Smaller bodies are not counted: the caps on connections bound them, and most calls have no other.
-const SMALL_BYTES: u64 = 16 << 10;
+pub(crate) const SMALL_BYTES: u64 = 16 << 10;
 /// When to come back: bodies go as fast as calls end.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -37,8 +37,18 @@ impl Bodies {
     /// # Errors
     /// 503 when its tenant has too much in memory already.
     pub(crate) fn enter(self: &Arc<Bodies>, tenant: AccountIndex, bytes: u64) -> Result<Share, Refusal> {
-        let mut share = Share { bodies: self.clone(), tenant, bytes: 0 };
+        let mut share = self.share(tenant);
         share.grow(bytes).map(|()| share)
+    }
+
+    /// A share of nothing yet.
+    pub(crate) fn share(self: &Arc<Bodies>, tenant: AccountIndex) -> Share {
+        Share { bodies: self.clone(), tenant, bytes: 0 }
+    }
+
+    /// Bytes of all tenants.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.lock().values().sum()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, AccountMap<u64>> {

@@ -2,21 +2,28 @@
 //!
 //! A shard is a plain mutex, never held across an await: what happens under it is a handful of integer operations.
 
+use core::hash::BuildHasher as _;
 use core::time::Duration;
 use std::collections::{HashMap, HashSet};
+use std::hash::RandomState;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use admit::{Admission, Breach, Pass, Tightest, WaitFigures, Waits};
-use base::{AccountIndex, AccountMap, AttemptId, BudgetPeriod, Moment, Money, Timestamp};
+use admit::{Admission, Ask, Breach, Pass, Tightest, WaitFigures, Waits};
+use base::{AccountIndex, AccountMap, AttemptId, BudgetPeriod, ModelId, Moment, Money, Timestamp};
+use catalog::Plan;
 use ledger::waiting::{Full, Ticket, Waiting};
-use ledger::{AccountConfig, Ending, Entry, Hold, LeasePolicy, Ledger, Lost, PostedBalance, Settlement};
+use ledger::{AccountConfig, Amounts, Ending, Entry, Hold, LeasePolicy, Ledger, Lost, PostedBalance, Settlement};
 use smallvec::SmallVec;
 use store::{Account, AccountSettings};
 use tokio::sync::Notify;
+use wire::Call;
 
+use crate::admit::scope;
 use crate::alerts;
 use crate::authenticate::Path;
+use crate::counts::ShardCounts;
+use crate::shadows::{Shadows, WatchedFigure};
 
 /// Shards; a power of two, so that a tenant's shard is a mask away.
 pub(crate) const SHARDS: usize = 64;
@@ -33,6 +40,31 @@ pub(crate) struct Books {
     epoch: u64,
     attempts: AtomicU64,
     tickets: AtomicU64,
+    /// Makes numbers of the names of end users, which nobody can foresee.
+    end_users: RandomState,
+}
+
+/// What a call asks the windows for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    pub(crate) path: &'a Path,
+    pub(crate) model: &'a ModelId,
+    pub(crate) end_user: Option<&'a str>,
+    pub(crate) tokens: u64,
+}
+
+impl<'a> Asked<'a> {
+    pub(crate) fn of(path: &'a Path, plan: &'a Plan, call: &'a Call) -> Asked<'a> {
+        Asked { path, model: &plan.model().id, end_user: call.end_user(), tokens: plan.quote().tokens() }
+    }
+}
+
+/// What an earlier process admitted.
+pub(crate) struct Taken<'a> {
+    pub(crate) at: Moment,
+    pub(crate) requests: u64,
+    pub(crate) tokens: u64,
+    pub(crate) end_user: Option<&'a str>,
 }
 
 pub(crate) struct Shard {
@@ -46,14 +78,18 @@ pub(crate) struct Shard {
     waits: AccountMap<Box<Waits>>,
     /// The version of the settings that each account was last configured with.
     versions: AccountMap<u64>,
+    /// What is only watched of the ledger's limits.
+    shadows: Shadows,
+    counts: ShardCounts,
     /// What accounts were charged before this process started, until they are first used.
     restored: AccountMap<Vec<PostedBalance>>,
 }
 
 impl Books {
-    pub(crate) fn new(epoch: u64, waiting_max: usize) -> Books {
-        let shards = (0..SHARDS).map(|_| Mutex::new(Shard::new(waiting_max))).collect();
-        Books { shards, epoch, attempts: AtomicU64::new(0), tickets: AtomicU64::new(0) }
+    pub(crate) fn new(epoch: u64, waiting_max: usize, end_users_max: usize) -> Books {
+        let shards = (0..SHARDS).map(|_| Mutex::new(Shard::new(waiting_max, end_users_max))).collect();
+        let (attempts, tickets) = (AtomicU64::new(0), AtomicU64::new(0));
+        Books { shards, epoch, attempts, tickets, end_users: RandomState::new() }
     }
 
     /// Holds that have not ended.
@@ -66,19 +102,38 @@ impl Books {
         self.shard(tenant).restored.insert(account, posted);
     }
 
-    /// Counts in the windows of a path what was admitted before this process started: when, requests and tokens.
-    pub(crate) fn restore_windows(
+    /// Counts in the windows of a path, and of a model there, what was admitted before this process started.
+    pub(crate) fn restore_windows<'a>(
         &self,
         path: &Path,
+        model: &ModelId,
         now: Moment,
-        admitted: impl IntoIterator<Item = (Moment, u64, u64)>,
+        admitted: impl IntoIterator<Item = Taken<'a>>,
     ) {
         let indexes = indexes(path);
         let mut shard = self.shard(indexes[0]);
         shard.refresh(path);
-        for (taken, requests, tokens) in admitted {
-            shard.admission.restore(&indexes, requests, tokens, taken, now);
+        for taken in admitted {
+            let end_user = self.end_user(&shard, taken.end_user);
+            let ask = Ask { path: &indexes, model: Some(model.as_str()), end_user, tokens: taken.tokens };
+            shard.admission.restore(&ask, taken.requests, taken.at, now);
         }
+    }
+
+    /// An end user's number, where it matters. Names are cut as records cut them.
+    fn end_user(&self, shard: &Shard, name: Option<&str>) -> Option<u64> {
+        let name = name.filter(|_| shard.admission.limits_end_users())?;
+        Some(self.end_users.hash_one(&name[..name.floor_char_boundary(store::END_USER_BYTES_MAX)]))
+    }
+
+    /// Works on the shard of a path with the question to its windows.
+    pub(crate) fn ask<T>(&self, asked: &Asked<'_>, work: impl FnOnce(&mut Shard, &Ask<'_>) -> T) -> T {
+        let indexes = indexes(asked.path);
+        let mut shard = self.shard(indexes[0]);
+        shard.refresh(asked.path);
+        let end_user = self.end_user(&shard, asked.end_user);
+        let ask = Ask { path: &indexes, model: Some(asked.model.as_str()), end_user, tokens: asked.tokens };
+        work(&mut shard, &ask)
     }
 
     /// The attempts of which nobody knows the cost.
@@ -152,14 +207,44 @@ impl Books {
         }
     }
 
-    /// Checks every window of every level of `path` and takes them all, or none.
-    pub(crate) fn admit(&self, path: &Path, tokens: u64, now: Moment) -> Result<(Pass, Tightest), Breach> {
-        let indexes = indexes(path);
-        let mut shard = self.shard(indexes[0]);
-        shard.refresh(path);
-        let pass = shard.admission.admit(&indexes, tokens, now)?;
-        let tightest = shard.admission.tightest(&indexes, now);
+    /// Checks every window of every level of the path, of the model and of the end user, and takes them all, or none.
+    pub(crate) fn admit(&self, asked: &Asked<'_>, now: Moment) -> Result<(Pass, Tightest), Breach> {
+        let admitted = self.ask(asked, |shard, ask| {
+            let admitted = shard.admission.admit(ask, now);
+            let pass = admitted.inspect_err(|breach| shard.counts.window_refused(breach.window))?;
+            let tightest = shard.admission.tightest(ask, now);
+            let news = match pass.shadow_breach() {
+                None => None,
+                Some(breach) => {
+                    shard.shadows.refused += 1;
+                    shard.shadows.is_news(breach.account, now).then_some(*breach)
+                }
+            };
+            Ok((pass, tightest, news))
+        });
+        let (pass, tightest, news) = admitted?;
+        if let Some(breach) = news {
+            let (tenant, account) = (&asked.path[0].name, scope(asked.path, breach.account));
+            let (part, window, limit) = (breach.part, breach.window, breach.limit);
+            tracing::info!(%tenant, %account, ?part, %window, limit, model = %asked.model, "a watched limit would have refused a call; told once a minute");
+        }
         Ok((pass, tightest))
+    }
+
+    /// What was counted, and how many calls limits that are only watched would have refused.
+    pub(crate) fn counts(&self) -> (ShardCounts, u64) {
+        let (mut sum, mut shadows) = (ShardCounts::default(), 0);
+        for shard in 0..SHARDS {
+            let shard = self.shard(AccountIndex(shard as u32));
+            sum.add(&shard.counts);
+            shadows += shard.shadows.refused;
+        }
+        (sum, shadows)
+    }
+
+    /// What is left where the least is left.
+    pub(crate) fn tightest(&self, asked: &Asked<'_>, now: Moment) -> Tightest {
+        self.ask(asked, |shard, ask| shard.admission.tightest(ask, now))
     }
 
     /// Counts how long a call of a tenant waited for others.
@@ -199,6 +284,7 @@ impl Books {
         let indexes = indexes(path);
         let has_budget = path.iter().any(|account| has_cap(&account.settings()));
         let mut shard = self.shard(indexes[0]);
+        shard.counts.ended(&ending);
         let settlement = shard.ledger.settle(hold, ending);
         let tokens_used = settlement.charged.tokens + settlement.still_held.tokens;
         shard.admission.settle(pass, tokens_used, now.1);
@@ -213,14 +299,16 @@ impl Books {
 }
 
 impl Shard {
-    fn new(waiting_max: usize) -> Shard {
+    fn new(waiting_max: usize, end_users_max: usize) -> Shard {
         Shard {
             ledger: Ledger::with_leases(LEASES),
-            admission: Admission::default(),
+            admission: Admission::new(end_users_max),
             waiting: Waiting::new(waiting_max),
             turns: HashMap::new(),
             waits: AccountMap::default(),
             versions: AccountMap::default(),
+            shadows: Shadows::default(),
+            counts: ShardCounts::default(),
             restored: AccountMap::default(),
         }
     }
@@ -257,6 +345,23 @@ impl Shard {
         settlement
     }
 
+    /// Lets budgets that are only watched look at a hold; says the account to tell the log of.
+    pub(crate) fn watch_budgets(
+        &mut self,
+        path: &[AccountIndex],
+        worst: Amounts,
+        at: Timestamp,
+        now: impl FnOnce() -> Moment,
+    ) -> Option<AccountIndex> {
+        let account = self.shadows.watch(&self.ledger, path, worst, at)?;
+        self.shadows.is_news(account, now()).then_some(account)
+    }
+
+    /// What an account watches of budgets.
+    pub(crate) fn watched_budgets(&self, account: AccountIndex, now: Timestamp) -> Vec<WatchedFigure> {
+        self.shadows.figures(&self.ledger, account, now)
+    }
+
     /// Gives a turn to the oldest that waits at each of these accounts: money may be free there.
     pub(crate) fn call_next(&self, accounts: &[AccountIndex]) {
         if self.waiting.is_empty() {
@@ -276,7 +381,7 @@ impl Shard {
             }
             let config = AccountConfig {
                 budgets: settings.budgets,
-                tokens_per_month: settings.limits.tokens_per_month,
+                tokens_per_month: settings.limits.own.tokens_per_month,
                 wallet: settings.wallet,
                 alerts: alerts::of(&settings.budgets.alert_at),
                 zone: settings.zone.clone(),
@@ -288,6 +393,7 @@ impl Shard {
                 self.ledger.restore(account.index, &posted);
             }
             self.admission.configure(account.index, &settings.limits);
+            self.shadows.configure(account.index, &settings.limits);
             self.versions.insert(account.index, settings.version);
         }
     }

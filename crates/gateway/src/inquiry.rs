@@ -10,9 +10,12 @@ use wire::render::ModelEntry;
 use wire::{Endpoint, Route};
 
 use crate::answer::AnswerBody;
-use crate::authenticate::Caller;
+use crate::authenticate::{self, Caller, query_value};
 use crate::relay::Relay;
 use crate::{explain, intake, status};
+
+/// The path that is explained where none is named.
+const CHAT: &str = "/v1/chat/completions";
 
 /// Answers a request that costs nothing.
 pub(crate) async fn answer(
@@ -30,7 +33,11 @@ pub(crate) async fn answer(
         Endpoint::Usage => usage(relay, caller).await?,
         Endpoint::Explain => {
             let body = intake::body(relay, caller, head, body).await?;
-            encode(&explain::call(relay, caller, Endpoint::ChatCompletions, body, now))
+            let endpoint = query_value(head, "endpoint").unwrap_or(CHAT);
+            // Paths have no escapes, but who builds a query may have escaped what is in them.
+            let endpoint = endpoint.replace("%2F", "/").replace("%2f", "/").replace("%3A", ":").replace("%3a", ":");
+            let route = wire::route("POST", &endpoint, "", authenticate::accent(head))?;
+            encode(&explain::call(relay, caller, &endpoint, &route, body, now)?)
         }
         // Whatever goes to an upstream has gone another way.
         _ => return Err(Refusal::Internal),

@@ -22,6 +22,7 @@ mod bodies;
 mod body;
 mod books;
 mod clock;
+mod counts;
 mod explain;
 mod forward;
 mod headers;
@@ -32,6 +33,7 @@ mod inquiry;
 mod intake;
 mod leases;
 mod meter;
+mod metrics;
 mod pipeline;
 mod queue;
 mod recover;
@@ -41,18 +43,21 @@ mod reserve;
 mod running;
 mod server;
 mod settings;
+mod shadows;
 mod short;
 mod stalling;
 mod status;
 mod tasks;
 mod trace;
 mod upstream;
+#[cfg(test)]
+mod weight;
 mod windows;
 
 pub use ::admit::queue::Discipline;
 pub use journal::{BootId, Durability};
 
-pub use explain::{CandidateSummary, Explanation, RefusalSummary, WorstCase};
+pub use explain::{CandidateSummary, Explanation, LimitSummary, RefusalSummary, RouteSummary, WorstCase};
 pub use holds::{Decision, ResolveError};
 pub use running::{Running, StartError, start};
 pub use settings::Settings;

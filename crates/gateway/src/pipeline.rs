@@ -15,18 +15,21 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use base::Refusal;
+use catalog::Plan;
 use http::request::Parts;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use tokio::time::Instant;
-use wire::Route;
+use wire::{Call, Route};
 
 use crate::admit::admit;
-use crate::answer::{self, AnswerBody, MeteredStream};
+use crate::answer::{self, AnswerBody, MeteredStream, Room};
 use crate::authenticate::{Caller, authenticate};
+use crate::books::Asked;
 use crate::forward::forward;
 use crate::hold::Label;
 use crate::idempotency::{Entry, StoredAnswer};
+use crate::refuse::Refused;
 use crate::relay::Relay;
 use crate::reserve::reserve;
 use crate::trace::Trace;
@@ -43,17 +46,26 @@ pub(crate) async fn handle(relay: Arc<Relay>, address: IpAddr, request: Request<
 
     let (route, caller) = match identify(&relay, &head, address, label.at) {
         Ok(identified) => identified,
-        Err(refusal) => return refuse::unidentified(&head, &refusal, id),
+        Err(refusal) => {
+            relay.counts.refused(&refusal);
+            return refuse::unidentified(&head, &refusal, id);
+        }
     };
     trace.authenticated(relay.clock.moment());
     let answered = if route.endpoint.is_billed() {
         call(&relay, &caller, &route, &head, body, label, &mut trace, running).await
     } else {
-        inquiry::answer(&relay, &caller, &route, &head, body).await
+        inquiry::answer(&relay, &caller, &route, &head, body).await.map_err(Refused::from)
     };
     let mut response = match answered {
-        Ok(response) => response,
-        Err(refusal) => refuse::caller(&relay, &caller, route.dialect, &refusal, id),
+        Ok(response) => {
+            relay.counts.answered(response.status());
+            response
+        }
+        Err(refused) => {
+            relay.counts.refused(&refused.refusal);
+            refuse::caller(&relay, &caller, route.dialect, &refused, id)
+        }
     };
     headers::request_id(response.headers_mut(), route.dialect, id);
     headers::tenant(response.headers_mut(), caller.tenant().id.as_str());
@@ -85,7 +97,7 @@ async fn call(
     label: Label,
     trace: &mut Trace,
     running: crate::tasks::Running,
-) -> Result<Response<AnswerBody>, Refusal> {
+) -> Result<Response<AnswerBody>, Refused> {
     let request_id = label.request_id;
     let body = intake::body(relay, caller, head, body).await?;
     let arrived = relay.clock.moment();
@@ -101,17 +113,20 @@ async fn call(
     let bytes = body.len();
     let mut call = intake::call(caller, route, head, body)?;
     let mut plan = intake::plan(relay, caller, &call, label.at)?;
-    let admitted = admit(relay, caller.clone(), &plan, bytes, arrived).await?;
+    let admitted = admit(relay, caller.clone(), &plan, &call, bytes, arrived).await;
+    let admitted = admitted.map_err(|refusal| refused(relay, caller, &plan, &call, refusal))?;
     let tightest = admitted.tightest;
     trace.admitted(relay.clock.moment(), admitted.waited());
-    let hold = reserve(admitted, &mut plan, &mut call, label).await?;
+    let hold = reserve(admitted, &mut plan, &mut call, label).await;
+    let hold = hold.map_err(|refusal| refused(relay, caller, &plan, &call, refusal))?;
     trace.reserved(relay.clock.moment());
     let (worst, limit, intent) = (hold.worst(), hold.output_limit(), hold.intent());
     relay.before_forwarding(intent).await?;
-    let answered = forward(&plan, hold, &Arc::new(call), head).await;
+    let call = Arc::new(call);
+    let answered = forward(&plan, hold, &call, head).await;
     // Whatever the client learns, it learns after the intent is durable.
     relay.before_answering(intent).await?;
-    let mut answer = answered?;
+    let mut answer = answered.map_err(|refusal| refused(relay, caller, &plan, &call, refusal))?;
 
     let mut response = answer::response_head(&answer.head).map(|()| AnswerBody::Whole(None));
     headers::limits(response.headers_mut(), &tightest, relay.clock.now());
@@ -124,7 +139,8 @@ async fn call(
         let stream = MeteredStream::new(answer, request_id, wishes, running);
         *response.body_mut() = AnswerBody::Stream(Box::new(stream));
     } else {
-        let (body, receipt) = answer::gather(answer, relay.settings.answer_bytes_max).await?;
+        let room = Room { answers: &relay.answers, tenant: caller.path()[0].index };
+        let (body, receipt) = answer::gather(answer, relay.settings.answer_bytes_max, room).await?;
         trace.answered(relay.clock.moment());
         if let Some(receipt) = receipt {
             headers::receipt(response.headers_mut(), &receipt);
@@ -132,6 +148,12 @@ async fn call(
         *response.body_mut() = AnswerBody::whole(body);
     }
     Ok(response)
+}
+
+/// A refusal of a call of which it is known what it asks for, with what is left of its limits.
+fn refused(relay: &Relay, caller: &Caller, plan: &Plan, call: &Call, refusal: Refusal) -> Refused {
+    let asked = Asked::of(caller.path(), plan, call);
+    Refused { refusal, tightest: Some(relay.books.tightest(&asked, relay.clock.moment())) }
 }
 
 /// The answer of an earlier call with the same idempotency key. It costs nothing and counts against no window.

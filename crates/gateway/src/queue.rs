@@ -7,7 +7,7 @@ use core::time::Duration;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
-use admit::queue::{Answered, Ask, Entered, Limit, Policy, Queue, Quota, Slot, Ticket};
+use admit::queue::{Answered, Ask, Entered, Limit, Policy, Queue, QueueStatus, Quota, Slot, Ticket};
 use base::{Moment, Refusal};
 use catalog::{Candidate, Plan};
 use http::StatusCode;
@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
 use crate::authenticate::Caller;
+use crate::counts::{WaitCounts, WaitHistogram};
 use crate::forward::unusable;
 use crate::relay::Relay;
 use crate::upstream::Pool;
@@ -23,6 +24,7 @@ use crate::upstream::Pool;
 /// The queue of one upstream. It outlives changes of the upstream's settings.
 pub(crate) struct UpstreamQueue {
     start: Instant,
+    waits: WaitHistogram,
     inner: Mutex<Inner>,
 }
 
@@ -39,7 +41,7 @@ impl UpstreamQueue {
     pub(crate) fn new(policy: Policy, concurrency: Option<u32>) -> UpstreamQueue {
         let queue = Queue::new(policy, Limit::new(concurrency));
         let inner = Inner { queue, turns: HashMap::new(), concurrency, is_timed: false };
-        UpstreamQueue { start: Instant::now(), inner: Mutex::new(inner) }
+        UpstreamQueue { start: Instant::now(), waits: WaitHistogram::default(), inner: Mutex::new(inner) }
     }
 
     /// Takes over a changed limit; what was learnt stays while nothing changes.
@@ -50,6 +52,16 @@ impl UpstreamQueue {
             inner.queue.set_limit(Limit::new(concurrency));
             self.call_next(&mut inner, self.now());
         }
+    }
+
+    /// Its places, and who takes or wants them.
+    pub(crate) fn status(&self) -> QueueStatus {
+        self.lock().queue.status()
+    }
+
+    /// How long calls waited.
+    pub(crate) fn waits(&self) -> WaitCounts {
+        self.waits.read()
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -87,7 +99,13 @@ impl UpstreamQueue {
                 inner.turns.insert(ticket, tx);
                 let for_others = inner.queue.waits_for_others(ask.tenant);
                 self.call_next(&mut inner, now);
-                Err(Some(Waiting { queue: self.clone(), ticket: Some(ticket), turn: rx, for_others }))
+                Err(Some(Waiting {
+                    queue: self.clone(),
+                    ticket: Some(ticket),
+                    turn: rx,
+                    for_others,
+                    since: Instant::now(),
+                }))
             }
         }
     }
@@ -129,6 +147,7 @@ struct Waiting {
     turn: oneshot::Receiver<Slot>,
     /// Its tenant had fewer places than its share when it began to wait.
     for_others: bool,
+    since: Instant,
 }
 
 impl Waiting {
@@ -136,6 +155,7 @@ impl Waiting {
     async fn turn(mut self, deadline: Instant) -> Option<Slot> {
         let slot = timeout_at(deadline, &mut self.turn).await.ok()?.ok()?;
         self.ticket = None;
+        self.queue.waits.note(self.since.elapsed(), true);
         Some(slot)
     }
 }
@@ -143,6 +163,7 @@ impl Waiting {
 impl Drop for Waiting {
     fn drop(&mut self) {
         let Some(ticket) = self.ticket.take() else { return };
+        self.queue.waits.note(self.since.elapsed(), false);
         let now = self.queue.now();
         let mut inner = self.queue.lock();
         if inner.queue.leave(ticket, now) {

@@ -1,5 +1,6 @@
 //! Refusals as answers, in the dialect of the route that was called.
 
+use admit::{Ask, Tightest};
 use base::{Refusal, RequestId, whole_seconds_ceil};
 use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::request::Parts;
@@ -20,16 +21,32 @@ pub(crate) fn unidentified(head: &Parts, refusal: &Refusal, id: RequestId) -> Re
     response
 }
 
+/// A refusal, and what is left of the limits of the call where it was known what it asks for.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) refusal: Refusal,
+    pub(crate) tightest: Option<Tightest>,
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Refused {
+        Refused { refusal, tightest: None }
+    }
+}
+
 /// A refusal to a known caller, with the state of its limits.
 pub(crate) fn caller(
     relay: &Relay,
     caller: &Caller,
     dialect: Dialect,
-    refusal: &Refusal,
+    refused: &Refused,
     id: RequestId,
 ) -> Response<AnswerBody> {
-    let mut response = render(dialect, refusal, id);
-    limits(relay, caller, response.headers_mut());
+    let mut response = render(dialect, &refused.refusal, id);
+    match &refused.tightest {
+        Some(tightest) => headers::limits(response.headers_mut(), tightest, relay.clock.now()),
+        None => limits(relay, caller, response.headers_mut()),
+    }
     response
 }
 
@@ -38,7 +55,7 @@ pub(crate) fn limits(relay: &Relay, caller: &Caller, headers: &mut HeaderMap) {
     let indexes = indexes(caller.path());
     let mut shard = relay.books.shard(indexes[0]);
     shard.refresh(caller.path());
-    let tightest = shard.admission.tightest(&indexes, relay.clock.moment());
+    let tightest = shard.admission.tightest(&Ask::of(&indexes, 0), relay.clock.moment());
     drop(shard);
     headers::limits(headers, &tightest, relay.clock.now());
 }

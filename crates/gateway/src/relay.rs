@@ -13,6 +13,7 @@ use crate::authenticate::Path;
 use crate::bodies::Bodies;
 use crate::books::Books;
 use crate::clock::Clock;
+use crate::counts::Counts;
 use crate::idempotency::Keys;
 use crate::settings::Settings;
 use crate::tasks::Tasks;
@@ -39,8 +40,11 @@ pub(crate) struct Relay {
     pub(crate) keys: Keys,
     /// Request bodies in memory.
     pub(crate) bodies: Arc<Bodies>,
+    /// Whole answers in memory.
+    pub(crate) answers: Arc<Bodies>,
     pub(crate) clock: Clock,
     pub(crate) tasks: Tasks,
+    pub(crate) counts: Counts,
 }
 
 impl Relay {

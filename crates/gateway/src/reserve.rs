@@ -7,7 +7,7 @@
 use core::time::Duration;
 use std::sync::Arc;
 
-use base::{AccountIndex, BudgetPeriod, Refusal, Shortfall, Timestamp, Window};
+use base::{AccountIndex, BudgetPeriod, LimitedCalls, Refusal, Shortfall, Timestamp, Window};
 use catalog::Plan;
 use ledger::waiting::Ticket;
 use ledger::{Amounts, Available, NoHold, Resource, Shortage};
@@ -151,7 +151,15 @@ impl<'a> Asking<'a> {
             return Look::Behind(account);
         }
         match shard.ledger.reserve(&self.indexes, attempt, worst, self.at) {
-            Ok(hold) => Look::Held(hold),
+            Ok(hold) => {
+                let watched = shard.watch_budgets(&self.indexes, worst, self.at, || self.relay.clock.moment());
+                drop(shard);
+                if let Some(account) = watched {
+                    let (tenant, account) = (&self.path[0].name, scope(self.path, account));
+                    tracing::info!(%tenant, %account, "a watched budget would have refused a call; told once a minute");
+                }
+                Look::Held(hold)
+            }
             Err(NoHold::Unleased) => Look::Unleased,
             Err(NoHold::Short(shortage)) => Look::Short(shortage, shard.ledger.available(&self.indexes, self.at)),
         }
@@ -298,7 +306,8 @@ pub(crate) fn short_of(path: &Path, plan: &Plan, call: &Call, shortage: &Shortag
     let scope = scope(path, shortage.account);
     if shortage.resource == Resource::Tokens {
         let retry_after = shortage.resets_at.map_or(Duration::MAX, |at| at.saturating_since(now));
-        return Refusal::RateLimited { scope, window: Window::TokensPerMonth, limit: shortage.limit, retry_after };
+        let (of, window, limit) = (LimitedCalls::All, Window::TokensPerMonth, shortage.limit);
+        return Refusal::RateLimited { scope, of, window, limit, retry_after, is_block: false };
     }
     let free = shortage.limit.saturating_sub(shortage.posted).saturating_sub(shortage.held_in_all());
     let shortfall = Box::new(Shortfall {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use admit::queue::Policy;
-use base::{AttemptId, TenantId};
+use base::{AttemptId, Refusal, TenantId};
 use bytes::Bytes;
 use journal::{Journal, Position, RealDisk};
 use ledger::Settlement;
@@ -28,7 +28,7 @@ use crate::relay::Relay;
 use crate::settings::Settings;
 use crate::tasks::Tasks;
 use crate::upstream::{PoolLimits, Tls, Upstreams};
-use crate::{archive, holds, idempotency, leases, recover, server, status};
+use crate::{archive, holds, idempotency, leases, metrics, recover, server, status};
 
 /// Why the relay does not start.
 #[derive(Debug, Error)]
@@ -108,7 +108,7 @@ pub async fn start(
     let disk = RealDisk::new(&store.data_dir().join("journal"));
     let (journal, recovered) = Journal::open(disk, options, applied)?;
     let clock = Clock::new(seeds);
-    let books = Books::new(epoch, settings.reserve_waiting_max);
+    let books = Books::new(epoch, settings.reserve_waiting_max, settings.end_users_max);
     let tasks = Tasks::default();
     let keys = Keys::new(store.clone(), tasks.clone(), &settings);
     let anchor = ages::anchor(&clock, boot);
@@ -134,6 +134,8 @@ pub async fn start(
         journal,
         upstreams: Upstreams::new(Arc::new(tls), limits, policy),
         bodies: Bodies::new(settings.tenant_body_bytes_max),
+        answers: Bodies::new(settings.tenant_answer_bytes_max),
+        counts: crate::counts::Counts::default(),
         clock,
         keys,
         tasks,
@@ -198,6 +200,12 @@ impl Running {
         self.relay.applier.flush();
     }
 
+    /// The relay's figures, as Prometheus reads them.
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        metrics::page(&self.relay)
+    }
+
     /// A tenant and all accounts below it; `None` when there is no such tenant.
     #[must_use]
     pub fn status(&self, tenant: &TenantId) -> Option<TenantStatus> {
@@ -208,7 +216,16 @@ impl Running {
     /// What a call with this body would meet under the key named `tenant/project/key`, or given by its secret; `None`
     /// when there is no such key, or it may not be used.
     #[must_use]
-    pub fn explain(&self, key: &str, route: &Route<'_>, body: Bytes) -> Option<Explanation> {
+    ///
+    /// # Errors
+    /// The refusal of an endpoint that is no call.
+    pub fn explain(
+        &self,
+        key: &str,
+        endpoint: &str,
+        route: &Route<'_>,
+        body: Bytes,
+    ) -> Option<Result<Explanation, Refusal>> {
         let directory = &self.relay.directory;
         let named = || {
             let (tenant, rest) = key.split_once('/')?;
@@ -216,7 +233,7 @@ impl Running {
             tenant.keys().into_iter().find(|key| format!("{}/{}", key.project(), key.id()) == rest)
         };
         let key = named().or_else(|| directory.find_key(key.as_bytes()))?;
-        Some(explain::call(&self.relay, &Caller::of_key(key), *route, body, self.relay.clock.now()))
+        Some(explain::call(&self.relay, &Caller::of_key(key), endpoint, route, body, self.relay.clock.now()))
     }
 
     /// Every hold of now, oldest first, and whether its call is under way or nobody knows its cost. Blocks for the store.

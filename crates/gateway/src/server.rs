@@ -100,7 +100,9 @@ fn http_builder(settings: &Settings) -> auto::Builder<TokioExecutor> {
         .header_read_timeout(settings.head_timeout)
         .max_headers(settings.headers_max)
         .max_buf_size(settings.head_bytes_max.max(8 << 10))
-        .pipeline_flush(true);
+        // One buffer for head and body saves a system call's work. Not `pipeline_flush`: it would let a slow reader's answer
+        // fill memory, since it buffers without limit.
+        .writev(false);
     builder
         .http2()
         .timer(TokioTimer::new())

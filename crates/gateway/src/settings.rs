@@ -32,6 +32,9 @@ pub struct Settings {
     /// Bytes of request bodies (of more than 16 KiB) that one tenant may have in memory, whatever becomes of them; further
     /// ones are refused with 503 before they are read.
     pub tenant_body_bytes_max: u64,
+    /// Bytes of whole answers (of more than 16 KiB) that one tenant may have in memory until its clients have taken them;
+    /// further ones are refused with 503. Streams are not gathered.
+    pub tenant_answer_bytes_max: u64,
     /// A client must deliver the head of its next request within this time, also on an idle connection.
     pub head_timeout: Duration,
     /// A client must deliver the whole body within this time.
@@ -74,6 +77,8 @@ pub struct Settings {
     pub idempotency_memory_bytes_max: usize,
     /// Kept answers may take so many bytes of the store, a quarter of them for one tenant, whose oldest go first.
     pub idempotency_stored_bytes_max: u64,
+    /// End users remembered of each account that has limits for its end users; further ones share windows.
+    pub end_users_max: usize,
     /// How long a call waits for its turn at an upstream.
     pub queue_wait: Duration,
     /// Calls of one tenant that may wait at one upstream.
@@ -106,6 +111,7 @@ impl Default for Settings {
             http2_streams_max: 128,
             stall_timeout: Duration::from_secs(60),
             tenant_body_bytes_max: 64 << 20,
+            tenant_answer_bytes_max: 256 << 20,
             head_timeout: Duration::from_secs(60),
             body_timeout: Duration::from_secs(60),
             stream_drain: Duration::from_secs(2),
@@ -126,6 +132,7 @@ impl Default for Settings {
             idempotency_answer_bytes_max: 1 << 20,
             idempotency_memory_bytes_max: 64 << 20,
             idempotency_stored_bytes_max: 1 << 30,
+            end_users_max: 10_000,
             queue_wait: Duration::from_secs(10),
             queue_waiting_max: 1_000,
             queue_bytes_max: 64 << 20,

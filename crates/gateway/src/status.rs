@@ -7,6 +7,7 @@ use store::{Account, LiveTenant};
 
 use crate::authenticate::{Caller, Path};
 use crate::relay::Relay;
+use crate::shadows::WatchedFigure;
 
 /// The accounts that a caller's calls draw on.
 pub(crate) fn of_caller(relay: &Relay, caller: &Caller, now: Timestamp) -> TenantStatus {
@@ -80,18 +81,11 @@ fn account_figures(relay: &Relay, path: &[std::sync::Arc<Account>], now: Timesta
     let mut shard = relay.books.shard(path[0].index);
     shard.refresh(path);
     let balances = shard.ledger.balances(account.index, now);
-    let windows = shard.admission.windows(account.index, relay.clock.moment());
+    let shadow = shard.watched_budgets(account.index, now).iter().map(WatchedFigure::status).collect();
+    let report = shard.admission.report(account.index, relay.clock.moment());
     drop(shard);
 
-    let windows: Vec<WindowFigure> = windows
-        .iter()
-        .map(|status| WindowFigure {
-            window: status.window,
-            limit: Some(status.limit),
-            used: status.used,
-            resets_in: (!status.resets_in.is_zero()).then_some(status.resets_in),
-        })
-        .collect();
+    let windows: Vec<WindowFigure> = report.windows.iter().map(WindowFigure::from).collect();
     let month = balances.of(BudgetPeriod::Month);
     let tokens = BalanceFigure {
         period: BudgetPeriod::Month,
@@ -114,5 +108,5 @@ fn account_figures(relay: &Relay, path: &[std::sync::Arc<Account>], now: Timesta
             resets_at: balance.resets_at,
         })
         .collect();
-    figures(&windows, Some(&tokens), &budgets, account.settings().suspended, now)
+    figures(&windows, Some(&tokens), &budgets, account.settings().suspended, now).with_report(&report).watching(shadow)
 }

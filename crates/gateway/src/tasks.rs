@@ -49,6 +49,11 @@ impl Tasks {
         }
     }
 
+    /// How much is under way.
+    pub(crate) fn running(&self) -> usize {
+        self.inner.running.load(Ordering::Relaxed)
+    }
+
     /// Waits until nothing is under way.
     pub(crate) async fn idle(&self) {
         loop {

@@ -6,11 +6,11 @@
 use core::time::Duration;
 use std::collections::HashMap;
 
-use base::{AttemptId, KeyId, TenantId, Timestamp};
+use base::{AttemptId, KeyId, ModelId, TenantId, Timestamp};
 use store::{Ending, IntentRecord, ProjectPath, RecentUse, Record};
 
 use crate::ages::Ages;
-use crate::books::Books;
+use crate::books::{Books, Taken};
 use crate::recover::Names;
 
 /// How far back windows look: a day, and a sixtieth for the bucket that is leaving; and a quarter of an hour, since
@@ -22,6 +22,8 @@ struct Attempt {
     tenant: TenantId,
     project: ProjectPath,
     key: KeyId,
+    model: ModelId,
+    end_user: Option<String>,
     at: Timestamp,
     tokens: u64,
 }
@@ -37,7 +39,8 @@ impl Windows {
     /// An attempt of which no end is known (yet).
     pub(crate) fn began(&mut self, intent: &IntentRecord) {
         let (tenant, project, key) = (intent.tenant.clone(), intent.project.clone(), intent.key.clone());
-        let attempt = Attempt { tenant, project, key, at: intent.at, tokens: intent.worst.tokens };
+        let (model, end_user) = (intent.model.clone(), intent.end_user.clone());
+        let attempt = Attempt { tenant, project, key, model, end_user, at: intent.at, tokens: intent.worst.tokens };
         self.attempts.insert(intent.attempt, attempt);
     }
 
@@ -49,7 +52,9 @@ impl Windows {
                 let used = usage.usage.input.saturating_add(usage.usage.output).min(usage.held_tokens);
                 let tokens = if usage.ending == Ending::Unknown { usage.held_tokens } else { used };
                 let (tenant, project, key) = (usage.tenant.clone(), usage.project.clone(), usage.key.clone());
-                self.attempts.insert(usage.attempt, Attempt { tenant, project, key, at: usage.at, tokens });
+                let (model, end_user) = (usage.model.clone(), usage.end_user.clone());
+                let attempt = Attempt { tenant, project, key, model, end_user, at: usage.at, tokens };
+                self.attempts.insert(usage.attempt, attempt);
             }
             Record::Void(attempt) => drop(self.attempts.remove(attempt)),
             Record::Resolved(_) | Record::Leased(_) | Record::LossCounted(_) => {}
@@ -65,12 +70,19 @@ impl Windows {
     pub(crate) fn restore(&mut self, books: &Books, names: &mut Names<'_>, ages: &Ages) {
         for used in core::mem::take(&mut self.used) {
             let Some(path) = names.path(&used.tenant, Some(&used.project), Some(&used.key)) else { continue };
-            let moments = used.moments.iter().map(|one| (ages.moment_of(one.at), one.requests, one.tokens));
-            books.restore_windows(&path, ages.moment(), moments);
+            let taken = used.moments.iter().map(|one| Taken {
+                at: ages.moment_of(one.at),
+                requests: one.requests,
+                tokens: one.tokens,
+                end_user: one.end_user.as_deref(),
+            });
+            books.restore_windows(&path, &used.model, ages.moment(), taken);
         }
         for one in core::mem::take(&mut self.attempts).into_values() {
             let Some(path) = names.path(&one.tenant, Some(&one.project), Some(&one.key)) else { continue };
-            books.restore_windows(&path, ages.moment(), [(ages.moment_of(one.at), 1, one.tokens)]);
+            let end_user = one.end_user.as_deref();
+            let taken = Taken { at: ages.moment_of(one.at), requests: 1, tokens: one.tokens, end_user };
+            books.restore_windows(&path, &one.model, ages.moment(), [taken]);
         }
     }
 }

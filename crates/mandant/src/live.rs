@@ -56,8 +56,9 @@ impl Live for LiveRelay {
 
     fn explain(&self, key: &str, endpoint: &str, body: Bytes) -> Result<Value, String> {
         let route = wire::route("POST", endpoint, "", wire::Accent::default()).map_err(|refusal| refusal.message())?;
-        let explained = self.with(|running| running.explain(key, &route, body));
+        let explained = self.with(|running| running.explain(key, endpoint, &route, body));
         let explained = explained.ok_or("There is no such key, or it may not be used now.")?;
+        let explained = explained.map_err(|refusal| refusal.message())?;
         serde_json::to_value(explained).map_err(|error| format!("The explanation cannot be written: {error}."))
     }
 
@@ -88,6 +89,10 @@ impl Live for LiveRelay {
             Some(Err(error @ ResolveError::Journal(_))) => Err(Unresolved::Failed(error.to_string())),
             None => Err(Unresolved::Failed(STOPPING.into())),
         }
+    }
+
+    fn metrics(&self) -> Option<String> {
+        self.with(|running| Some(running.metrics()))
     }
 
     fn ready(&self) -> bool {

@@ -4,14 +4,16 @@
 //! A refused call is taken as not made, and nobody is taken to have asked again. Tokens per month and budgets are not
 //! replayed: they refuse by what calls cost, which changes with what is refused.
 
+use core::hash::BuildHasher as _;
 use core::time::Duration;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::hash::RandomState;
 use std::path::Path;
 use std::sync::Arc;
 
-use admit::{Admission, Pass};
-use base::{AccountIndex, Moment, ScopeLevel, Timestamp, Window};
+use admit::{Admission, Ask, Pass};
+use base::{AccountIndex, Moment, Part, ScopeLevel, Timestamp, Window};
 use store::{Account, ApplyError, ApplyOptions, Directory, Resources, Store, StoreError};
 
 /// The windows look back a day: calls from before the asked time fill them.
@@ -80,7 +82,10 @@ fn limits_of(mut resources: Resources) -> Resources {
 fn strip(value: &mut serde_json::Value) {
     match value {
         serde_json::Value::Object(fields) => {
-            fields.remove("models");
+            // The list of allowed models; limits for single models are a table, and stay.
+            if fields.get("models").is_some_and(serde_json::Value::is_array) {
+                fields.remove("models");
+            }
             fields.remove("defaults");
             fields.values_mut().for_each(strip);
         }
@@ -104,6 +109,8 @@ struct Call {
     reserved: u64,
     used: u64,
     path: u32,
+    model: base::ModelId,
+    end_user: Option<u64>,
 }
 
 /// Paths of accounts, each once.
@@ -138,7 +145,7 @@ pub(crate) fn replay(
 ) -> Result<BTreeMap<String, Replayed>, ReplayError> {
     let before = i64::try_from(BEFORE.as_micros()).unwrap_or(0);
     let oldest = Timestamp::from_micros(since.micros().saturating_sub(before));
-    let (mut calls, mut paths) = (Vec::new(), Paths::default());
+    let (mut calls, mut paths, numbers) = (Vec::new(), Paths::default(), RandomState::new());
     store.visit_calls(&mut |call| {
         if call.at < oldest {
             return;
@@ -152,6 +159,8 @@ pub(crate) fn replay(
             reserved: call.held_tokens,
             used: if is_known { used } else { call.held_tokens },
             path,
+            model: call.model.clone(),
+            end_user: call.end_user.as_ref().map(|name| numbers.hash_one(name)),
         });
     })?;
     calls.sort_by_key(|call| call.at);
@@ -171,7 +180,7 @@ struct Replay {
 
 impl Replay {
     fn new(paths: Paths, since: Timestamp) -> Replay {
-        let mut admission = Admission::new();
+        let mut admission = Admission::default();
         for account in paths.paths.iter().flat_map(|(_, path)| path) {
             admission.configure(account.index, &account.settings().limits);
         }
@@ -200,7 +209,9 @@ impl Replay {
     fn ask(&mut self, number: usize, call: &Call, moment: Moment) {
         let (tenant, path) = &self.paths.paths[call.path as usize];
         let indexes: Vec<AccountIndex> = path.iter().map(|account| account.index).collect();
-        let admitted = self.admission.admit(&indexes, call.reserved, moment);
+        let model = Some(call.model.as_str());
+        let ask = Ask { path: &indexes, model, end_user: call.end_user, tokens: call.reserved };
+        let admitted = self.admission.admit(&ask, moment);
         let is_asked_for = call.at >= self.since;
         if is_asked_for {
             self.tenants.entry(tenant.clone()).or_default().calls += 1;
@@ -216,7 +227,12 @@ impl Replay {
                 let told = self.tenants.entry(tenant.clone()).or_default();
                 told.refused += 1;
                 let none = Refusals { calls: 0, first: call.at, last: call.at };
-                let refusals = told.by_limit.entry((name(account), place)).or_insert(none);
+                let name = match breach.part {
+                    Part::Whole => name(account),
+                    Part::Model => format!("{} model {}", name(account), call.model),
+                    Part::EndUser => format!("{} end user", name(account)),
+                };
+                let refusals = told.by_limit.entry((name, place)).or_insert(none);
                 refusals.calls += 1;
                 refusals.last = call.at;
             }

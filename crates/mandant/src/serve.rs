@@ -133,7 +133,7 @@ impl Serving {
             return;
         }
         output.line(format!("relay    http://{}/v1", self.relay_address));
-        output.line(format!("control  http://{}/healthz /readyz", self.control_address));
+        output.line(format!("control  http://{}/healthz /readyz /metrics", self.control_address));
         output.line(format!("socket   {}", self.socket_path.display()));
     }
 

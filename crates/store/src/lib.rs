@@ -38,7 +38,9 @@ pub use entries::{AppliedRecords, Credit, CreditEntry, CreditKind, Doubt, HoldSt
 pub use error::{ApplyError, Problem, StoreError};
 pub use feed::{ChangeNote, Kind};
 pub use idempotency::{KeptAnswer, UsedKey};
-pub use journaled::{Idempotency, IntentRecord, LeaseRecord, PAYLOAD_BYTES_MAX, Record, ResolvedRecord};
+pub use journaled::{
+    END_USER_BYTES_MAX, Idempotency, IntentRecord, LeaseRecord, PAYLOAD_BYTES_MAX, Record, ResolvedRecord,
+};
 pub use resource::{Defaults, Network, ProjectPath, Resources, Temperature};
 pub use secret::{MasterKeySource, NewSecret};
 pub use store::Store;

@@ -2,7 +2,8 @@
 
 use core::time::Duration;
 
-use base::{BudgetPeriod, Money, Timestamp, Window};
+use admit::{AccountReport, WindowStatus};
+use base::{BudgetPeriod, Money, Part, Timestamp, Window};
 use serde::{Deserialize, Serialize};
 
 /// The status of a tenant, with every account below it.
@@ -59,6 +60,15 @@ pub struct Figures {
     pub current_usage: CurrentUsage,
     /// What is left, held amounts taken off; `null` where there is no limit.
     pub remaining: Quota,
+    /// The windows that its calls of single models have, one by one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub models: Vec<ModelLimit>,
+    /// How many end users with windows of their own are remembered; absent where they have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_users_remembered: Option<usize>,
+    /// Limits that are only watched.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shadow: Vec<ShadowLimit>,
     /// Reserved by calls under way.
     pub held_usd: Money,
     /// Whether a limit of this account, or its status, refuses every call now.
@@ -69,6 +79,41 @@ pub struct Figures {
     pub blocked_by: Vec<String>,
     /// Every budget, period by period.
     pub budgets: Vec<BudgetStatus>,
+}
+
+/// One window of an account's calls of one model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelLimit {
+    /// The model.
+    pub model: String,
+    /// Which window.
+    pub window: Window,
+    /// Its size.
+    pub limit: u64,
+    /// What counts against it.
+    pub used: u64,
+    /// What is left.
+    pub remaining: u64,
+}
+
+/// A limit that refuses nothing: it is evaluated and counted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShadowLimit {
+    /// The model, where it is for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Whether each end user has it.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub per_end_user: bool,
+    /// Which limit, as in refusals: `requests_per_minute`, or `usd_per_month` of a budget.
+    pub limit_name: String,
+    /// Its size: a number, or an amount in USD.
+    pub limit: String,
+    /// What counts against it of the calls that it would have admitted; for a budget what is charged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used: Option<String>,
+    /// How many calls it would have refused since the process began, or since it was set.
+    pub would_have_refused: u64,
 }
 
 /// One number per limit.
@@ -139,8 +184,70 @@ pub struct WindowFigure {
     pub limit: Option<u64>,
     /// What counts against it.
     pub used: u64,
+    /// What is left: nothing while everything is refused.
+    pub remaining: u64,
     /// When it has room again; `None` when that is not a matter of time.
     pub resets_in: Option<Duration>,
+}
+
+impl From<&WindowStatus> for WindowFigure {
+    fn from(status: &WindowStatus) -> WindowFigure {
+        WindowFigure {
+            window: status.window,
+            limit: Some(status.limit),
+            used: status.used,
+            remaining: status.remaining,
+            resets_in: (!status.resets_in.is_zero()).then_some(status.resets_in),
+        }
+    }
+}
+
+impl Figures {
+    /// Adds what the windows say beside those of the account as a whole.
+    #[must_use]
+    pub fn with_report(mut self, report: &AccountReport) -> Figures {
+        let models = report.models.iter().flat_map(|one| one.windows.iter().map(move |status| (&one.model, status)));
+        self.models = models
+            .map(|(model, status)| ModelLimit {
+                model: model.to_string(),
+                window: status.window,
+                limit: status.limit,
+                used: status.used,
+                remaining: status.remaining,
+            })
+            .collect();
+        self.end_users_remembered = report.end_users;
+        self.shadow.extend(report.shadows.iter().map(|shadow| ShadowLimit {
+            model: shadow.model.as_ref().map(ToString::to_string),
+            per_end_user: shadow.part == Part::EndUser,
+            limit_name: window_name(shadow.status.window).into(),
+            limit: shadow.status.limit.to_string(),
+            used: (shadow.part != Part::EndUser).then(|| shadow.status.used.to_string()),
+            would_have_refused: shadow.refused,
+        }));
+        self
+    }
+
+    /// Adds budgets that are only watched.
+    #[must_use]
+    pub fn watching(mut self, budgets: Vec<ShadowLimit>) -> Figures {
+        self.shadow.extend(budgets);
+        self
+    }
+}
+
+/// As in refusals and resource files.
+#[must_use]
+pub const fn window_name(window: Window) -> &'static str {
+    match window {
+        Window::RequestsPerMinute => "requests_per_minute",
+        Window::RequestsPerHour => "requests_per_hour",
+        Window::RequestsPerDay => "requests_per_day",
+        Window::TokensPerMinute => "tokens_per_minute",
+        Window::TokensPerDay => "tokens_per_day",
+        Window::TokensPerMonth => "tokens_per_month",
+        Window::Concurrency => "concurrency",
+    }
 }
 
 /// One budget or monthly allowance of tokens as the ledger counts it.
@@ -185,6 +292,9 @@ pub fn figures(
         quota: Quota::default(),
         current_usage: CurrentUsage::default(),
         remaining: Quota::default(),
+        models: Vec::new(),
+        end_users_remembered: None,
+        shadow: Vec::new(),
         held_usd: budgets.iter().map(|balance| balance.held).max().unwrap_or_default(),
         is_blocked: false,
         blocked_until: None,
@@ -197,7 +307,7 @@ pub fn figures(
     }
     for figure in windows {
         window(&mut out, figure);
-        if figure.limit.is_some_and(|limit| figure.used >= limit) {
+        if figure.limit.is_some() && figure.remaining == 0 {
             block.add(figure.window.to_string(), figure.resets_in.map(|span| now.saturating_add(span)));
         }
     }
@@ -257,7 +367,7 @@ fn window(out: &mut Figures, figure: &WindowFigure) {
     };
     *quota = figure.limit;
     *usage = figure.used;
-    *remaining = figure.limit.map(|limit| limit.saturating_sub(figure.used));
+    *remaining = figure.limit.map(|_| figure.remaining);
 }
 
 /// The budget that stands for all: the month's, else the one with the least left, else the month's spending alone.
@@ -306,7 +416,7 @@ mod tests {
 
     fn requests(limit: u64, used: u64) -> WindowFigure {
         let resets_in = Some(Duration::from_secs(30));
-        WindowFigure { window: Window::RequestsPerMinute, limit: Some(limit), used, resets_in }
+        WindowFigure { window: Window::RequestsPerMinute, limit: Some(limit), used, remaining: limit - used, resets_in }
     }
 
     #[test]

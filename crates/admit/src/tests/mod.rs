@@ -1,5 +1,6 @@
 //! The promises of admission.
 
 mod oracle;
+mod parts;
 mod rules;
 mod speed;

@@ -52,6 +52,14 @@ impl Upstreams {
         Upstreams { pools: papaya::HashMap::new(), tls, limits, policy, making: Mutex::new(()) }
     }
 
+    /// The queue of each upstream that was ever asked, by its name.
+    pub(crate) fn queues(&self) -> Vec<(String, Arc<UpstreamQueue>)> {
+        let pools = self.pools.pin();
+        let mut queues: Vec<_> = pools.iter().map(|(id, pool)| (id.to_string(), pool.queue().clone())).collect();
+        queues.sort_by(|left, right| left.0.cmp(&right.0));
+        queues
+    }
+
     /// The pool of `upstream`. A changed upstream gets a new pool; calls under way finish on the old one. The queue stays.
     pub(crate) fn pool(&self, upstream: &Arc<Upstream>) -> Result<Arc<Pool>, ConnectError> {
         let pools = self.pools.pin();

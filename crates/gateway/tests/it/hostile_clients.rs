@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use mandant_gateway::Settings;
 use serde_json::json;
+use testkit::Options;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::app::{TestApp, models, secret, tenant};
+use crate::app::{TestApp, chat_model, models, secret, tenant};
+use crate::client::chat;
 
 async fn app(settings: Settings) -> TestApp {
     TestApp::with(Default::default(), settings, models(), vec![tenant("acme", json!({}))]).await
@@ -174,4 +176,47 @@ async fn a_client_that_takes_nothing_of_its_answer_is_given_up() {
     app.settled().await;
     assert_eq!(app.records("acme").await.len(), 1);
     drop(stream);
+}
+
+#[tokio::test]
+async fn answers_that_nobody_takes_do_not_fill_memory_and_are_their_own_tenant_s_loss() {
+    let mut big = chat_model("big", "sim-tokens-5000000");
+    big["max_output_tokens"] = json!(5_000_000);
+    let mut middle = chat_model("middle", "sim-tokens-20000");
+    middle["max_output_tokens"] = json!(20_000);
+    let settings = Settings { tenant_answer_bytes_max: 1 << 20, ..Settings::default() };
+    let tenants = vec![tenant("slow", json!({})), tenant("other", json!({}))];
+    let app = TestApp::with(Options::default(), settings, vec![big, middle], tenants).await;
+    // The only one of its tenant is let in whatever its size; more than sockets take, so that it stays in memory.
+    let mut client = TcpStream::connect(app.relay.address()).await.unwrap();
+    let body = chat("big", json!({ "n": 3 }));
+    let head = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        secret("slow"),
+        body.len()
+    );
+    client.write_all(&[head.as_bytes(), &body].concat()).await.unwrap();
+    let mut first = [0; 12];
+    client.read_exact(&mut first).await.unwrap();
+    assert_eq!(&first, b"HTTP/1.1 200");
+    let held = |app: &TestApp| {
+        let page = app.relay.metrics();
+        let line = page.lines().find_map(|line| line.strip_prefix("mandant_answers_bytes ").map(str::to_owned));
+        line.unwrap().parse::<u64>().unwrap()
+    };
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(held(&app) > 10 << 20, "{}", held(&app));
+    let refused = app.chat("slow", "middle", json!({})).await;
+    assert_eq!((refused.status.as_u16(), refused.code()), (503, "overloaded".into()));
+    assert!(!refused.header("retry-after").is_empty());
+    assert_eq!(app.chat("other", "middle", json!({})).await.status, 200, "another tenant has its own room");
+    drop(client);
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(5);
+    while held(&app) > 0 {
+        assert!(tokio::time::Instant::now() < deadline, "{} bytes are left", held(&app));
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(app.chat("slow", "middle", json!({})).await.status, 200);
+    // What was refused had left: nobody knows what it cost, and its hold stays.
+    assert_eq!(app.relay.open_holds(), 1);
 }

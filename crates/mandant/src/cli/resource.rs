@@ -77,6 +77,9 @@ pub(crate) struct AccountTerms {
     /// Calls at once.
     #[arg(long, value_name = "COUNT")]
     concurrency: Option<u64>,
+    /// After a window refused a call, everything is refused for this long, such as 30s or 10m.
+    #[arg(long, value_name = "SPAN")]
+    block_for: Option<String>,
     /// Budget per calendar day, in US dollars.
     #[arg(long, value_name = "USD", value_parser = Money::parse_usd)]
     usd_per_day: Option<Money>,
@@ -106,6 +109,7 @@ impl AccountTerms {
                 "tokens_per_day": self.tpd,
                 "tokens_per_month": self.tokens_per_month,
                 "concurrency": self.concurrency,
+                "block_for": self.block_for,
             },
             "budget": {
                 "usd_per_day": self.usd_per_day,

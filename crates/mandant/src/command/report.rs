@@ -42,6 +42,10 @@ pub(crate) fn status(tenant: &str, settings: &Settings, output: Output) -> Resul
         figure_rows(&mut rows, &name, account);
     }
     output.table(&["account", "limit", "quota", "used", "held", "remaining", "resets"], &rows);
+    watched_lines(&format!("tenant {tenant}"), &status, output);
+    for account in status["accounts"].as_array().into_iter().flatten() {
+        watched_lines(&format!("{} {}", cell_text(&account["level"]), cell_text(&account["name"])), account, output);
+    }
     if status["is_blocked"] == true {
         let reasons = cell_text(&Value::from(
             status["blocked_by"].as_array().into_iter().flatten().map(cell_text).collect::<Vec<_>>().join(", "),
@@ -80,6 +84,12 @@ fn figure_rows(rows: &mut Vec<Vec<String>>, account: &str, figures: &Value) {
         let [quota, used, held, remaining, resets] = cells;
         rows.push(vec![core::mem::take(&mut name), label.into(), quota, used, held, remaining, resets]);
     }
+    for limit in figures["models"].as_array().into_iter().flatten() {
+        let label = format!("{} ({})", cell_text(&limit["window"]).replace('_', " "), cell_text(&limit["model"]));
+        let count = |field: &str| limit[field].as_u64().map_or_else(String::new, grouped);
+        let [quota, used, remaining] = ["limit", "used", "remaining"].map(count);
+        rows.push(vec![core::mem::take(&mut name), label, quota, used, String::new(), remaining, String::new()]);
+    }
     for budget in figures["budgets"].as_array().into_iter().flatten() {
         let money = |field: &str| budget[field].as_str().map_or_else(String::new, |usd| format!("${usd}"));
         let label = format!("budget / {}", cell_text(&budget["period"]));
@@ -89,6 +99,19 @@ fn figure_rows(rows: &mut Vec<Vec<String>>, account: &str, figures: &Value) {
     }
     if rows.len() == before {
         rows.push(vec![name, "none".into(), String::new(), String::new(), String::new(), String::new(), String::new()]);
+    }
+}
+
+/// What limits that are only watched would have done.
+fn watched_lines(account: &str, figures: &Value, output: Output) {
+    for limit in figures["shadow"].as_array().into_iter().flatten() {
+        let [name, size, refused] = ["limit_name", "limit", "would_have_refused"].map(|name| cell_text(&limit[name]));
+        let of = match (limit["model"].as_str(), limit["per_end_user"] == true) {
+            (Some(model), _) => format!(" for {model}"),
+            (None, true) => " for each end user".to_owned(),
+            (None, false) => String::new(),
+        };
+        output.line(format!("watched only: {name} {size}{of} of {account} would have refused {refused} calls"));
     }
 }
 
@@ -241,7 +264,17 @@ fn print_explanation(answer: &Value, output: Output) {
             cell_text(&answer["refusal"]["message"])
         )),
     }
-    let mut rows = vec![vec!["model".to_owned(), cell_text(&answer["model"])]];
+    let mut rows = vec![vec![
+        "call".to_owned(),
+        format!("{} ({})", cell_text(&answer["endpoint"]), cell_text(&answer["dialect"])),
+    ]];
+    rows.push(vec!["model".to_owned(), cell_text(&answer["model"])]);
+    let path: Vec<String> = answer["path"].as_array().into_iter().flatten().map(cell_text).collect();
+    rows.push(vec!["accounts".to_owned(), path.join(" > ")]);
+    if answer["route"].is_object() {
+        let [upstream, why] = ["upstream", "why"].map(|name| cell_text(&answer["route"][name]));
+        rows.push(vec!["goes to".to_owned(), format!("{upstream}: {why}")]);
+    }
     for (at, candidate) in answer["candidates"].as_array().into_iter().flatten().enumerate() {
         let [model, upstream, upstream_model, price] =
             ["model", "upstream", "upstream_model", "price_version"].map(|name| cell_text(&candidate[name]));
@@ -257,12 +290,25 @@ fn print_explanation(answer: &Value, output: Output) {
         rows.push(vec!["output tokens at most".into(), count("output_tokens")]);
     }
     output.table(&["", ""], &rows);
-    let mut rows = Vec::new();
-    let accounts = &answer["accounts"];
-    figure_rows(&mut rows, &format!("tenant {}", cell_text(&accounts["tenant_id"])), accounts);
-    for account in accounts["accounts"].as_array().into_iter().flatten() {
-        let name = format!("{} {}", cell_text(&account["level"]), cell_text(&account["name"]));
-        figure_rows(&mut rows, &name, account);
-    }
-    output.table(&["account", "limit", "quota", "used", "held", "remaining", "resets"], &rows);
+    let limits = answer["limits"].as_array().into_iter().flatten();
+    let rows: Vec<Vec<String>> = limits.map(limit_row).collect();
+    output.table(&["account", "limit", "size", "used", "remaining", "needs", ""], &rows);
+}
+
+/// One limit of an explanation.
+fn limit_row(limit: &Value) -> Vec<String> {
+    let text = |name: &str| cell_text(&limit[name]);
+    let account = match limit["part"].as_str() {
+        Some("model") => format!("{} (this model)", text("account")),
+        Some("end_user") => format!("{} (this end user)", text("account")),
+        _ => text("account"),
+    };
+    let says = match (limit["would_refuse"] == true, limit["shadow"] == true) {
+        (true, true) => "would refuse, only watched",
+        (false, true) => "only watched",
+        (true, false) => "REFUSES",
+        (false, false) => "",
+    };
+    let [name, size, used, remaining, needs] = ["limit_name", "limit", "used", "remaining", "needs"].map(text);
+    vec![account, name, size, used, remaining, needs, says.to_owned()]
 }

@@ -29,7 +29,7 @@ pub(crate) fn document() -> String {
     out.key(
         "listen",
         text(&settings.control_listen.to_string()),
-        "Serves /healthz and /readyz only. Commands reach the process through control.sock in data_dir.",
+        "Serves /healthz, /readyz and /metrics only. Commands reach the process through control.sock in data_dir.",
     );
     out.section("storage", "Where tenants, keys and usage live.");
     out.key("url", text("sqlite"), "A file mandant.db in data_dir; nothing else may write to it.");
@@ -149,6 +149,11 @@ fn relay(out: &mut Page, relay: &gateway::Settings) {
         "Request bodies that one tenant may have in memory; further ones are refused with 503 before they are read.",
     );
     out.key(
+        "tenant_answer_bytes_max",
+        bytes(relay.tenant_answer_bytes_max),
+        "Whole answers of one tenant in memory until its clients have taken them; further ones are refused with 503.",
+    );
+    out.key(
         "head_timeout",
         span(relay.head_timeout),
         "A client must send the head of its next request within this time.",
@@ -175,6 +180,11 @@ fn relay(out: &mut Page, relay: &gateway::Settings) {
         "output_floor_tokens",
         relay.output_floor_tokens.to_string(),
         "A call without max_tokens that its budget does not cover in full is sent with what the money buys, but waits for this much.",
+    );
+    out.key(
+        "end_users_max",
+        relay.end_users_max.to_string(),
+        "End users remembered of each account that has limits per end user; further ones share 64 of them.",
     );
     out.key("queue_wait", span(relay.queue_wait), "How long a call waits for its turn at a busy upstream.");
     out.key(

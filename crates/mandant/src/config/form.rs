@@ -35,6 +35,8 @@ pub(crate) enum Kind {
     Table(&'static Form),
     /// A list of tables.
     Tables(&'static Form),
+    /// A table of tables, whose keys are names that pass a check.
+    Named(Check, &'static Form),
 }
 
 /// A table: what its keys are.
@@ -173,6 +175,7 @@ impl Walk {
         let span = value.span();
         let result = match (kind, value.get_ref()) {
             (Kind::Table(form), DeValue::Table(table)) => return self.table(table, &span, path, form),
+            (Kind::Named(check, form), DeValue::Table(table)) => return self.named(table, path, *check, form),
             (Kind::Tables(form), DeValue::Array(items)) => return self.tables(items.iter(), path, form),
             (Kind::List(kind), DeValue::Array(items)) => {
                 let items = items.iter().enumerate();
@@ -185,6 +188,24 @@ impl Walk {
             self.findings.add(&span, path, message);
             Value::Null
         })
+    }
+
+    fn named(&mut self, table: &DeTable<'_>, path: &str, check: Check, form: &Form) -> Value {
+        let mut out = Map::new();
+        for (key, value) in table {
+            let name: &str = key.get_ref();
+            let here = join(path, name);
+            self.source.0.insert(here.clone(), self.findings.line(&key.span()));
+            if let Err(message) = check(name) {
+                self.findings.add(&key.span(), &here, message);
+            }
+            let DeValue::Table(inner) = value.get_ref() else {
+                self.findings.add(&value.span(), &here, "must be a table");
+                continue;
+            };
+            out.insert(name.to_owned(), self.table(inner, &value.span(), &here, form));
+        }
+        Value::Object(out)
     }
 
     fn tables<'a, 'i: 'a>(
@@ -278,7 +299,7 @@ fn expected(kind: &Kind) -> String {
         Kind::Number(min, max) => format!("a number from {min} to {max}"),
         Kind::Switch => "true or false".into(),
         Kind::List(_) => "a list: [...]".into(),
-        Kind::Table(_) => "a table: { ... }".into(),
+        Kind::Table(_) | Kind::Named(..) => "a table: { ... }".into(),
         Kind::Tables(_) => "a list of tables: [[...]]".into(),
     }
 }
@@ -301,7 +322,7 @@ fn example(field: &Field) -> String {
         Kind::Integer(..) | Kind::Number(..) | Kind::Bytes => format!("{} = <number>", field.name),
         Kind::Switch => format!("{} = true", field.name),
         Kind::List(_) => format!("{} = [...]", field.name),
-        Kind::Table(_) => format!("{} = {{ ... }}", field.name),
+        Kind::Table(_) | Kind::Named(..) => format!("{} = {{ ... }}", field.name),
         Kind::Text(what, _) => format!("{} = \"...\" ({what})", field.name),
         Kind::Tables(_) => format!("{} = [{{ ... }}]", field.name),
     }

@@ -33,6 +33,53 @@ static LIMITS: Form = Form {
         Field::optional("tokens_per_day", COUNT).or("tpd"),
         Field::optional("tokens_per_month", COUNT),
         Field::optional("concurrency", COUNT),
+        Field::optional("block_for", SPAN),
+        Field::optional("shadow", Kind::Table(&WATCHED)),
+        Field::optional("models", Kind::Named(checks::model, &PART_LIMITS)),
+        Field::optional("per_end_user", Kind::Table(&PART_LIMITS)),
+    ],
+};
+/// What is only watched, for a whole account.
+static WATCHED: Form = Form {
+    label: None,
+    fields: &[
+        Field::optional("requests_per_minute", COUNT).or("rpm"),
+        Field::optional("requests_per_hour", COUNT).or("rph"),
+        Field::optional("requests_per_day", COUNT).or("rpd"),
+        Field::optional("tokens_per_minute", COUNT).or("tpm"),
+        Field::optional("tokens_per_day", COUNT).or("tpd"),
+        Field::optional("tokens_per_month", COUNT),
+        Field::optional("concurrency", COUNT),
+        Field::optional("usd_per_day", MONEY),
+        Field::optional("usd_per_week", MONEY),
+        Field::optional("usd_per_month", MONEY),
+        Field::optional("usd_per_year", MONEY),
+        Field::optional("usd_total", MONEY),
+    ],
+};
+/// Limits of a part of an account's calls.
+static PART_LIMITS: Form = Form {
+    label: None,
+    fields: &[
+        Field::optional("requests_per_minute", COUNT).or("rpm"),
+        Field::optional("requests_per_hour", COUNT).or("rph"),
+        Field::optional("requests_per_day", COUNT).or("rpd"),
+        Field::optional("tokens_per_minute", COUNT).or("tpm"),
+        Field::optional("tokens_per_day", COUNT).or("tpd"),
+        Field::optional("concurrency", COUNT),
+        Field::optional("block_for", SPAN),
+        Field::optional("shadow", Kind::Table(&WATCHED_PART)),
+    ],
+};
+static WATCHED_PART: Form = Form {
+    label: None,
+    fields: &[
+        Field::optional("requests_per_minute", COUNT).or("rpm"),
+        Field::optional("requests_per_hour", COUNT).or("rph"),
+        Field::optional("requests_per_day", COUNT).or("rpd"),
+        Field::optional("tokens_per_minute", COUNT).or("tpm"),
+        Field::optional("tokens_per_day", COUNT).or("tpd"),
+        Field::optional("concurrency", COUNT),
     ],
 };
 static BUDGET: Form = Form {
@@ -268,6 +315,10 @@ mod tests {
             Kind::List(kind) => Value::Array(vec![good(name, kind, depth)]),
             Kind::Table(form) => example(form, depth + 1),
             Kind::Tables(form) => Value::Array(vec![example(form, depth + 1)]),
+            Kind::Named(check, form) => {
+                check("gpt-4.1").expect("it is a name");
+                serde_json::json!({ "gpt-4.1": example(form, depth + 1) })
+            }
         }
     }
 

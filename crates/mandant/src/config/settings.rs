@@ -91,6 +91,7 @@ static RELAY: Form = Form {
         Field::optional("http2_streams_max", Kind::Integer(1, 10_000)),
         Field::optional("stall_timeout", DURATION),
         Field::optional("tenant_body_bytes_max", Kind::Bytes),
+        Field::optional("tenant_answer_bytes_max", Kind::Bytes),
         Field::optional("head_timeout", DURATION),
         Field::optional("body_timeout", DURATION),
         Field::optional("stream_drain", DURATION),
@@ -99,6 +100,7 @@ static RELAY: Form = Form {
         Field::optional("reserve_wait", DURATION),
         Field::optional("reserve_waiting_max", COUNT),
         Field::optional("output_floor_tokens", COUNT),
+        Field::optional("end_users_max", Kind::Integer(1, 10_000_000)),
         Field::optional("queue_wait", DURATION),
         Field::optional("queue_waiting_max", COUNT),
         Field::optional("queue_bytes_max", Kind::Bytes),
@@ -258,6 +260,7 @@ impl Reader<'_> {
         self.number("/relay/http2_streams_max", &mut relay.http2_streams_max);
         self.duration("/relay/stall_timeout", &mut relay.stall_timeout);
         self.number("/relay/tenant_body_bytes_max", &mut relay.tenant_body_bytes_max);
+        self.number("/relay/tenant_answer_bytes_max", &mut relay.tenant_answer_bytes_max);
         self.duration("/relay/head_timeout", &mut relay.head_timeout);
         self.duration("/relay/body_timeout", &mut relay.body_timeout);
         self.duration("/relay/stream_drain", &mut relay.stream_drain);
@@ -266,6 +269,7 @@ impl Reader<'_> {
         self.duration("/relay/reserve_wait", &mut relay.reserve_wait);
         self.number("/relay/reserve_waiting_max", &mut relay.reserve_waiting_max);
         self.number("/relay/output_floor_tokens", &mut relay.output_floor_tokens);
+        self.number("/relay/end_users_max", &mut relay.end_users_max);
         self.duration("/relay/queue_wait", &mut relay.queue_wait);
         self.number("/relay/queue_waiting_max", &mut relay.queue_waiting_max);
         self.number("/relay/queue_bytes_max", &mut relay.queue_bytes_max);

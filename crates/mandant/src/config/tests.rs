@@ -53,6 +53,7 @@ http2_streams_max = 8
 head_timeout = "9s"
 stall_timeout = "25s"
 tenant_body_bytes_max = "25MiB"
+tenant_answer_bytes_max = "29MiB"
 body_timeout = "10s"
 stream_drain = "11s"
 answer_drain = "12s"
@@ -60,6 +61,7 @@ shutdown_grace = "13s"
 reserve_wait = "19s"
 reserve_waiting_max = 20
 output_floor_tokens = 21
+end_users_max = 28
 queue_wait = "22s"
 queue_waiting_max = 23
 queue_bytes_max = "24MiB"
@@ -105,6 +107,7 @@ level = "debug,mandant_gateway=trace"
         head_timeout: seconds(9),
         stall_timeout: seconds(25),
         tenant_body_bytes_max: 25 << 20,
+        tenant_answer_bytes_max: 29 << 20,
         body_timeout: seconds(10),
         stream_drain: seconds(11),
         answer_drain: seconds(12),
@@ -124,6 +127,7 @@ level = "debug,mandant_gateway=trace"
         idempotency_answer_bytes_max: 24 << 10,
         idempotency_memory_bytes_max: 25 << 10,
         idempotency_stored_bytes_max: 26 << 10,
+        end_users_max: 28,
         queue_wait: seconds(22),
         queue_waiting_max: 23,
         queue_bytes_max: 24 << 20,

@@ -57,6 +57,12 @@ fn explain_says_what_a_call_would_cost_and_what_would_refuse_it() {
         .write("body.json", r#"{"model": "m", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 50}"#);
     let told = sandbox.good("explain --key acme/search/ci --file body.json --json").json();
     assert_eq!((&told["would_be_forwarded"], &told["worst_case"]["output_tokens"]), (&json!(true), &json!(50)));
+    let table = sandbox.good("explain --key acme/search/ci --file body.json").out;
+    for part in
+        ["/v1/chat/completions (openai)", "tenant acme > project search > key ci", "only target of the first tier"]
+    {
+        assert!(table.contains(part), "{part}: {table}");
+    }
     let secret = made["secrets"][0]["secret"].as_str().unwrap();
     let by_secret = sandbox.run_with("explain --key - --file body.json --json", secret);
     assert_eq!((by_secret.code, &by_secret.json()["model"]), (0, &json!("m")));
@@ -70,7 +76,9 @@ fn explain_says_what_a_call_would_cost_and_what_would_refuse_it() {
 fn the_control_port_serves_health_only_and_the_socket_is_its_owners() {
     let sandbox = Sandbox::new();
     let serving = sandbox.serve();
-    for (path, status) in [("/healthz", 200), ("/readyz", 200), ("/v1/export", 404), ("/v1/tenants", 404)] {
+    for (path, status) in
+        [("/healthz", 200), ("/readyz", 200), ("/metrics", 200), ("/v1/export", 404), ("/v1/tenants", 404)]
+    {
         let head = format!("GET {path} HTTP/1.1");
         assert_eq!(serving.http("control", &head, "").0, status, "{path}");
     }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
-use base::{AccountIndex, Budgets, Limits, ModelId, Money, Priority, ScopeLevel};
+use base::{AccountIndex, AccountLimits, Budgets, ModelId, Money, Priority, ScopeLevel};
 use jiff::tz::TimeZone;
 
 use crate::resource::Defaults;
@@ -30,7 +30,7 @@ pub struct AccountSettings {
     /// At least one; increases with each change. Whoever keeps state per account compares it and reconfigures.
     pub version: u64,
     /// Windows, tokens per month, concurrency.
-    pub limits: Limits,
+    pub limits: AccountLimits,
     /// Caps in USD per calendar period.
     pub budgets: Budgets,
     /// What the tenant may use in total, ever, because it was paid in advance; `None` without a wallet.

@@ -2,7 +2,6 @@
 
 use core::fmt;
 use core::net::IpAddr;
-use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use arc_swap::{ArcSwap, Guard};
@@ -10,6 +9,7 @@ use base::{KeyId, TenantId, Timestamp};
 use smallvec::SmallVec;
 
 use super::Account;
+use super::few::Few;
 use crate::resource::{Network, ProjectPath};
 
 /// A tenant that exists now.
@@ -19,8 +19,8 @@ pub struct LiveTenant {
     /// Its account, the root of its tree.
     pub account: Arc<Account>,
     display_name: ArcSwap<Option<String>>,
-    projects: Mutex<BTreeMap<ProjectPath, Arc<Account>>>,
-    keys: Mutex<HashMap<i64, Weak<LiveKey>>>,
+    projects: Mutex<Few<ProjectPath, Arc<Account>>>,
+    keys: Mutex<Few<i64, Weak<LiveKey>>>,
 }
 
 /// A key that exists now, revoked or not. Replaced as a whole when the key changes; its accounts stay.
@@ -113,7 +113,7 @@ impl LiveTenant {
     #[must_use]
     pub fn projects(&self) -> Vec<(ProjectPath, Arc<Account>)> {
         let projects = self.projects.lock().unwrap_or_else(PoisonError::into_inner);
-        projects.iter().map(|(path, account)| (path.clone(), account.clone())).collect()
+        projects.iter().cloned().collect()
     }
 
     /// One of its projects.
@@ -127,7 +127,7 @@ impl LiveTenant {
     pub fn keys(&self) -> Vec<Arc<LiveKey>> {
         let mut keys: Vec<Arc<LiveKey>> = {
             let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-            keys.values().filter_map(Weak::upgrade).collect()
+            keys.iter().filter_map(|(_, key)| key.upgrade()).collect()
         };
         keys.sort_by(|left, right| (&left.project, &left.id).cmp(&(&right.project, &right.id)));
         keys
@@ -139,18 +139,12 @@ impl LiveTenant {
 
     pub(super) fn set_project(&self, path: ProjectPath, account: Option<Arc<Account>>) {
         let mut projects = self.projects.lock().unwrap_or_else(PoisonError::into_inner);
-        match account {
-            Some(account) => projects.insert(path, account),
-            None => projects.remove(&path),
-        };
+        projects.set(path, account);
     }
 
     pub(super) fn set_key(&self, number: i64, key: Option<&Arc<LiveKey>>) {
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        match key {
-            Some(key) => keys.insert(number, Arc::downgrade(key)),
-            None => keys.remove(&number),
-        };
+        keys.set(number, key.map(Arc::downgrade));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use base::{KeyId, Limits, ModelId, Priority, ScopeLevel, TenantId};
+use base::{AccountLimits, KeyId, ModelId, Priority, ScopeLevel, TenantId};
 use catalog::Catalog;
 use jiff::tz::TimeZone;
 use rusqlite::Connection;
@@ -174,8 +174,7 @@ fn put_tenant(
     if row.form.wallet == Some(true) {
         settings.wallet = Some(wallet::cap(view, &row.form.id)?);
     }
-    let settings = Arc::new(settings);
-    state.plain.remove(&row.number);
+    let settings = state.share(settings);
     if let Some(tenant) = state.tenants.get(&row.number).cloned() {
         let before = tenant.account.settings().clone();
         tenant.account.replace_settings(settings.clone());
@@ -213,7 +212,7 @@ fn pass_down(tenant: &LiveTenant, settings: &AccountSettings, version: u64) {
 fn put_project(state: &mut State, version: u64, row: ProjectRow) -> Result<(), StoreError> {
     let tenant = state.tenants.get(&row.tenant).cloned();
     let tenant = tenant.ok_or_else(|| StoreError::corrupt("project", "it has no tenant"))?;
-    let settings = Arc::new(project_settings(&row.form, &tenant.account.settings(), version));
+    let settings = state.share(project_settings(&row.form, &tenant.account.settings(), version));
     if let Some(entry) = state.projects.get(&row.number) {
         entry.account.replace_settings(settings);
         tenant.set_project(entry.path.clone(), Some(entry.account.clone()));
@@ -239,7 +238,7 @@ fn put_key(directory: &Directory, state: &mut State, version: u64, row: KeyRow) 
     let project = project.ok_or_else(|| StoreError::corrupt("key", "it has no project"))?;
     let tenant = state.tenants.get(&project.tenant).cloned();
     let tenant = tenant.ok_or_else(|| StoreError::corrupt("key", "it has no tenant"))?;
-    let settings = key_settings(state, &row.form, project.tenant, &tenant, version);
+    let settings = state.share(key_settings(&row.form, &tenant, version));
     let account = match state.keys.get(&row.number) {
         Some(entry) => {
             entry.account.replace_settings(settings);
@@ -309,7 +308,7 @@ fn tenant_settings(form: &TenantResource, version: u64) -> Result<AccountSetting
 fn inherited(tenant: &AccountSettings, version: u64) -> AccountSettings {
     AccountSettings {
         version,
-        limits: Limits::default(),
+        limits: AccountLimits::default(),
         budgets: base::Budgets::default(),
         wallet: None,
         models: None,
@@ -323,7 +322,7 @@ fn inherited(tenant: &AccountSettings, version: u64) -> AccountSettings {
 
 fn project_settings(form: &ProjectResource, tenant: &AccountSettings, version: u64) -> AccountSettings {
     AccountSettings {
-        limits: form.limits.unwrap_or_default(),
+        limits: form.limits.clone().unwrap_or_default(),
         budgets: form.budget.unwrap_or_default(),
         models: form.models.as_ref().map(|models: &Vec<ModelId>| models.iter().cloned().collect()),
         defaults: form.defaults.clone().unwrap_or_default(),
@@ -331,26 +330,12 @@ fn project_settings(form: &ProjectResource, tenant: &AccountSettings, version: u
     }
 }
 
-fn key_settings(
-    state: &mut State,
-    form: &KeyResource,
-    tenant_number: i64,
-    tenant: &LiveTenant,
-    version: u64,
-) -> Arc<AccountSettings> {
-    let tenant = tenant.account.settings();
-    if form.limits.is_some() || form.budget.is_some() || form.models.is_some() {
-        return Arc::new(AccountSettings {
-            limits: form.limits.unwrap_or_default(),
-            budgets: form.budget.unwrap_or_default(),
-            models: form.models.as_ref().map(|models| models.iter().cloned().collect()),
-            ..inherited(&tenant, version)
-        });
+/// Most keys have none of their own.
+fn key_settings(form: &KeyResource, tenant: &LiveTenant, version: u64) -> AccountSettings {
+    AccountSettings {
+        limits: form.limits.clone().unwrap_or_default(),
+        budgets: form.budget.unwrap_or_default(),
+        models: form.models.as_ref().map(|models| models.iter().cloned().collect()),
+        ..inherited(&tenant.account.settings(), version)
     }
-    // Shared settings must not be older than what the key had before.
-    let plain = state.plain.entry(tenant_number).or_insert_with(|| Arc::new(inherited(&tenant, version)));
-    if plain.version < version {
-        *plain = Arc::new(inherited(&tenant, version));
-    }
-    plain.clone()
 }

@@ -1,6 +1,7 @@
 //! The live directory: what each request reads, from memory and without locks.
 
 mod account;
+mod few;
 mod live;
 mod load;
 mod state;
@@ -83,6 +84,12 @@ impl Directory {
         let mut tenants: Vec<_> = self.tenants.pin().values().cloned().collect();
         tenants.sort_by(|left, right| left.id.cmp(&right.id));
         tenants
+    }
+
+    /// How many tenants there are.
+    #[must_use]
+    pub fn tenants_count(&self) -> usize {
+        self.tenants.len()
     }
 
     /// How many keys there are, revoked ones included.

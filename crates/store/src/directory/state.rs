@@ -1,7 +1,7 @@
 //! What the directory knows beside what requests read: which row is which account. Touched only while changes are
 //! applied.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use base::{AccountIndex, ScopeLevel};
@@ -19,8 +19,8 @@ pub(super) struct State {
     pub(super) tenants: HashMap<i64, Arc<LiveTenant>>,
     pub(super) projects: HashMap<i64, ProjectEntry>,
     pub(super) keys: HashMap<i64, KeyEntry>,
-    /// Settings shared by a tenant's keys that have none of their own; most keys are such.
-    pub(super) plain: HashMap<i64, Arc<AccountSettings>>,
+    /// Settings that were seen last. Plans are few and accounts many: what is equal is kept once.
+    shared: VecDeque<Arc<AccountSettings>>,
 }
 
 /// A project's row.
@@ -38,7 +38,24 @@ pub(super) struct KeyEntry {
     pub(super) hash: Option<SecretHash>,
 }
 
+/// Settings that are looked at for equal ones.
+const SHARED_MAX: usize = 32;
+
 impl State {
+    /// The settings, or equal ones that another account has.
+    pub(super) fn share(&mut self, settings: AccountSettings) -> Arc<AccountSettings> {
+        if let Some(place) = self.shared.iter().position(|known| **known == settings) {
+            // The ones that are asked for are the last to be forgotten.
+            let known = self.shared.remove(place).expect("it was found there");
+            self.shared.push_front(known.clone());
+            return known;
+        }
+        let settings = Arc::new(settings);
+        self.shared.truncate(SHARED_MAX - 1);
+        self.shared.push_front(settings.clone());
+        settings
+    }
+
     /// A new account in the next free place.
     pub(super) fn account(
         &mut self,

@@ -205,6 +205,7 @@ pub(crate) struct Seen<'a> {
     pub(crate) project: &'a str,
     pub(crate) key: &'a str,
     pub(crate) model: &'a str,
+    pub(crate) end_user: Option<&'a str>,
     /// What was used, at most what was reserved; all of that, where nobody knows.
     pub(crate) tokens: u64,
 }
@@ -216,9 +217,7 @@ pub(crate) fn decode_seen(payload: &[u8]) -> Result<Seen<'_>, StoreError> {
     let at = Timestamp::from_micros(reader.signed()?);
     let mut name = || reader.text(NAME_BYTES_MAX);
     let (tenant, project, key, model, _upstream) = (name()?, name()?, name()?, name()?, name()?);
-    if reader.flag()? {
-        reader.text(END_USER_BYTES_MAX)?;
-    }
+    let end_user = if reader.flag()? { Some(reader.text(END_USER_BYTES_MAX)?) } else { None };
     let (_, ending, _) = shape_of(&mut reader)?;
     let _status: u16 = reader.small()?;
     let usage = usage(&mut reader)?;
@@ -227,7 +226,7 @@ pub(crate) fn decode_seen(payload: &[u8]) -> Result<Seen<'_>, StoreError> {
     }
     let held = reader.number()?;
     let used = if ending == Ending::Unknown { held } else { usage.input.saturating_add(usage.output).min(held) };
-    Ok(Seen { at, tenant, project, key, model, tokens: used })
+    Ok(Seen { at, tenant, project, key, model, end_user, tokens: used })
 }
 
 fn put_attempt(writer: &mut Writer<'_>, attempt: AttemptId) {

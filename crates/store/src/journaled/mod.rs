@@ -24,7 +24,7 @@ pub const PAYLOAD_BYTES_MAX: usize = 2_048;
 /// Longest kept part of a provider's name for an answer, in bytes.
 pub(crate) const RESPONSE_ID_BYTES_MAX: usize = 256;
 /// Longest kept part of the name of a tenant's own user, in bytes.
-pub(crate) const END_USER_BYTES_MAX: usize = 256;
+pub const END_USER_BYTES_MAX: usize = 256;
 /// Longest kept part of a reason, in bytes.
 pub(crate) const REASON_BYTES_MAX: usize = 512;
 

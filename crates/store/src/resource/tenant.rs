@@ -1,6 +1,6 @@
 //! Tenants, projects and keys as an operator writes them.
 
-use base::{Budgets, KeyId, Limits, ModelId, Money, Priority, ProjectId, Secret, TenantId, Timestamp};
+use base::{AccountLimits, Budgets, KeyId, Limits, ModelId, Money, Priority, ProjectId, Secret, TenantId, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::Network;
@@ -34,7 +34,7 @@ pub struct TenantResource {
     pub models: Option<Vec<ModelId>>,
     /// Windows, tokens per month, concurrency.
     #[serde(default, with = "super::limits", skip_serializing_if = "Option::is_none")]
-    pub limits: Option<Limits>,
+    pub limits: Option<AccountLimits>,
     /// Caps in USD per calendar period.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<Budgets>,
@@ -62,7 +62,7 @@ pub struct ProjectResource {
     pub models: Option<Vec<ModelId>>,
     /// Windows, tokens per month, concurrency; the parents' hold as well.
     #[serde(default, with = "super::limits", skip_serializing_if = "Option::is_none")]
-    pub limits: Option<Limits>,
+    pub limits: Option<AccountLimits>,
     /// Caps in USD per calendar period; the parents' hold as well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<Budgets>,
@@ -104,7 +104,7 @@ pub struct KeyResource {
     pub service: Option<Vec<TenantId>>,
     /// Windows, tokens per month, concurrency; the parents' hold as well.
     #[serde(default, with = "super::limits", skip_serializing_if = "Option::is_none")]
-    pub limits: Option<Limits>,
+    pub limits: Option<AccountLimits>,
     /// Caps in USD per calendar period; the parents' hold as well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<Budgets>,
@@ -168,11 +168,18 @@ impl TenantResource {
 
     /// The limits and budgets that apply: its own, or its plan's when it has neither.
     #[must_use]
-    pub fn terms(&self) -> (Limits, Budgets) {
-        match (self.limits, self.budget) {
-            (None, None) => self.plan.unwrap_or_default().terms(),
-            (limits, budget) => (limits.unwrap_or_default(), budget.unwrap_or_default()),
+    pub fn terms(&self) -> (AccountLimits, Budgets) {
+        // Limits that are only for parts of its calls, or only watched, take nothing from what its plan gives.
+        let more = self
+            .limits
+            .as_ref()
+            .filter(|limits| limits.own == Limits::default())
+            .and_then(|limits| limits.more.clone());
+        if self.budget.is_none() && (self.limits.is_none() || more.is_some()) {
+            let (own, budget) = self.plan.unwrap_or_default().terms();
+            return (AccountLimits { own, more }, budget);
         }
+        (self.limits.clone().unwrap_or_default(), self.budget.unwrap_or_default())
     }
 }
 
@@ -296,10 +303,18 @@ mod tests {
     fn a_tenant_without_settings_gets_the_standard_plan() {
         let mut tenant = TenantResource::new(TenantId::new("acme").unwrap());
         let (limits, budgets) = tenant.terms();
-        assert_eq!((limits.rpm, limits.rph, limits.rpd), (Some(60), Some(1_000), Some(10_000)));
-        assert_eq!((limits.tokens_per_month, budgets.per_month), (Some(1_000_000), Some(Money::from_usd(100))));
-        tenant.limits = Some(Limits { rpm: Some(7), ..Limits::default() });
-        assert_eq!(tenant.terms(), (tenant.limits.unwrap(), Budgets::default()));
+        assert_eq!((limits.own.rpm, limits.own.rph, limits.own.rpd), (Some(60), Some(1_000), Some(10_000)));
+        assert_eq!((limits.own.tokens_per_month, budgets.per_month), (Some(1_000_000), Some(Money::from_usd(100))));
+        tenant.limits = Some(Limits { rpm: Some(7), ..Limits::default() }.into());
+        assert_eq!(tenant.terms(), (tenant.limits.clone().unwrap(), Budgets::default()));
+        let more =
+            base::MoreLimits { shadow: Some(Limits { rpm: Some(7), ..Limits::default() }), ..Default::default() };
+        tenant.limits = Some(AccountLimits { own: Limits::default(), more: Some(Box::new(more.clone())) });
+        let (limits, budgets) = tenant.terms();
+        assert_eq!(
+            (limits.own.rpm, limits.more, budgets.per_month),
+            (Some(60), Some(Box::new(more)), Some(Money::from_usd(100)))
+        );
     }
 
     #[test]

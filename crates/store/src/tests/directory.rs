@@ -37,8 +37,8 @@ fn a_key_is_found_by_its_secret_with_the_accounts_of_its_path() {
         (ScopeLevel::Key, "deep"),
     ];
     assert_eq!(path, expected);
-    assert_eq!(key.path()[0].settings().limits.rpm, Some(5));
-    assert_eq!(key.path()[2].settings().limits.rpm, Some(3));
+    assert_eq!(key.path()[0].settings().limits.own.rpm, Some(5));
+    assert_eq!(key.path()[2].settings().limits.own.rpm, Some(3));
     assert_eq!(key.path()[3].settings().zone, jiff::tz::TimeZone::get("Europe/Berlin").unwrap());
     assert_eq!((key.project().as_str(), key.tenant().id.as_str()), ("search/inner", "acme"));
     let ci = directory.find_key(SECRET.as_bytes()).unwrap();
@@ -144,7 +144,7 @@ fn settings_change_in_place_and_their_version_grows() {
     );
     directory.sync().unwrap();
     let settings = key.path()[0].settings();
-    assert_eq!(settings.limits.rpm, Some(9));
+    assert_eq!(settings.limits.own.rpm, Some(9));
     assert!(settings.version > version);
     assert_eq!(key.account().settings().zone, settings.zone, "the zone reaches every account below");
     assert!(key.account().settings().version > key_version);

@@ -29,6 +29,28 @@ const CASES: &[(&str, &str, &str)] = &[
     ("name = \"Acme Ltd\"", "weight = 0", "tenant[acme].weight"),
     ("name = \"Acme Ltd\"", "name = \"a\\nb\"", "tenant[acme].name"),
     ("name = \"Acme Ltd\"", "defaults = { model = \"nope\" }", "tenant[acme].defaults.model"),
+    ("limits = { requests_per_minute = 5 }", "limits = { block_for = \"999ms\" }", "tenant[acme].limits.block_for"),
+    ("limits = { requests_per_minute = 5 }", "limits = { block_for = \"25h\" }", "tenant[acme].limits.block_for"),
+    (
+        "limits = { requests_per_minute = 5 }",
+        "limits = { per_end_user = { tokens_per_month = 5 } }",
+        "tenant[acme].limits.per_end_user.tokens_per_month",
+    ),
+    (
+        "limits = { requests_per_minute = 5 }",
+        "limits = { models.small = { tokens_per_month = 5 } }",
+        "tenant[acme].limits.models.small.tokens_per_month",
+    ),
+    (
+        "limits = { requests_per_minute = 5 }",
+        "limits = { models.small = { shadow = { block_for = \"5s\" } } }",
+        "tenant[acme].limits.models.small.shadow.block_for",
+    ),
+    (
+        "limits = { requests_per_minute = 5 }",
+        "limits = { shadow = { block_for = \"5s\" } }",
+        "tenant[acme].limits.shadow.block_for",
+    ),
     ("imported-secret-0123456789", "short", "tenant[acme].project[search].key[ci].secret"),
     ("name = \"ci\"", "name = \"ci\"\nservice = [\"nobody\"]", "tenant[acme].project[search].key[ci].service"),
     ("name = \"ci\"", "name = \"ci\"\nmodels = [\"nope\"]", "tenant[acme].project[search].key[ci].models"),
@@ -48,7 +70,7 @@ fn every_fault_is_reported_at_its_place() {
 #[test]
 fn all_problems_are_reported_at_once() {
     let bench = Bench::new();
-    let compatible = [0, 3, 9, 12, 13, 14, 19, 21, 25];
+    let compatible = [0, 3, 9, 12, 13, 14, 19, 21, 31];
     let mut text = SMALL.to_owned();
     for case in compatible {
         text = text.replacen(CASES[case].0, CASES[case].1, 1);
@@ -131,4 +153,25 @@ fn unknown_settings_are_refused() {
     let both = "[[tenant]]\nid = \"a\"\nlimits = { rpm = 1, requests_per_minute = 2 }";
     assert!(toml::from_str::<crate::Resources>(both).is_err(), "two names for one limit");
     assert!(toml::from_str::<crate::Resources>("[[tenant]]\nid = \"a\"\nlimits = { rpm = 1 }").is_ok());
+}
+
+#[test]
+fn a_limit_for_a_model_that_does_not_exist_is_a_warning() {
+    let bench = Bench::new();
+    let text = SMALL.replacen("limits = { requests_per_minute = 5 }", "limits = { models.none = { rpm = 5 } }", 1);
+    let warnings = bench.apply(&text).warnings;
+    assert!(warnings.iter().any(|one| one.path == "tenant[acme].limits.models.none"), "{warnings:?}");
+}
+
+#[test]
+fn what_is_not_of_an_account_has_no_limits_inside() {
+    for limits in [
+        "shadow = { shadow = { rpm = 1 } }",
+        "models.small = { per_end_user = { rpm = 1 } }",
+        "per_end_user = { shadow = { usd_total = \"1.00\" } }",
+        "usd_total = \"1.00\"",
+    ] {
+        let text = SMALL.replacen("limits = { requests_per_minute = 5 }", &format!("limits = {{ {limits} }}"), 1);
+        assert!(toml::from_str::<crate::Resources>(&text).is_err(), "{limits}");
+    }
 }

@@ -119,3 +119,23 @@ fn anchors_are_of_one_run_of_the_machine_and_survive_the_process() {
     assert_eq!(store.clock_anchors([4; 16]).unwrap().len(), 1_000, "old ones are forgotten");
     assert!(store.clock_anchors([2; 16]).unwrap().is_empty());
 }
+
+#[test]
+fn rows_say_whose_calls_they_were_and_sums_do_not() {
+    let bench = Bench::new();
+    let of = |one: u64, user: Option<&str>| UsageRecord {
+        end_user: user.map(str::to_owned),
+        ..record(one, START + 10 * one as i64)
+    };
+    bench.record_usage(&[of(1, Some("ann")), of(2, None), of(3, Some("bob")), of(4, Some("ann"))]);
+    let users = |rows_max: usize| {
+        let uses = bench.store.recent_uses_of(Timestamp::from_seconds(START), rows_max).unwrap();
+        let moments = uses.into_iter().flat_map(|used| used.moments);
+        let mut users: Vec<_> = moments.map(|one| one.end_user.map(|name| name.to_string())).collect();
+        users.sort();
+        users
+    };
+    let (ann, bob) = (Some("ann".to_owned()), Some("bob".to_owned()));
+    assert_eq!(users(usize::MAX), [None, ann.clone(), ann.clone(), bob]);
+    assert_eq!(users(1), [None, ann], "what is not read is one sum");
+}

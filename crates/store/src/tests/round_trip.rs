@@ -2,7 +2,10 @@
 
 use core::time::Duration;
 
-use base::{Budgets, KeyId, Limits, ModelId, Money, Price, Priority, ProjectId, TenantId, Timestamp, UpstreamId};
+use base::{
+    AccountLimits, Budgets, KeyId, Limits, ModelId, Money, MoreLimits, PartLimits, Price, Priority, ProjectId,
+    TenantId, Timestamp, UpstreamId,
+};
 use catalog::{ContextTier, ModelKind, Rates, Tokenizer};
 use proptest::option::of;
 use proptest::prelude::*;
@@ -22,17 +25,38 @@ fn model_ids() -> BoxedStrategy<Vec<ModelId>> {
         .boxed()
 }
 
-fn limits() -> BoxedStrategy<Limits> {
+fn windows(has_month: bool, has_block: bool) -> BoxedStrategy<Limits> {
     let count = || of(0..u64::from(u32::MAX));
-    (count(), count(), count(), count(), count(), count(), count())
-        .prop_map(|(rpm, rph, rpd, tpm, tpd, tokens_per_month, concurrency)| Limits {
+    let block_for = of((1_u64..86_400).prop_map(Duration::from_secs));
+    (count(), count(), count(), count(), count(), count(), count(), block_for)
+        .prop_map(move |(rpm, rph, rpd, tpm, tpd, tokens_per_month, concurrency, block_for)| Limits {
             rpm,
             rph,
             rpd,
             tpm,
             tpd,
-            tokens_per_month,
+            tokens_per_month: tokens_per_month.filter(|_| has_month),
             concurrency,
+            block_for: block_for.filter(|_| has_block),
+        })
+        .boxed()
+}
+
+fn limits() -> BoxedStrategy<AccountLimits> {
+    let part = || {
+        (windows(false, true), of(windows(false, false)))
+            .prop_map(|(own, shadow)| PartLimits { own, shadow: shadow.filter(|limits| *limits != Limits::default()) })
+    };
+    let models = proptest::collection::vec((proptest::sample::select(&MODELS[..]), part()), 0..3);
+    let models =
+        models.prop_map(|models| models.into_iter().map(|(name, limits)| (ModelId::new(name).unwrap(), limits)));
+    (windows(true, true), of(windows(true, false)), of(budgets()), models, of(part()))
+        .prop_map(|(own, shadow, budgets, models, per_end_user)| {
+            let shadow = shadow.filter(|limits| *limits != Limits::default());
+            let budgets = budgets.map(|budgets| Budgets { alert_at: base::Percents::default(), ..budgets });
+            let shadow_budgets = budgets.filter(|budgets| *budgets != Budgets::default());
+            let more = MoreLimits { shadow, shadow_budgets, models: models.collect(), per_end_user };
+            AccountLimits { own, more: (more != MoreLimits::default()).then(|| Box::new(more)) }
         })
         .boxed()
 }

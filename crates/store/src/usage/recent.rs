@@ -4,7 +4,8 @@
 //! older ones used comes from the roll-ups, dated as late as it can have been: a window then gives it back late, never
 //! early.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use base::{KeyId, ModelId, TenantId, Timestamp};
 use rusqlite::Connection;
@@ -34,7 +35,7 @@ pub struct RecentUse {
 }
 
 /// Calls that were admitted at one time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecentMoment {
     /// When, or the latest that it can have been.
     pub at: Timestamp,
@@ -42,6 +43,8 @@ pub struct RecentMoment {
     pub requests: u64,
     /// The tokens that they used; what was reserved, where nobody knows.
     pub tokens: u64,
+    /// Whose call it was, where a row was read that says so: the roll-ups of keys know no end users.
+    pub end_user: Option<Arc<str>>,
 }
 
 /// The tenants of the roll-ups one after the other, so that what is old is not read.
@@ -114,6 +117,7 @@ impl Reading {
         let mut rows = statement.query([])?;
         // Attempts are in the order of their time but for those that waited: the last tenth says how far was read.
         let (mut read, mut horizon) = (0, None);
+        let mut end_users: HashSet<Arc<str>> = HashSet::new();
         while self.calls_left > 0
             && read < rows_max
             && let Some(row) = rows.next()?
@@ -131,7 +135,14 @@ impl Reading {
             left.calls -= 1;
             left.tokens = left.tokens.saturating_sub(seen.tokens);
             self.calls_left -= 1;
-            let moment = RecentMoment { at: seen.at, requests: 1, tokens: seen.tokens };
+            let end_user = seen.end_user.map(|name| {
+                end_users.get(name).cloned().unwrap_or_else(|| {
+                    let name: Arc<str> = name.into();
+                    end_users.insert(name.clone());
+                    name
+                })
+            });
+            let moment = RecentMoment { at: seen.at, requests: 1, tokens: seen.tokens, end_user };
             self.moments.entry(place).or_default().push(moment);
         }
         self.horizon = horizon.unwrap_or(Timestamp::MAX);
@@ -143,7 +154,8 @@ impl Reading {
         for ((place, bucket), left) in self.left {
             if left.calls > 0 {
                 let ends = Timestamp::from_micros(bucket.saturating_add(1).saturating_mul(BUCKET_MICROS));
-                let moment = RecentMoment { at: ends.min(self.horizon), requests: left.calls, tokens: left.tokens };
+                let at = ends.min(self.horizon);
+                let moment = RecentMoment { at, requests: left.calls, tokens: left.tokens, end_user: None };
                 self.moments.entry(place).or_default().push(moment);
             }
         }

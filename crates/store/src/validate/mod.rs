@@ -2,6 +2,7 @@
 //! written.
 
 mod base_url;
+mod limits;
 mod rates;
 mod supply;
 mod tenants;

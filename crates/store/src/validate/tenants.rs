@@ -58,6 +58,7 @@ impl Checker<'_> {
             self.problem(format!("{path}.timezone"), message);
         }
         self.known_models(tenant.models.as_ref(), path)?;
+        self.limits(tenant.limits.as_ref(), path)?;
         self.defaults(tenant.defaults.as_ref(), tenant.models.as_ref(), path)?;
         let mut seen = HashSet::new();
         for project in &tenant.project {
@@ -79,6 +80,7 @@ impl Checker<'_> {
             return Ok(());
         }
         self.known_models(project.models.as_ref(), path)?;
+        self.limits(project.limits.as_ref(), path)?;
         self.defaults(project.defaults.as_ref(), project.models.as_ref(), path)?;
         let mut seen = HashSet::new();
         for key in &project.key {
@@ -102,6 +104,7 @@ impl Checker<'_> {
     fn key(&mut self, key: &KeyResource, place: &Place<'_>, file: &str) -> Result<(), StoreError> {
         self.secret(key, place, file)?;
         self.known_models(key.models.as_ref(), file)?;
+        self.limits(key.limits.as_ref(), file)?;
         if key.expires.is_some_and(|expires| expires <= self.world.now) {
             self.warning(format!("{file}.expires"), "this time has passed, so that the key is refused");
         }

@@ -1,6 +1,6 @@
 //! What helps a client to act on a refusal, beside its sentence: the same members in every dialect.
 
-use base::{Refusal, Shortfall, Timestamp, Window, whole_seconds_ceil};
+use base::{LimitedCalls, Refusal, Shortfall, Timestamp, Window, whole_seconds_ceil};
 use serde::Serialize;
 
 /// Absent where it does not apply.
@@ -11,6 +11,12 @@ pub(super) struct Details<'a> {
     scope: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     scope_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limited_model: Option<&'a str>,
+    #[serde(skip_serializing_if = "core::ops::Not::not")]
+    per_end_user: bool,
+    #[serde(skip_serializing_if = "core::ops::Not::not")]
+    blocked: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     window: Option<Window>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -41,9 +47,15 @@ pub(super) struct Details<'a> {
 pub(super) fn details(refusal: &Refusal) -> Details<'_> {
     let retry_after_seconds = refusal.retry_after().map(whole_seconds_ceil);
     match refusal {
-        Refusal::RateLimited { scope, window, limit, .. } => Details {
+        Refusal::RateLimited { scope, of, window, limit, is_block, .. } => Details {
             scope: Some(scope.level.to_string()),
             scope_name: Some(&scope.name),
+            limited_model: match of {
+                LimitedCalls::OfModel(model) => Some(model.as_str()),
+                LimitedCalls::All | LimitedCalls::OfEndUser => None,
+            },
+            per_end_user: *of == LimitedCalls::OfEndUser,
+            blocked: *is_block,
             window: Some(*window),
             limit: Some(*limit),
             retry_after_seconds,

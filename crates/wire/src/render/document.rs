@@ -71,6 +71,14 @@ mod tests {
     use crate::render::{ModelEntry, model, models, stream_error};
     use crate::stream::ArrayState;
 
+    #[test]
+    fn the_list_of_codes_is_that_of_the_refusals() {
+        let codes: Vec<&str> = examples().iter().map(Refusal::code).collect();
+        let unique: HashSet<&str> = codes.iter().copied().collect();
+        assert_eq!(unique, HashSet::from(Refusal::CODES));
+        assert_eq!(unique.len(), Refusal::CODES.len());
+    }
+
     /// The snapshot of every refusal: a change here is a change of the public interface.
     #[test]
     fn every_refusal_is_rendered_as_documented() {

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use base::{ModelId, Money, Refusal, Scope, ScopeLevel, Shortfall, Timestamp, UpstreamFault, Window};
+use base::{LimitedCalls, ModelId, Money, Refusal, Scope, ScopeLevel, Shortfall, Timestamp, UpstreamFault, Window};
 
 /// One example of every refusal, in the order of the enum.
 #[must_use]
@@ -38,9 +38,11 @@ fn after(refusal: &Refusal) -> Option<Refusal> {
         Refusal::IdempotencyMismatch => Refusal::IdempotencyLost,
         Refusal::IdempotencyLost => Refusal::RateLimited {
             scope: scope(ScopeLevel::Tenant, "tenant_premium_001"),
+            of: LimitedCalls::All,
             window: Window::RequestsPerMinute,
             limit: 120,
             retry_after: Duration::from_millis(11_300),
+            is_block: false,
         },
         Refusal::RateLimited { .. } => Refusal::BudgetExhausted(shortfall("month", Some(412))),
         Refusal::BudgetExhausted(_) => Refusal::WalletEmpty(shortfall("", None)),

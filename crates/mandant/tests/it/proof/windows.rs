@@ -9,13 +9,16 @@ use super::tell;
 use crate::sandbox::{Sandbox, Serving};
 
 /// Tenants, each with one limit at one level, and its window in seconds.
-const TENANTS: [(&str, &str, &str, u64); 6] = [
+const TENANTS: [(&str, &str, &str, u64); 9] = [
     ("minute", "limits = { rpm = 4 }", "", 60),
     ("hour", "limits = { rph = 4 }", "", 3_600),
     ("day", "limits = { rpd = 4 }", "", 86_400),
     ("tokens", "limits = { tpm = 9000 }", "", 60),
     ("token-day", "limits = { tpd = 9000 }", "", 86_400),
     ("key", "", "limits = { rpm = 4 }", 60),
+    ("model", "limits = { models.m = { rpm = 4 } }", "", 60),
+    ("key-model", "", "limits = { models.m = { tpd = 9000 } }", 86_400),
+    ("end-user", "limits = { per_end_user = { rph = 4 } }", "", 3_600),
 ];
 
 fn resources(base_url: &str) -> String {
@@ -36,7 +39,8 @@ fn resources(base_url: &str) -> String {
 
 /// The status of a call of a tenant and its `Retry-After`.
 fn ask(serving: &Serving, tenant: &str) -> (u16, Option<u64>) {
-    let body = json!({ "model": "m", "max_tokens": 1_000, "messages": [{ "role": "user", "content": "Hi" }] });
+    let body =
+        json!({ "model": "m", "user": "ann", "max_tokens": 1_000, "messages": [{ "role": "user", "content": "Hi" }] });
     let head = format!(
         "POST /v1/chat/completions HTTP/1.1\r\nAuthorization: Bearer {}\r\nContent-Type: application/json",
         secret(tenant)
