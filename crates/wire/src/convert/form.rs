@@ -1,0 +1,100 @@
+//! Chooses the reader and the writer of a dialect. A form is named by its endpoint.
+
+use super::build::Build;
+use super::fault::Fault;
+use super::node::Node;
+use super::said::{Event, Names, Said};
+use super::talk::Talk;
+use super::{chat, messages};
+use crate::dialect::{Dialect, Endpoint};
+
+/// The forms that are translated.
+pub(super) const FORMS: [Endpoint; 2] = [Endpoint::ChatCompletions, Endpoint::Messages];
+
+/// What upstreams of a dialect are asked in.
+pub(super) const fn form_of(dialect: Dialect) -> Endpoint {
+    match dialect {
+        Dialect::Openai => Endpoint::ChatCompletions,
+        Dialect::Anthropic => Endpoint::Messages,
+        Dialect::Gemini => Endpoint::GenerateContent,
+    }
+}
+
+pub(super) fn read(form: Endpoint, body: Node<'_>) -> Result<Talk<'_>, Fault> {
+    match form {
+        Endpoint::Messages => messages::read(body),
+        _ => chat::read(body),
+    }
+}
+
+/// The members of a body, and those of what Gemini nests in it.
+pub(super) fn write(form: Endpoint, talk: &Talk<'_>, stream: bool) -> Result<(Vec<u8>, Vec<u8>), Fault> {
+    let mut json = Build::new();
+    let mut nested = Build::default();
+    match form {
+        Endpoint::Messages => messages::write(talk, stream, &mut json)?,
+        _ => chat::write(talk, stream, &mut json)?,
+    }
+    Ok((json.take(), nested.take()))
+}
+
+/// Reads answers.
+#[derive(Debug)]
+pub(super) enum Reader {
+    Chat(chat::Reader),
+    Messages(messages::Reader),
+}
+
+impl Reader {
+    pub(super) fn new(form: Endpoint, _names: &Names) -> Reader {
+        match form {
+            Endpoint::Messages => Reader::Messages(messages::Reader::default()),
+            _ => Reader::Chat(chat::Reader::default()),
+        }
+    }
+
+    pub(super) fn whole(&mut self, body: Node<'_>, events: &mut Vec<Event>) -> Option<()> {
+        match self {
+            Reader::Chat(reader) => reader.whole(body, events),
+            Reader::Messages(reader) => reader.whole(body, events),
+        }
+    }
+
+    pub(super) fn event(&mut self, data: &[u8], events: &mut Vec<Event>) -> Option<()> {
+        match self {
+            Reader::Chat(reader) => reader.event(data, events),
+            Reader::Messages(reader) => reader.event(data, events),
+        }
+    }
+}
+
+/// Writes streams.
+#[derive(Debug)]
+pub(super) enum Writer {
+    Chat(chat::Writer),
+    Messages(messages::Writer),
+}
+
+impl Writer {
+    pub(super) fn new(form: Endpoint, names: Names, wants_usage: bool, _is_array: bool) -> Writer {
+        match form {
+            Endpoint::Messages => Writer::Messages(messages::Writer::new(names)),
+            _ => Writer::Chat(chat::Writer::new(names, wants_usage)),
+        }
+    }
+
+    pub(super) fn event(&mut self, event: Event, json: &mut Build) {
+        match self {
+            Writer::Chat(writer) => writer.event(event, json),
+            Writer::Messages(writer) => writer.event(event, json),
+        }
+    }
+}
+
+/// Writes a whole answer.
+pub(super) fn whole(form: Endpoint, said: &Said, names: &Names, json: &mut Build) {
+    match form {
+        Endpoint::Messages => messages::whole(said, names, json),
+        _ => chat::whole(said, names, json),
+    }
+}
