@@ -11,9 +11,9 @@ use crate::client::{Reply, post};
 const HELLO: &str = "Say something kind.";
 
 /// The clients that are translated.
-const CLIENTS: [&str; 2] = ["chat", "messages"];
+const CLIENTS: [&str; 4] = ["chat", "messages", "gemini", "array"];
 /// The dialects of upstreams.
-const UPSTREAMS: [&str; 2] = ["openai", "anthropic"];
+const UPSTREAMS: [&str; 3] = ["openai", "anthropic", "gemini"];
 
 /// The pairs that differ.
 fn pairs() -> Vec<(&'static str, &'static str)> {

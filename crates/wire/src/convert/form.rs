@@ -5,11 +5,11 @@ use super::fault::Fault;
 use super::node::Node;
 use super::said::{Event, Names, Said};
 use super::talk::Talk;
-use super::{chat, messages};
+use super::{chat, gemini, messages};
 use crate::dialect::{Dialect, Endpoint};
 
 /// The forms that are translated.
-pub(super) const FORMS: [Endpoint; 2] = [Endpoint::ChatCompletions, Endpoint::Messages];
+pub(super) const FORMS: [Endpoint; 3] = [Endpoint::ChatCompletions, Endpoint::Messages, Endpoint::GenerateContent];
 
 /// What upstreams of a dialect are asked in.
 pub(super) const fn form_of(dialect: Dialect) -> Endpoint {
@@ -23,6 +23,7 @@ pub(super) const fn form_of(dialect: Dialect) -> Endpoint {
 pub(super) fn read(form: Endpoint, body: Node<'_>) -> Result<Talk<'_>, Fault> {
     match form {
         Endpoint::Messages => messages::read(body),
+        Endpoint::GenerateContent => gemini::read(body),
         _ => chat::read(body),
     }
 }
@@ -33,6 +34,7 @@ pub(super) fn write(form: Endpoint, talk: &Talk<'_>, stream: bool) -> Result<(Ve
     let mut nested = Build::default();
     match form {
         Endpoint::Messages => messages::write(talk, stream, &mut json)?,
+        Endpoint::GenerateContent => gemini::write(talk, &mut json, &mut nested)?,
         _ => chat::write(talk, stream, &mut json)?,
     }
     Ok((json.take(), nested.take()))
@@ -43,12 +45,14 @@ pub(super) fn write(form: Endpoint, talk: &Talk<'_>, stream: bool) -> Result<(Ve
 pub(super) enum Reader {
     Chat(chat::Reader),
     Messages(messages::Reader),
+    Gemini(gemini::Reader),
 }
 
 impl Reader {
-    pub(super) fn new(form: Endpoint, _names: &Names) -> Reader {
+    pub(super) fn new(form: Endpoint, names: &Names) -> Reader {
         match form {
             Endpoint::Messages => Reader::Messages(messages::Reader::default()),
+            Endpoint::GenerateContent => Reader::Gemini(gemini::Reader::new(names)),
             _ => Reader::Chat(chat::Reader::default()),
         }
     }
@@ -57,6 +61,7 @@ impl Reader {
         match self {
             Reader::Chat(reader) => reader.whole(body, events),
             Reader::Messages(reader) => reader.whole(body, events),
+            Reader::Gemini(reader) => reader.whole(body, events),
         }
     }
 
@@ -64,6 +69,7 @@ impl Reader {
         match self {
             Reader::Chat(reader) => reader.event(data, events),
             Reader::Messages(reader) => reader.event(data, events),
+            Reader::Gemini(reader) => reader.event(data, events),
         }
     }
 }
@@ -73,12 +79,14 @@ impl Reader {
 pub(super) enum Writer {
     Chat(chat::Writer),
     Messages(messages::Writer),
+    Gemini(gemini::Writer),
 }
 
 impl Writer {
-    pub(super) fn new(form: Endpoint, names: Names, wants_usage: bool, _is_array: bool) -> Writer {
+    pub(super) fn new(form: Endpoint, names: Names, wants_usage: bool, is_array: bool) -> Writer {
         match form {
             Endpoint::Messages => Writer::Messages(messages::Writer::new(names)),
+            Endpoint::GenerateContent => Writer::Gemini(gemini::Writer::new(names, is_array)),
             _ => Writer::Chat(chat::Writer::new(names, wants_usage)),
         }
     }
@@ -87,6 +95,15 @@ impl Writer {
         match self {
             Writer::Chat(writer) => writer.event(event, json),
             Writer::Messages(writer) => writer.event(event, json),
+            Writer::Gemini(writer) => writer.event(event, json),
+        }
+    }
+
+    /// Bytes of the answer that are kept until it ends.
+    pub(super) fn kept_bytes(&self) -> usize {
+        match self {
+            Writer::Chat(_) | Writer::Messages(_) => 0,
+            Writer::Gemini(writer) => writer.kept_bytes,
         }
     }
 }
@@ -95,6 +112,7 @@ impl Writer {
 pub(super) fn whole(form: Endpoint, said: &Said, names: &Names, json: &mut Build) {
     match form {
         Endpoint::Messages => messages::whole(said, names, json),
+        Endpoint::GenerateContent => gemini::whole(said, names, json),
         _ => chat::whole(said, names, json),
     }
 }

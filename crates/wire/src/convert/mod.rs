@@ -11,6 +11,7 @@ mod chat;
 mod counts;
 mod fault;
 mod form;
+mod gemini;
 mod messages;
 mod node;
 mod notes;

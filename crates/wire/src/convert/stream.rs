@@ -12,6 +12,9 @@ use crate::dialect::{Dialect, Endpoint};
 use crate::sse::Framer;
 use crate::stream::ArrayState;
 
+/// Most of a stream that is kept for a dialect that says it whole at the end.
+const KEPT_BYTES_MAX: usize = 16 << 20;
+
 /// What came is not what the upstream's dialect says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("the answer is not what its dialect says")]
@@ -115,6 +118,9 @@ impl AnswerTranslator {
                 self.reader.event(data, &mut self.events).ok_or(Untranslatable)?;
             }
             self.write(&mut json);
+            if self.writer.kept_bytes() > KEPT_BYTES_MAX {
+                return Err(Untranslatable);
+            }
         }
         Ok(json.take().into())
     }
