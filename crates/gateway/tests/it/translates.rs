@@ -11,7 +11,7 @@ use crate::client::{Reply, post};
 const HELLO: &str = "Say something kind.";
 
 /// The clients that are translated.
-const CLIENTS: [&str; 4] = ["chat", "messages", "gemini", "array"];
+const CLIENTS: [&str; 5] = ["chat", "messages", "gemini", "array", "responses"];
 /// The dialects of upstreams.
 const UPSTREAMS: [&str; 3] = ["openai", "anthropic", "gemini"];
 

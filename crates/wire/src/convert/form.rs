@@ -5,11 +5,12 @@ use super::fault::Fault;
 use super::node::Node;
 use super::said::{Event, Names, Said};
 use super::talk::Talk;
-use super::{chat, gemini, messages};
+use super::{chat, gemini, messages, responses};
 use crate::dialect::{Dialect, Endpoint};
 
 /// The forms that are translated.
-pub(super) const FORMS: [Endpoint; 3] = [Endpoint::ChatCompletions, Endpoint::Messages, Endpoint::GenerateContent];
+pub(super) const FORMS: [Endpoint; 4] =
+    [Endpoint::ChatCompletions, Endpoint::Messages, Endpoint::GenerateContent, Endpoint::Responses];
 
 /// What upstreams of a dialect are asked in.
 pub(super) const fn form_of(dialect: Dialect) -> Endpoint {
@@ -24,6 +25,7 @@ pub(super) fn read(form: Endpoint, body: Node<'_>) -> Result<Talk<'_>, Fault> {
     match form {
         Endpoint::Messages => messages::read(body),
         Endpoint::GenerateContent => gemini::read(body),
+        Endpoint::Responses => responses::read(body),
         _ => chat::read(body),
     }
 }
@@ -35,6 +37,7 @@ pub(super) fn write(form: Endpoint, talk: &Talk<'_>, stream: bool) -> Result<(Ve
     match form {
         Endpoint::Messages => messages::write(talk, stream, &mut json)?,
         Endpoint::GenerateContent => gemini::write(talk, &mut json, &mut nested)?,
+        Endpoint::Responses => responses::write(talk, stream, &mut json)?,
         _ => chat::write(talk, stream, &mut json)?,
     }
     Ok((json.take(), nested.take()))
@@ -46,6 +49,7 @@ pub(super) enum Reader {
     Chat(chat::Reader),
     Messages(messages::Reader),
     Gemini(gemini::Reader),
+    Responses(responses::Reader),
 }
 
 impl Reader {
@@ -53,6 +57,7 @@ impl Reader {
         match form {
             Endpoint::Messages => Reader::Messages(messages::Reader::default()),
             Endpoint::GenerateContent => Reader::Gemini(gemini::Reader::new(names)),
+            Endpoint::Responses => Reader::Responses(responses::Reader::default()),
             _ => Reader::Chat(chat::Reader::default()),
         }
     }
@@ -62,6 +67,7 @@ impl Reader {
             Reader::Chat(reader) => reader.whole(body, events),
             Reader::Messages(reader) => reader.whole(body, events),
             Reader::Gemini(reader) => reader.whole(body, events),
+            Reader::Responses(reader) => reader.whole(body, events),
         }
     }
 
@@ -70,6 +76,7 @@ impl Reader {
             Reader::Chat(reader) => reader.event(data, events),
             Reader::Messages(reader) => reader.event(data, events),
             Reader::Gemini(reader) => reader.event(data, events),
+            Reader::Responses(reader) => reader.event(data, events),
         }
     }
 }
@@ -80,6 +87,7 @@ pub(super) enum Writer {
     Chat(chat::Writer),
     Messages(messages::Writer),
     Gemini(gemini::Writer),
+    Responses(responses::Writer),
 }
 
 impl Writer {
@@ -87,6 +95,7 @@ impl Writer {
         match form {
             Endpoint::Messages => Writer::Messages(messages::Writer::new(names)),
             Endpoint::GenerateContent => Writer::Gemini(gemini::Writer::new(names, is_array)),
+            Endpoint::Responses => Writer::Responses(responses::Writer::new(&names)),
             _ => Writer::Chat(chat::Writer::new(names, wants_usage)),
         }
     }
@@ -96,6 +105,7 @@ impl Writer {
             Writer::Chat(writer) => writer.event(event, json),
             Writer::Messages(writer) => writer.event(event, json),
             Writer::Gemini(writer) => writer.event(event, json),
+            Writer::Responses(writer) => writer.event(event, json),
         }
     }
 
@@ -104,6 +114,7 @@ impl Writer {
         match self {
             Writer::Chat(_) | Writer::Messages(_) => 0,
             Writer::Gemini(writer) => writer.kept_bytes,
+            Writer::Responses(writer) => writer.kept_bytes,
         }
     }
 }
@@ -113,6 +124,7 @@ pub(super) fn whole(form: Endpoint, said: &Said, names: &Names, json: &mut Build
     match form {
         Endpoint::Messages => messages::whole(said, names, json),
         Endpoint::GenerateContent => gemini::whole(said, names, json),
+        Endpoint::Responses => responses::whole(said, names, json),
         _ => chat::whole(said, names, json),
     }
 }

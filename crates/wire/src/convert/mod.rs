@@ -17,6 +17,7 @@ mod node;
 mod notes;
 mod problem;
 mod request;
+mod responses;
 mod said;
 mod stream;
 mod take;

@@ -8,4 +8,4 @@ mod answer_write;
 pub(super) use self::answer_read::Reader;
 pub(super) use self::answer_write::{Writer, whole};
 pub(super) use self::request_read::read;
-pub(super) use self::request_write::write;
+pub(super) use self::request_write::{effort, write};
