@@ -217,7 +217,15 @@ fn add_candidates(
             continue;
         }
         let (model, upstream) = (Arc::clone(model), Arc::clone(upstream));
-        candidates.push(Candidate { model, price_index, target_index, upstream, text_tokens, quote, translation: None });
+        candidates.push(Candidate {
+            model,
+            price_index,
+            target_index,
+            upstream,
+            text_tokens,
+            quote,
+            translation: None,
+        });
     }
     let spoken = candidates.len();
     let mut refusal = None;

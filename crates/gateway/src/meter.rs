@@ -43,15 +43,7 @@ pub(crate) struct Malformed;
 
 impl Meter {
     pub(crate) fn new(call: Arc<Call>, model: Arc<Model>, line_bytes_max: usize) -> Meter {
-        Meter {
-            call,
-            model,
-            line_bytes_max,
-            status: 0,
-            reading: Reading::Nothing,
-            translator: None,
-            translated: None,
-        }
+        Meter { call, model, line_bytes_max, status: 0, reading: Reading::Nothing, translator: None, translated: None }
     }
 
     /// The answer comes in another dialect than its client speaks.

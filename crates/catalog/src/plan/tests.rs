@@ -187,7 +187,8 @@ fn those_who_speak_the_dialect_of_a_call_come_first_and_the_others_are_asked_in_
     let all = model("m", "1.00", vec![target("a", 1, 1), target("b", 1, 2)]);
     let one = model("one", "1.00", vec![target("a", 1, 1)]);
     let catalog = Catalog::new(vec![all, one], speakers.into());
-    let body = |model: &str, more: &str| Bytes::from(format!(r#"{{"model":"{model}","max_tokens":5,"messages":[]{more}}}"#));
+    let body =
+        |model: &str, more: &str| Bytes::from(format!(r#"{{"model":"{model}","max_tokens":5,"messages":[]{more}}}"#));
     let message = |model, more| wire::read(Endpoint::Messages, None, body(model, more)).unwrap();
     assert_eq!(upstreams(&plan_for(&catalog, &message("m", ""), 0).unwrap()), "ba");
     let plan = plan_for(&catalog, &hello("m"), 0).unwrap();

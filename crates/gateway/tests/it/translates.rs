@@ -60,9 +60,10 @@ fn ask(client: &str, stream: bool, tool: bool) -> (String, Value) {
             let body = json!({ "model": "m", "max_tokens": 200, "messages": messages, "stream": stream });
             ("/v1/messages".to_owned(), body)
         }
-        "responses" => {
-            ("/v1/responses".to_owned(), json!({ "model": "m", "input": HELLO, "max_output_tokens": 200, "stream": stream }))
-        }
+        "responses" => (
+            "/v1/responses".to_owned(),
+            json!({ "model": "m", "input": HELLO, "max_output_tokens": 200, "stream": stream }),
+        ),
         _ => {
             let action = match (stream, client) {
                 (false, _) => "generateContent",

@@ -72,6 +72,10 @@ impl Reader {
     }
 
     pub(super) fn event(&mut self, data: &[u8], events: &mut Vec<Event>) -> Option<()> {
+        // Imitators end streams of any dialect like this.
+        if data.trim_ascii() == b"[DONE]" && !matches!(self, Reader::Chat(_)) {
+            return Some(());
+        }
         match self {
             Reader::Chat(reader) => reader.event(data, events),
             Reader::Messages(reader) => reader.event(data, events),

@@ -27,10 +27,18 @@ pub(super) enum Piece {
     Text(String),
     /// Why the model will not answer.
     Refusal(String),
-    Thinking { text: String, signature: Option<String> },
+    Thinking {
+        text: String,
+        signature: Option<String>,
+    },
     /// Thinking that only its provider can read.
     Redacted(String),
-    Call { id: String, name: String, arguments: String, signature: Option<String> },
+    Call {
+        id: String,
+        name: String,
+        arguments: String,
+        signature: Option<String>,
+    },
 }
 
 /// Why an answer ended.
@@ -67,17 +75,51 @@ pub(super) struct Problem {
 /// One step of a streamed answer. Calls are numbered from 0 in each choice.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Event {
-    Start { id: String, model: String },
-    Text { choice: usize, text: String },
-    Refusal { choice: usize, text: String },
-    Thinking { choice: usize, text: String },
+    Start {
+        id: String,
+        model: String,
+    },
+    Text {
+        choice: usize,
+        text: String,
+    },
+    Refusal {
+        choice: usize,
+        text: String,
+    },
+    Thinking {
+        choice: usize,
+        text: String,
+    },
     /// Seals the thinking before it.
-    Signature { choice: usize, signature: String },
-    Redacted { choice: usize, data: String },
-    Call { choice: usize, call: usize, id: String, name: String, signature: Option<String> },
-    Arguments { choice: usize, call: usize, text: String },
-    Logprobs { choice: usize, items: Vec<String> },
-    Finish { choice: usize, finish: Finish },
+    Signature {
+        choice: usize,
+        signature: String,
+    },
+    Redacted {
+        choice: usize,
+        data: String,
+    },
+    Call {
+        choice: usize,
+        call: usize,
+        id: String,
+        name: String,
+        signature: Option<String>,
+    },
+    Arguments {
+        choice: usize,
+        call: usize,
+        text: String,
+    },
+    Logprobs {
+        choice: usize,
+        items: Vec<String>,
+    },
+    Finish {
+        choice: usize,
+        finish: Finish,
+    },
     Usage(Usage),
     Problem(Problem),
     /// The answer is whole.

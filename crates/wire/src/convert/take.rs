@@ -60,7 +60,8 @@ pub(super) fn source<'a>(address: Cow<'a, str>, at: &At<'_>) -> Result<Source<'a
     if !address.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:")) {
         return Ok(Source::Url { url: address, media: None });
     }
-    let parts = split_data(&address).ok_or_else(|| Fault::invalid(at, "an address, or data: with a type and base64"))?;
+    let parts =
+        split_data(&address).ok_or_else(|| Fault::invalid(at, "an address, or data: with a type and base64"))?;
     let (media, data) = parts;
     Ok(match &address {
         Cow::Borrowed(whole) => Source::Inline {

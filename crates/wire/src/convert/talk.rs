@@ -100,7 +100,10 @@ pub(super) enum Body<'a> {
     File(Source<'a>, Option<Cow<'a, str>>),
     Call(Call<'a>),
     Result(Outcome<'a>),
-    Thinking { text: Cow<'a, str>, signature: Option<Cow<'a, str>> },
+    Thinking {
+        text: Cow<'a, str>,
+        signature: Option<Cow<'a, str>>,
+    },
     /// Thinking that only its provider can read.
     Redacted(Cow<'a, str>),
 }
@@ -123,9 +126,15 @@ impl Body<'_> {
 /// Where the bytes of a medium are.
 #[derive(Debug)]
 pub(super) enum Source<'a> {
-    Url { url: Cow<'a, str>, media: Option<Cow<'a, str>> },
+    Url {
+        url: Cow<'a, str>,
+        media: Option<Cow<'a, str>>,
+    },
     /// In base64.
-    Inline { media: Cow<'a, str>, data: Cow<'a, str> },
+    Inline {
+        media: Cow<'a, str>,
+        data: Cow<'a, str>,
+    },
     /// A plain text.
     Text(Cow<'a, str>),
 }
@@ -175,7 +184,11 @@ pub(super) enum ToolChoice<'a> {
 pub(super) enum Format<'a> {
     /// Any JSON object.
     Object,
-    Schema { name: Option<Cow<'a, str>>, schema: Cow<'a, str>, strict: Option<bool> },
+    Schema {
+        name: Option<Cow<'a, str>>,
+        schema: Cow<'a, str>,
+        strict: Option<bool>,
+    },
 }
 
 /// How much the model is to think.

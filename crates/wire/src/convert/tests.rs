@@ -21,7 +21,8 @@ fn names() -> Names {
 
 fn call(form: Endpoint, body: &str) -> Call {
     let tail = (form == Endpoint::GenerateContent).then_some("m");
-    crate::read(Route { tail, ..Route::from(form) }, None, Bytes::copy_from_slice(body.as_bytes())).expect("a good request")
+    crate::read(Route { tail, ..Route::from(form) }, None, Bytes::copy_from_slice(body.as_bytes()))
+        .expect("a good request")
 }
 
 /// A request of each dialect with everything that all of them have.
@@ -100,7 +101,8 @@ fn requests_are_written_in_every_other_dialect() {
     for (client, body) in requests() {
         let call = call(client, body);
         for target in FORMS.into_iter().filter(|target| *target != client) {
-            let made = Translation::between(client, target, &call).unwrap_or_else(|fault| panic!("{client} {target} {fault:?}"));
+            let made = Translation::between(client, target, &call)
+                .unwrap_or_else(|fault| panic!("{client} {target} {fault:?}"));
             let there = made.body("up", call.billable().output_limit, 4_096);
             let value: serde_json::Value = serde_json::from_slice(&there).expect("JSON");
             assert!(value.is_object());
@@ -264,7 +266,8 @@ fn a_stream_is_the_same_wherever_it_is_cut_and_says_what_the_whole_says() {
 fn an_array_has_the_items_that_the_events_have() {
     for (from, stream) in streams().into_iter().filter(|(from, _)| *from != Endpoint::GenerateContent) {
         let items: serde_json::Value =
-            serde_json::from_str(&translate(from, Endpoint::GenerateContent, true, &[stream.as_bytes()])).expect("an array");
+            serde_json::from_str(&translate(from, Endpoint::GenerateContent, true, &[stream.as_bytes()]))
+                .expect("an array");
         let events = translate(from, Endpoint::GenerateContent, false, &[stream.as_bytes()]);
         let data: Vec<serde_json::Value> = events
             .lines()
@@ -286,7 +289,9 @@ fn a_stream_that_broke_off_has_no_end_and_an_error_is_the_last_event() {
         (Endpoint::Responses, r#"{"type":"error","code":"server_error","message":"No more.","param":null}"#),
     ];
     for ((from, stream), (_, error)) in streams().into_iter().zip(errors) {
-        let begun = stream.split_inclusive("\n\n").take(2).collect::<String>();
+        // Before any reason to finish.
+        let events = if from == Endpoint::GenerateContent { 2 } else { 8 };
+        let begun = stream.split_inclusive("\n\n").take(events).collect::<String>();
         for client in FORMS.into_iter().filter(|client| *client != from) {
             let mut broken = machine(from, client, false);
             let mut out = broken.push(begun.as_bytes()).expect("a good stream").to_vec();
@@ -294,7 +299,12 @@ fn a_stream_that_broke_off_has_no_end_and_an_error_is_the_last_event() {
             let text = String::from_utf8(out).expect("text");
             assert!(!text.is_empty() && ends.iter().all(|end| !text.contains(end)), "{from} {client}: {text}");
 
-            let text = translate(from, client, false, &[begun.as_bytes(), format!("data: {error}\n\n").as_bytes(), stream.as_bytes()]);
+            let text = translate(
+                from,
+                client,
+                false,
+                &[begun.as_bytes(), format!("data: {error}\n\n").as_bytes(), stream.as_bytes()],
+            );
             let last = text.lines().filter_map(|line| line.strip_prefix("data: ")).next_back().expect("an event");
             assert!(last.contains("No more.") && last.contains("\"error\""), "{from} {client}: {last}");
             assert!(ends.iter().all(|end| !text.contains(end)), "{from} {client}: {text}");
@@ -311,7 +321,10 @@ fn errors_of_proxies_and_of_providers_are_told_in_the_clients_words() {
         let from = if client == Endpoint::Messages { Endpoint::ChatCompletions } else { Endpoint::Messages };
         let machine = machine(from, client, false);
         for (body, sentence) in [
-            (r#"{"type":"error","error":{"type":"rate_limit_error","message":"Too fast."},"request_id":"r"}"#, "Too fast."),
+            (
+                r#"{"type":"error","error":{"type":"rate_limit_error","message":"Too fast."},"request_id":"r"}"#,
+                "Too fast.",
+            ),
             (r#"{"error":{"message":"Too fast.","type":"requests","code":"rate_limit_exceeded"}}"#, "Too fast."),
             (r#"[{"error":{"code":429,"message":"Too fast.","status":"RESOURCE_EXHAUSTED"}}]"#, "Too fast."),
             (r#"{"detail":"Too fast."}"#, "Too fast."),
@@ -359,10 +372,22 @@ fn what_has_no_word_is_refused_by_its_name() {
         assert!(refusal.message().contains(param));
     }
     let parts = [
-        (long, r#"{"role":"user","content":[{"type":"video_url","video_url":{"url":"https://x"}}]}"#, "messages[0].content[0].video_url"),
+        (
+            long,
+            r#"{"role":"user","content":[{"type":"video_url","video_url":{"url":"https://x"}}]}"#,
+            "messages[0].content[0].video_url",
+        ),
         (long, r#"{"role":"function","name":"x","content":"y"}"#, "messages[0].role"),
-        (Endpoint::Messages, r#"{"role":"user","content":[{"type":"container_upload","file_id":"f"}]}"#, "messages[0].content[0]"),
-        (Endpoint::Messages, r#"{"role":"user","content":[{"type":"tool_result","tool_use_id":"c","content":[{"type":"image","source":{"type":"url","url":"https://x"}}]}]}"#, "messages[0]"),
+        (
+            Endpoint::Messages,
+            r#"{"role":"user","content":[{"type":"container_upload","file_id":"f"}]}"#,
+            "messages[0].content[0]",
+        ),
+        (
+            Endpoint::Messages,
+            r#"{"role":"user","content":[{"type":"tool_result","tool_use_id":"c","content":[{"type":"image","source":{"type":"url","url":"https://x"}}]}]}"#,
+            "messages[0]",
+        ),
     ];
     for (client, message, param) in parts {
         let body = format!(r#"{{"model":"m","max_tokens":9,"messages":[{message}]}}"#);

@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use super::super::fault::{At, Fault};
 use super::super::node::{Node, is_object};
 use super::super::take;
-use super::super::talk::{Body, Call, Format, Mode, Outcome, Part, Place, Role, Setting, Source, Talk, Tool, ToolChoice};
+use super::super::talk::{
+    Body, Call, Format, Mode, Outcome, Part, Place, Role, Setting, Source, Talk, Tool, ToolChoice,
+};
 
 const LIST: &str = "messages";
 
@@ -86,7 +88,13 @@ fn messages<'a>(talk: &mut Talk<'a>, value: Node<'a>, at: &At<'_>) -> Result<(),
 }
 
 /// What the user says, or the system where there is no role.
-fn said<'a>(talk: &mut Talk<'a>, message: Node<'a>, place: Place, at: &At<'_>, role: Option<Role>) -> Result<(), Fault> {
+fn said<'a>(
+    talk: &mut Talk<'a>,
+    message: Node<'a>,
+    place: Place,
+    at: &At<'_>,
+    role: Option<Role>,
+) -> Result<(), Fault> {
     for (name, value) in take::members(message, at)? {
         match &*name {
             // A name of the speaker is a hint that no other dialect has.
@@ -162,7 +170,9 @@ fn file<'a>(value: Node<'a>, at: &At<'_>) -> Result<Body<'a>, Fault> {
     let (mut source, mut name) = (None, None);
     for (member, value) in take::members(value, at)? {
         match &*member {
-            "file_data" => source = Some(take::source(take::text(value, &at.name("file_data"))?, &at.name("file_data"))?),
+            "file_data" => {
+                source = Some(take::source(take::text(value, &at.name("file_data"))?, &at.name("file_data"))?)
+            }
             "filename" => name = Some(take::text(value, &at.name("filename"))?),
             member => return at.unknown(member),
         }

@@ -3,7 +3,9 @@
 use super::super::build::Build;
 use super::super::fault::Fault;
 use super::super::notes::band;
-use super::super::talk::{Body, Format, Mode, Numbers, Outcome, Part, Role, Source, Talk, Thinking, Tool, ToolChoice, Turn};
+use super::super::talk::{
+    Body, Format, Mode, Numbers, Outcome, Part, Role, Source, Talk, Thinking, Tool, ToolChoice, Turn,
+};
 
 /// The members of the body but for the model and the output limit.
 pub(in super::super) fn write(talk: &Talk<'_>, stream: bool, json: &mut Build) -> Result<(), Fault> {
@@ -224,7 +226,8 @@ fn assistant(turn: &Turn<'_>, json: &mut Build) -> Result<(), Fault> {
         .iter()
         .filter_map(|part| if let Body::Text(text) = &part.body { Some(&**text) } else { None })
         .collect();
-    let calls = || turn.parts.iter().filter_map(|part| if let Body::Call(call) = &part.body { Some(call) } else { None });
+    let calls =
+        || turn.parts.iter().filter_map(|part| if let Body::Call(call) = &part.body { Some(call) } else { None });
     for part in &turn.parts {
         if !matches!(part.body, Body::Text(_) | Body::Call(_) | Body::Thinking { .. } | Body::Redacted(_)) {
             return Err(Fault::unsupported(part.place, format!("{} of the assistant", part.body.what())));

@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use super::super::fault::{At, Fault};
 use super::super::node::{Members, Node};
 use super::super::take;
-use super::super::talk::{Body, Call, Format, Mode, Outcome, Part, Place, Role, Setting, Source, Talk, Tool, ToolChoice};
+use super::super::talk::{
+    Body, Call, Format, Mode, Outcome, Part, Place, Role, Setting, Source, Talk, Tool, ToolChoice,
+};
 use super::schema::to_json_schema;
 
 const LIST: &str = "contents";
@@ -211,7 +213,7 @@ fn media<'a>(value: Node<'a>, at: &At<'_>) -> Result<Body<'a>, Fault> {
         let at = at.name(&member);
         match &*member {
             "mimeType" => media = Some(take::text(value, &at)?),
-            "data" => data = Some(take::text(value, &at)?),
+            "data" => data = Some(standard(take::text(value, &at)?)),
             "fileUri" => url = Some(take::text(value, &at)?),
             "displayName" => name = Some(take::text(value, &at)?),
             _ => return Err(Fault::unsupported(at, "this field")),
@@ -220,7 +222,9 @@ fn media<'a>(value: Node<'a>, at: &At<'_>) -> Result<Body<'a>, Fault> {
     let kind = media.as_deref().unwrap_or_default().split('/').next().unwrap_or_default().to_owned();
     let source = match (data, url) {
         (Some(data), None) => Source::Inline { media: take::needed(media, at, "mimeType")?, data },
-        (None, Some(url)) if url.starts_with("https://generativelanguage.googleapis.com/") || url.starts_with("gs://") => {
+        (None, Some(url))
+            if url.starts_with("https://generativelanguage.googleapis.com/") || url.starts_with("gs://") =>
+        {
             return Err(Fault::unsupported(at, "a file of the provider's account"));
         }
         (None, Some(url)) => Source::Url { url, media },
@@ -232,6 +236,19 @@ fn media<'a>(value: Node<'a>, at: &At<'_>) -> Result<Body<'a>, Fault> {
         "video" => Err(Fault::unsupported(at, "a video")),
         _ => Ok(Body::File(source, name)),
     }
+}
+
+/// Base64 in the alphabet that the others read: Google also takes the one for addresses, and no padding.
+fn standard(data: Cow<'_, str>) -> Cow<'_, str> {
+    let is_standard = data.len().is_multiple_of(4) && !data.bytes().any(|byte| matches!(byte, b'-' | b'_'));
+    if is_standard {
+        return data;
+    }
+    let mut changed = data.replace('-', "+").replace('_', "/");
+    while !changed.len().is_multiple_of(4) {
+        changed.push('=');
+    }
+    changed.into()
 }
 
 fn tools<'a>(talk: &mut Talk<'a>, value: Node<'a>, at: &At<'_>) -> Result<(), Fault> {
@@ -284,7 +301,9 @@ fn tool_config<'a>(talk: &mut Talk<'a>, value: Node<'a>, at: &At<'_>) -> Result<
                 _ => return Err(Fault::unsupported(at, "this field")),
             }
         }
-        let is_all = allowed.len() == talk.tools.len() && talk.tools.iter().all(|tool| allowed.contains(&tool.name));
+        let is_all = allowed.len() > 1
+            && allowed.len() == talk.tools.len()
+            && talk.tools.iter().all(|tool| allowed.contains(&tool.name));
         let allowed = if is_all { Vec::new() } else { allowed };
         talk.tool_choice = match (&*mode.to_ascii_uppercase(), &allowed[..]) {
             ("AUTO" | "VALIDATED", []) => Some(ToolChoice::Auto),
@@ -331,7 +350,9 @@ fn generation<'a>(talk: &mut Talk<'a>, value: Node<'a>, at: &At<'_>) -> Result<(
 }
 
 fn is_text(value: Node<'_>) -> bool {
-    value.items().is_some_and(|all| all.iter().all(|one| one.text().is_some_and(|text| text.eq_ignore_ascii_case("text"))))
+    value
+        .items()
+        .is_some_and(|all| all.iter().all(|one| one.text().is_some_and(|text| text.eq_ignore_ascii_case("text"))))
 }
 
 /// Settings that are numbers; says whether this was one.

@@ -3,9 +3,7 @@
 use super::super::build::Build;
 use super::super::fault::Fault;
 use super::super::node::is_object;
-use super::super::talk::{
-    Body, Format, Mode, Numbers, Outcome, Part, Role, Source, Talk, Thinking, ToolChoice, Turn,
-};
+use super::super::talk::{Body, Format, Mode, Numbers, Outcome, Part, Role, Source, Talk, Thinking, ToolChoice, Turn};
 
 /// The members of the body, and those of `generationConfig` but for the output limit.
 pub(in super::super) fn write(talk: &Talk<'_>, json: &mut Build, nested: &mut Build) -> Result<(), Fault> {
@@ -154,9 +152,9 @@ fn write_part(talk: &Talk<'_>, part: &Part<'_>, seal: Option<&str>, json: &mut B
     let mut seal = seal;
     match &part.body {
         Body::Text(text) | Body::File(Source::Text(text), _) => json.texted("text", text).done(),
-        Body::Image(source) => media(source, None, json),
-        Body::Audio(source) => media(source, None, json),
-        Body::File(source, name) => media(source, name.as_deref(), json),
+        Body::Image(source) => media(source, None, Some("image/jpeg"), json),
+        Body::Audio(source) => media(source, None, None, json),
+        Body::File(source, name) => media(source, name.as_deref(), None, json),
         Body::Call(call) => {
             json.key("functionCall").begin_object().texted("id", &call.id).texted("name", &call.name);
             json.key("args").raw(&call.arguments).end_object();
@@ -176,14 +174,15 @@ fn write_part(talk: &Talk<'_>, part: &Part<'_>, seal: Option<&str>, json: &mut B
     Ok(())
 }
 
-fn media(source: &Source<'_>, name: Option<&str>, json: &mut Build) {
+/// `kind` is the type where neither the client nor the end of the address says one.
+fn media(source: &Source<'_>, name: Option<&str>, kind: Option<&str>, json: &mut Build) {
     match source {
         Source::Inline { media, data } => {
             json.key("inlineData").begin_object().texted("mimeType", media).texted("data", data);
         }
         Source::Url { url, media } => {
             json.key("fileData").begin_object().texted("fileUri", url);
-            if let Some(media) = media.as_deref().or_else(|| media_of(url)) {
+            if let Some(media) = media.as_deref().or_else(|| media_of(url)).or(kind) {
                 json.texted("mimeType", media);
             }
         }

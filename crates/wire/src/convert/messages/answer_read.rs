@@ -67,7 +67,9 @@ impl Reader {
                 events.extend(text_of("thinking").map(|text| Event::Thinking { choice: 0, text }));
                 events.extend(text_of("signature").map(|signature| Event::Signature { choice: 0, signature }));
             }
-            "redacted_thinking" => events.push(Event::Redacted { choice: 0, data: text_of("data").unwrap_or_default() }),
+            "redacted_thinking" => {
+                events.push(Event::Redacted { choice: 0, data: text_of("data").unwrap_or_default() })
+            }
             "tool_use" => {
                 let (id, name) = (text_of("id").unwrap_or_default(), text_of("name").unwrap_or_default());
                 let call = self.calls;

@@ -109,7 +109,9 @@ impl Writer {
         match self.open {
             Some((block, open)) if open == kind => block,
             _ => self.start(kind, json, |json| match kind {
-                Block::Thinking => json.texted("type", "thinking").texted("thinking", "").texted("signature", "").done(),
+                Block::Thinking => {
+                    json.texted("type", "thinking").texted("thinking", "").texted("signature", "").done()
+                }
                 _ => json.texted("type", "text").texted("text", "").done(),
             }),
         }

@@ -1,9 +1,9 @@
 //! Anthropic's messages, and whoever copies them.
 
-mod request_read;
-mod request_write;
 mod answer_read;
 mod answer_write;
+mod request_read;
+mod request_write;
 
 pub(super) use self::answer_read::Reader;
 pub(super) use self::answer_write::{Writer, whole};

@@ -225,7 +225,9 @@ fn write_source(source: &Source<'_>, json: &mut Build) {
         Source::Inline { media, data } => {
             json.texted("type", "base64").texted("media_type", media).texted("data", data);
         }
-        Source::Text(text) => json.texted("type", "text").texted("media_type", "text/plain").texted("data", text).done(),
+        Source::Text(text) => {
+            json.texted("type", "text").texted("media_type", "text/plain").texted("data", text).done()
+        }
     }
     json.end_object();
 }

@@ -5,9 +5,7 @@ use std::borrow::Cow;
 use super::super::fault::{At, Fault};
 use super::super::node::{Node, is_object};
 use super::super::take;
-use super::super::talk::{
-    Body, Call, Format, Outcome, Part, Place, Role, Setting, Source, Talk, Tool, ToolChoice,
-};
+use super::super::talk::{Body, Call, Format, Outcome, Part, Place, Role, Setting, Source, Talk, Tool, ToolChoice};
 
 /// Reads the body. The model, the output limit and the stream are the relay's to set.
 pub(in super::super) fn read(body: Node<'_>) -> Result<Talk<'_>, Fault> {

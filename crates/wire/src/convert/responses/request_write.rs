@@ -130,9 +130,8 @@ fn message(role: &str, parts: &[Part<'_>], json: &mut Build) -> Result<(), Fault
 /// The items of a turn: runs of content are messages.
 fn write_turn(turn: &Turn<'_>, json: &mut Build) -> Result<(), Fault> {
     let role = if turn.role == Role::User { "user" } else { "assistant" };
-    let is_content = |part: &Part<'_>| {
-        matches!(part.body, Body::Text(_) | Body::Image(_) | Body::Audio(_) | Body::File(..))
-    };
+    let is_content =
+        |part: &Part<'_>| matches!(part.body, Body::Text(_) | Body::Image(_) | Body::Audio(_) | Body::File(..));
     let mut rest: &[Part<'_>] = &turn.parts;
     while let Some(first) = rest.first() {
         if is_content(first) {
