@@ -114,10 +114,7 @@ fn part_digest(part: &Part<'_>, client: Endpoint, target: Endpoint) -> Option<Va
             let knows_errors = matches!(target, Endpoint::Messages | Endpoint::GenerateContent);
             json!({ "result": [outcome.id, text, media, outcome.is_error && knows_errors] })
         }
-        Body::Thinking { text, signature } if keeps_seals => match signature {
-            Some(signature) => json!({ "thinking": [text, signature] }),
-            None => return None,
-        },
+        Body::Thinking { text, signature: Some(signature) } if keeps_seals => json!({ "thinking": [text, signature] }),
         _ => return None,
     })
 }

@@ -110,9 +110,8 @@ impl Reader {
                 }
             }
         }
-        match get("content") {
-            Some(content) => texts(content, choice, events)?,
-            None => {}
+        if let Some(content) = get("content") {
+            texts(content, choice, events)?;
         }
         if let Some(text) = get("refusal").and_then(Node::text).filter(|text| !text.is_empty()) {
             events.push(Event::Refusal { choice, text: text.into_owned() });

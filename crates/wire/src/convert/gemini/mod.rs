@@ -1,4 +1,4 @@
-//! Google's contents.
+//! The dialect of Google's contents.
 
 mod answer_read;
 mod answer_write;

@@ -1,4 +1,4 @@
-//! OpenAI's responses.
+//! The dialect of OpenAI's responses.
 
 mod answer_read;
 mod answer_write;

@@ -88,7 +88,7 @@ fn input<'a>(talk: &mut Talk<'a>, value: Node<'a>, at: &At<'_>) -> Result<(), Fa
                     talk.say(Role::Assistant, Part::new(place, Body::Thinking { text, signature }));
                 }
             },
-            Some(kind) => return Err(Fault::unsupported(&at, format!("an item of the type '{kind}'"))),
+            Some(kind) => return Err(Fault::unsupported(at, format!("an item of the type '{kind}'"))),
         }
         let is_behind = !matches!(item.text_of("type").as_deref(), Some("reasoning"));
         if let (true, Some(signature)) = (is_behind, seal.take()) {
