@@ -127,7 +127,7 @@ class Translation(unittest.TestCase):
     def test_messages_are_refused_and_broken_as_anthropic_does(self) -> None:
         messages = [{"role": "user", "content": HELLO}]
         with self.assertRaises(anthropic.BadRequestError) as caught:
-            self.anthropic.messages.create(model="gpt-4.1", messages=messages, max_tokens=9, top_k=7)
+            self.anthropic.messages.create(model="gpt-4.1", messages=messages, max_tokens=9, extra_body={"top_k": 7})
         self.assertEqual(caught.exception.body["error"]["code"], "unsupported_field")
         with self.assertRaises(anthropic.APIError):
             with self.anthropic.messages.stream(model="gemini-that-breaks", messages=messages, max_tokens=50) as stream:
