@@ -14,6 +14,9 @@ use crate::hold::Outcome;
 /// Tokens that a chat message costs beyond its text: role and separators (OpenAI's counting guide says 3 to 4).
 const TOKENS_PER_MESSAGE: u64 = 4;
 
+/// Headers that mean nothing to a client of another dialect.
+const OF_ONE_PROVIDER: [&str; 3] = ["openai-processing-ms", "openai-version", "anthropic-version"];
+
 /// The reader of one answer.
 pub(crate) struct Meter {
     call: Arc<Call>,
@@ -81,6 +84,7 @@ impl Meter {
         if let Some(translator) = &self.translator {
             let kind = translator.content_type(matches!(self.reading, Reading::Stream(_)));
             head.headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+            OF_ONE_PROVIDER.iter().for_each(|name| drop(head.headers.remove(*name)));
         }
     }
 
