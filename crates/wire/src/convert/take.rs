@@ -28,6 +28,16 @@ pub(super) fn number<'a>(node: Node<'a>, name: &'static str) -> Result<Option<Se
     Ok(Some(Setting { name, raw }))
 }
 
+/// Refuses whatever an object has beside `known`.
+pub(super) fn only(node: Node<'_>, at: &At<'_>, known: &[&str]) -> Result<(), Fault> {
+    for (name, _) in members(node, at)? {
+        if !known.contains(&&*name) {
+            return at.unknown(&name);
+        }
+    }
+    Ok(())
+}
+
 /// A member that must be there.
 pub(super) fn needed<T>(value: Option<T>, at: &At<'_>, name: &str) -> Result<T, Fault> {
     value.ok_or_else(|| Fault::invalid(at.name(name), "given"))

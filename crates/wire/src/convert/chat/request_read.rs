@@ -151,15 +151,12 @@ fn image<'a>(value: Node<'a>, at: &At<'_>) -> Result<Source<'a>, Fault> {
     if let Some(address) = value.text() {
         return take::source(address, at);
     }
-    for (name, _) in take::members(value, at)? {
-        if !matches!(&*name, "url" | "detail") {
-            return at.unknown(&name);
-        }
-    }
+    take::only(value, at, &["url", "detail"])?;
     take::source(take::needed(value.text_of("url"), at, "url")?, &at.name("url"))
 }
 
 fn audio<'a>(value: Node<'a>, at: &At<'_>) -> Result<Source<'a>, Fault> {
+    take::only(value, at, &["data", "format"])?;
     let data = take::needed(value.text_of("data"), at, "data")?;
     let format = take::needed(value.text_of("format"), at, "format")?;
     let media = if format == "mp3" { "audio/mpeg".into() } else { format!("audio/{format}").into() };
@@ -318,6 +315,7 @@ fn tool_choice<'a>(value: Node<'a>, at: &At<'_>) -> Result<ToolChoice<'a>, Fault
         Some("required" | "any") => return Ok(ToolChoice::Required),
         _ => {}
     }
+    take::only(value, at, &["type", "function"])?;
     let name = value.get("function").and_then(|function| function.text_of("name"));
     match (value.text_of("type").as_deref(), name) {
         (Some("function"), Some(name)) => Ok(ToolChoice::Named(name)),
@@ -326,12 +324,14 @@ fn tool_choice<'a>(value: Node<'a>, at: &At<'_>) -> Result<ToolChoice<'a>, Fault
 }
 
 fn format<'a>(value: Node<'a>, at: &At<'_>) -> Result<Option<Format<'a>>, Fault> {
+    take::only(value, at, &["type", "json_schema"])?;
     match value.text_of("type").as_deref() {
         Some("text") => Ok(None),
         Some("json_object") => Ok(Some(Format::Object)),
         Some("json_schema") => {
             let at = at.name("json_schema");
             let schema = take::needed(value.get("json_schema"), &at, "json_schema")?;
+            take::only(schema, &at, &["name", "description", "schema", "strict"])?;
             Ok(Some(Format::Schema {
                 name: schema.text_of("name"),
                 schema: Cow::Borrowed(take::needed(schema.get("schema"), &at, "schema")?.raw()),

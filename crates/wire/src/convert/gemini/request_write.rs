@@ -71,23 +71,22 @@ fn numbers(numbers: &Numbers<'_>, json: &mut Build) -> Result<(), Fault> {
 
 fn thinking(thinking: &Thinking<'_>, json: &mut Build) -> Result<(), Fault> {
     let Thinking { effort, budget, mode, name } = thinking;
-    let level = match effort.as_deref() {
+    // As Google's own service for OpenAI's dialect has them. Words for it are known only to the newest models.
+    let effort_tokens = match effort.as_deref() {
         None | Some("none") => None,
-        Some("xhigh" | "max") => Some("high"),
-        Some(known @ ("minimal" | "low" | "medium" | "high")) => Some(known),
+        Some("minimal" | "low") => Some("1024"),
+        Some("medium") => Some("8192"),
+        Some("high" | "xhigh" | "max") => Some("24576"),
         Some(_) => return Err(Fault::unsupported(name, "this effort")),
     };
     let is_off = *mode == Some(Mode::Off) || effort.as_deref() == Some("none");
-    if !is_off && level.is_none() && budget.is_none() && mode.is_none() {
+    let budget = budget.or(effort_tokens);
+    if !is_off && budget.is_none() && mode.is_none() {
         return Ok(());
     }
     json.key("thinkingConfig").begin_object();
-    match (is_off, budget, level) {
-        (true, ..) => json.counted("thinkingBudget", 0).done(),
-        (_, Some(budget), _) => json.key("thinkingBudget").raw(budget).done(),
-        (_, None, Some(level)) => json.texted("thinkingLevel", level).done(),
-        (_, None, None) => json.key("thinkingBudget").raw("-1").done(),
-    }
+    let budget = if is_off { "0" } else { budget.unwrap_or("-1") };
+    json.key("thinkingBudget").raw(budget);
     if matches!(mode, Some(Mode::On | Mode::Adaptive)) {
         // Whoever asks another provider to think is shown the thinking.
         json.key("includeThoughts").boolean(true);

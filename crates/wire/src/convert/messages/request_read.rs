@@ -211,6 +211,7 @@ impl<'n> Members<'n, '_> {
 }
 
 fn source<'a>(value: Node<'a>, at: &At<'_>) -> Result<Source<'a>, Fault> {
+    take::only(value, at, &["type", "media_type", "data", "url", "file_id", "content"])?;
     let member = |name: &str| take::needed(value.text_of(name), at, name);
     match value.text_of("type").as_deref() {
         Some("base64") => Ok(Source::Inline { media: member("media_type")?, data: member("data")? }),
@@ -301,6 +302,7 @@ fn output_config<'a>(talk: &mut Talk<'a>, value: Node<'a>, at: &At<'_>) -> Resul
 }
 
 fn format<'a>(value: Node<'a>, at: &At<'_>) -> Result<Format<'a>, Fault> {
+    take::only(value, at, &["type", "schema"])?;
     match (value.text_of("type").as_deref(), value.get("schema")) {
         (Some("json_schema"), Some(schema)) => {
             Ok(Format::Schema { name: None, schema: Cow::Borrowed(schema.raw()), strict: None })

@@ -257,6 +257,7 @@ fn tool_choice<'a>(value: Node<'a>, at: &At<'_>) -> Result<ToolChoice<'a>, Fault
         Some("required") => return Ok(ToolChoice::Required),
         _ => {}
     }
+    take::only(value, at, &["type", "name"])?;
     match (value.text_of("type").as_deref(), value.text_of("name")) {
         (Some("function"), Some(name)) => Ok(ToolChoice::Named(name)),
         _ => Err(Fault::unsupported(at, "this choice")),
@@ -268,6 +269,7 @@ fn text_options<'a>(talk: &mut Talk<'a>, value: Node<'a>, at: &At<'_>) -> Result
         let at = at.name(&name);
         match &*name {
             "format" => {
+                take::only(value, &at, &["type", "name", "description", "schema", "strict"])?;
                 let format = match value.text_of("type").as_deref() {
                     Some("text") => None,
                     Some("json_object") => Some(Format::Object),
