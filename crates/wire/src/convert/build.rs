@@ -56,10 +56,17 @@ impl Build {
         self
     }
 
-    /// JSON as it is written elsewhere.
+    /// JSON as it is written elsewhere, on one line: in a stream a line break would end the event's data. It can only
+    /// stand between values.
     pub(super) fn raw(&mut self, json: &str) -> &mut Build {
         self.separate();
-        self.out.extend_from_slice(json.as_bytes());
+        let mut rest = json.as_bytes();
+        while let Some(place) = memchr::memchr2(b'\n', b'\r', rest) {
+            self.out.extend_from_slice(&rest[..place]);
+            self.out.push(b' ');
+            rest = &rest[place + 1..];
+        }
+        self.out.extend_from_slice(rest);
         self
     }
 
@@ -98,10 +105,10 @@ mod tests {
     #[test]
     fn commas_stand_where_they_must() {
         let mut json = Build::new();
-        json.begin_object().texted("a", "x\"{").key("b").begin_array().raw("1").begin_object().end_object();
+        json.begin_object().texted("a", "x\"{").key("b").begin_array().raw("[1,\r\n2]").begin_object().end_object();
         json.text("").end_array().key("c").begin_object().counted("d", 7).end_object().key("e").boolean(true);
         json.end_object();
         let text = String::from_utf8(json.take()).expect("text");
-        assert_eq!(text, r#"{"a":"x\"{","b":[1,{},""],"c":{"d":7},"e":true}"#);
+        assert_eq!(text, r#"{"a":"x\"{","b":[[1,  2],{},""],"c":{"d":7},"e":true}"#);
     }
 }
