@@ -1,12 +1,14 @@
 //! A client of one dialect and an upstream of another: text, tools, usage, price, errors and broken streams.
 
 use base::Money;
+use http_body_util::BodyExt as _;
+use mandant_gateway::Settings;
 use serde_json::{Value, json};
 use store::Ending;
 use testkit::{Options, SimulatedProvider};
 
 use crate::app::{TestApp, tenant};
-use crate::client::{Reply, post};
+use crate::client::{Client, Reply, post};
 
 const HELLO: &str = "Say something kind.";
 
@@ -28,6 +30,10 @@ fn pairs() -> Vec<(&'static str, &'static str)> {
 
 /// A relay whose model "m" is served by one upstream of `dialect` as `upstream_model`.
 async fn app(dialect: &str, upstream_model: &str) -> TestApp {
+    app_with(dialect, upstream_model, Settings::default()).await
+}
+
+async fn app_with(dialect: &str, upstream_model: &str, settings: Settings) -> TestApp {
     let options = Options { cached_percent: 50, ..Options::default() };
     let provider = SimulatedProvider::start(options).await.expect("the simulated provider starts");
     let upstream = json!({
@@ -39,7 +45,7 @@ async fn app(dialect: &str, upstream_model: &str) -> TestApp {
         "price": { "input": "1.00", "output": "2.00", "cached_input": "0.25", "cache_write": "1.25" },
     });
     let resources = json!({ "upstream": [upstream], "model": [model], "tenant": [tenant("acme", json!({}))] });
-    TestApp::over(provider, Default::default(), resources).await
+    TestApp::over(provider, settings, resources).await
 }
 
 /// Path and body of one call.
@@ -337,5 +343,108 @@ async fn what_has_no_word_in_the_other_dialect_is_refused_by_name() {
         assert!(reply.text().contains(&format!("'{param}'")), "{}", reply.text());
         assert!(app.provider.requests().is_empty());
         assert!(app.records("acme").await.is_empty());
+    }
+}
+
+/// A relay whose model "m" is served in two dialects: first as `first`, then as `second`.
+async fn app_of_two(first: (&str, &str), second: (&str, &str)) -> TestApp {
+    let provider = SimulatedProvider::start(Options::default()).await.expect("the simulated provider starts");
+    let base_url = provider.base_url();
+    let upstream =
+        |dialect: &str| json!({ "id": dialect, "dialect": dialect, "base_url": base_url, "api_keys": ["sk-0"] });
+    let model = json!({
+        "id": "m", "kind": "chat", "context_window": 100_000, "max_output_tokens": 1_000,
+        "route": [
+            { "upstream": first.0, "model": first.1, "tier": 1 },
+            { "upstream": second.0, "model": second.1, "tier": 2 },
+        ],
+        "price": { "input": "1.00", "output": "2.00" },
+    });
+    let upstreams = [upstream(first.0), upstream(second.0)];
+    let resources = json!({ "upstream": upstreams, "model": [model], "tenant": [tenant("acme", json!({}))] });
+    TestApp::over(provider, Default::default(), resources).await
+}
+
+#[tokio::test]
+async fn whoever_speaks_the_dialect_is_asked_first_and_the_others_stand_in_for_it() {
+    // The tier of the one that speaks it is the second, and it is asked first all the same.
+    let app = app_of_two(("anthropic", "sim-text"), ("openai", "sim-text")).await;
+    let (path, body) = ask("chat", false, false);
+    assert_eq!(app.call(post(&path, "acme", body.to_string())).await.status, 200);
+    let seen = app.provider.requests();
+    assert_eq!(seen.iter().map(|seen| seen.path.as_str()).collect::<Vec<_>>(), ["/v1/chat/completions"]);
+    assert_eq!(seen[0].body, body.to_string().replace("\"m\"", "\"sim-text\"").as_bytes(), "its bytes pass");
+
+    for stream in [false, true] {
+        let app = app_of_two(("anthropic", "sim-text"), ("openai", "sim-error-500")).await;
+        let (path, body) = ask("chat", stream, false);
+        let reply = app.call(post(&path, "acme", body.to_string())).await;
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        assert!(found("chat", &reply).text.starts_with("This answer"), "{}", reply.text());
+        let paths: Vec<String> = app.provider.requests().into_iter().map(|seen| seen.path).collect();
+        assert_eq!(paths, ["/v1/chat/completions", "/v1/messages"]);
+        let records = app.records("acme").await;
+        assert_eq!(records.len(), 1, "one hold for both");
+        assert_eq!(app.spent("acme"), records[0].charged);
+        assert!(records[0].charged > Money::ZERO);
+    }
+}
+
+#[tokio::test]
+async fn a_translated_answer_comes_again_for_its_idempotency_key() {
+    for (client, upstream) in pairs() {
+        for stream in [false, true] {
+            let app = app(upstream, "sim-text").await;
+            let (path, body) = ask(client, stream, false);
+            let call = || {
+                let mut request = post(&path, "acme", body.to_string());
+                request.headers_mut().insert("idempotency-key", "once".parse().expect("a header"));
+                request
+            };
+            let first = app.call(call()).await;
+            assert_eq!(first.status, 200, "{}", first.text());
+            let mut again = app.call(call()).await;
+            for _ in 0..500 {
+                if again.status != 409 {
+                    break;
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+                again = app.call(call()).await;
+            }
+            assert_eq!((again.status, again.text()), (first.status, first.text()), "{client} to {upstream}");
+            assert_eq!(again.header("content-type"), first.header("content-type"));
+            assert_eq!(again.header("idempotent-replayed"), "true");
+            assert_eq!(app.provider.requests().len(), 1);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_hangs_up_is_charged_what_was_produced() {
+    for (client, upstream) in pairs() {
+        let app = app(upstream, "sim-tokens-200.chunk-delay-20").await;
+        let (path, body) = ask(client, true, false);
+        let mut connection = Client::connect(app.relay.address()).await;
+        let mut stream = connection.send(post(&path, "acme", body.to_string())).await.into_body();
+        for _ in 0..5 {
+            stream.frame().await.expect("a frame").expect("no error");
+        }
+        drop((stream, connection));
+        let record = app.records("acme").await.remove(0);
+        assert_eq!(record.ending, Ending::Cut, "{client} to {upstream}");
+        assert!(record.charged > Money::ZERO && record.charged < record.held, "{client} to {upstream}");
+    }
+}
+
+#[tokio::test]
+async fn an_endless_line_ends_in_an_error_and_is_not_kept() {
+    for (client, upstream) in pairs() {
+        let settings = Settings { stream_line_bytes_max: 1 << 20, ..Settings::default() };
+        let app = app_with(upstream, "sim-endless-line", settings).await;
+        let (path, body) = ask(client, true, false);
+        let reply = app.call(post(&path, "acme", body.to_string())).await;
+        let last = documents(&reply).pop().expect("an event");
+        assert!(last.get("error").is_some(), "{client} to {upstream}: {last}");
+        assert!(reply.body.len() < 1 << 20, "{client} to {upstream}: {} bytes", reply.body.len());
     }
 }

@@ -406,3 +406,56 @@ fn what_has_no_word_is_refused_by_its_name() {
         assert_eq!(fault.refusal().param(), Some(param), "{body}");
     }
 }
+
+#[test]
+fn damage_is_an_answer_or_a_fault_and_never_a_panic() {
+    let mut random = fastrand::Rng::with_seed(3);
+    let mut damaged = |text: &str| {
+        let mut bytes = text.as_bytes().to_vec();
+        for _ in 0..random.usize(1..4) {
+            let (place, other) = (random.usize(0..bytes.len()), random.usize(0..bytes.len()));
+            match random.u8(0..5) {
+                0 => bytes[place] = random.u8(..),
+                1 => bytes.truncate(place.max(1)),
+                2 => bytes[place] = b"{}[],:\"0n\n"[random.usize(0..10)],
+                3 => bytes.extend_from_within(place.min(other)..place.max(other)),
+                _ => drop(bytes.drain(place.min(other)..(place.min(other) + 9).min(place.max(other)))),
+            }
+            if bytes.is_empty() {
+                bytes.push(b'{');
+            }
+        }
+        bytes
+    };
+    let (mut read, mut carried) = (0, 0);
+    for _ in 0..600 {
+        for (from, stream) in streams() {
+            let bytes = damaged(&stream);
+            for client in FORMS.into_iter().filter(|client| *client != from) {
+                let mut broken = machine(from, client, client == Endpoint::GenerateContent);
+                let pushed = bytes.chunks(97).try_for_each(|chunk| broken.push(chunk).map(drop));
+                broken.finish(pushed.is_ok());
+                let one = stream.lines().next().and_then(|line| line.strip_prefix("data: ")).expect("an event");
+                let _ = broken.whole(200, &damaged(one));
+                let _ = broken.whole(500, &bytes);
+            }
+        }
+        for (client, body) in requests() {
+            let route = Route { tail: (client == Endpoint::GenerateContent).then_some("m"), ..Route::from(client) };
+            let Ok(call) = crate::read(route, None, damaged(body).into()) else { continue };
+            read += 1;
+            for target in FORMS.into_iter().filter(|target| *target != client) {
+                if let Ok(made) = Translation::between(client, target, &call) {
+                    carried += 1;
+                    let there = made.body("m", None, 9);
+                    assert!(
+                        serde_json::from_slice::<serde_json::Value>(&there).is_ok(),
+                        "{}",
+                        String::from_utf8_lossy(&there)
+                    );
+                }
+            }
+        }
+    }
+    assert!(read > 50 && carried > 50, "{read} {carried}");
+}
