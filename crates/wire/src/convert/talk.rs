@@ -11,6 +11,13 @@ pub(super) struct Setting<'a> {
     pub(super) raw: &'a str,
 }
 
+impl Setting<'_> {
+    /// Whether it is zero, which for a penalty is the same as none.
+    pub(super) fn is_zero(&self) -> bool {
+        self.raw.bytes().all(|byte| matches!(byte, b'0' | b'.' | b'-'))
+    }
+}
+
 /// One request.
 #[derive(Debug, Default)]
 pub(super) struct Talk<'a> {

@@ -70,9 +70,8 @@ fn numbers(numbers: &Numbers<'_>, json: &mut Build) -> Result<(), Fault> {
         logprobs,
         top_logprobs,
     } = numbers;
-    let is_zero = |raw: &str| raw.bytes().all(|byte| matches!(byte, b'0' | b'.' | b'-'));
     for setting in [presence_penalty, frequency_penalty].into_iter().flatten() {
-        if !is_zero(setting.raw) {
+        if !setting.is_zero() {
             return Err(Fault::unsupported(setting.name, "this setting"));
         }
     }

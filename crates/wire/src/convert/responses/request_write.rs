@@ -60,8 +60,10 @@ fn numbers(numbers: &Numbers<'_>, json: &mut Build) -> Result<(), Fault> {
         logprobs: _, // in `include`
         top_logprobs,
     } = numbers;
-    let unknown = [top_k, seed, presence_penalty, frequency_penalty, choices];
-    if let Some(setting) = unknown.into_iter().flatten().next() {
+    let penalties = [presence_penalty, frequency_penalty].map(|setting| setting.as_ref().filter(|one| !one.is_zero()));
+    let others = [top_k, seed, choices].map(Option::as_ref);
+    let unknown = others.into_iter().chain(penalties);
+    if let Some(setting) = unknown.flatten().next() {
         return Err(Fault::unsupported(setting.name, "this setting"));
     }
     for (name, setting) in [("temperature", temperature), ("top_p", top_p), ("top_logprobs", top_logprobs)] {
