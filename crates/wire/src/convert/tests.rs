@@ -382,6 +382,10 @@ fn what_has_no_word_is_refused_by_its_name() {
         assert_eq!(refusal.code(), "unsupported_field", "{body}");
         assert!(refusal.message().contains(param));
     }
+    for target in [Endpoint::Messages, Endpoint::Responses] {
+        let body = r#"{"model":"m","presence_penalty":0,"frequency_penalty":0.0,"n":1,"logprobs":false,"stop":null,"messages":[]}"#;
+        assert!(Translation::between(long, target, &call(long, body)).is_ok(), "what is the default needs no word");
+    }
     let parts = [
         (
             long,
