@@ -5,3 +5,4 @@
 pub mod catalogue;
 pub mod refusals;
 pub mod tidy;
+pub mod translation;

@@ -26,6 +26,8 @@ enum Chore {
     },
     /// Writes docs/refusals.md from the code.
     Refusals,
+    /// Writes docs/translation.md from the code.
+    Translation,
 }
 
 #[expect(clippy::print_stdout, reason = "a chore speaks to the person who started it")]
@@ -55,6 +57,10 @@ fn main() -> Result<ExitCode> {
         Chore::Refusals => {
             std::fs::write(root.join(xtask::refusals::DOCUMENT), xtask::refusals::markdown())?;
             println!("wrote {}", xtask::refusals::DOCUMENT);
+        }
+        Chore::Translation => {
+            std::fs::write(root.join(xtask::translation::DOCUMENT), xtask::translation::markdown())?;
+            println!("wrote {}", xtask::translation::DOCUMENT);
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -114,6 +114,13 @@ pub enum Refusal {
         /// What is ambiguous and what to do, as a sentence.
         reason: String,
     },
+    /// The model's provider speaks another dialect, which has no word for a field of the request.
+    UnsupportedField {
+        /// The field, as the client calls it.
+        param: String,
+        /// What cannot be translated and what to do, as a sentence.
+        reason: String,
+    },
     /// The body exceeds the limit.
     RequestTooLarge {
         /// The limit in bytes.
@@ -228,7 +235,10 @@ impl Refusal {
     #[must_use]
     pub const fn status(&self) -> u16 {
         match self {
-            Refusal::TenantRequired | Refusal::InvalidRequest { .. } | Refusal::AmbiguousRequest { .. } => 400,
+            Refusal::TenantRequired
+            | Refusal::InvalidRequest { .. }
+            | Refusal::AmbiguousRequest { .. }
+            | Refusal::UnsupportedField { .. } => 400,
             Refusal::InvalidApiKey | Refusal::KeyExpired | Refusal::KeyRevoked => 401,
             Refusal::BudgetExhausted(_) | Refusal::WalletEmpty(_) => 402,
             Refusal::AddressNotAllowed | Refusal::TenantSuspended | Refusal::ModelNotAllowed { .. } => 403,
@@ -290,6 +300,7 @@ impl Refusal {
             Refusal::ModelNotAllowed { .. } => "model_not_allowed",
             Refusal::InvalidRequest { .. } => "invalid_request",
             Refusal::AmbiguousRequest { .. } => "ambiguous_request",
+            Refusal::UnsupportedField { .. } => "unsupported_field",
             Refusal::RequestTooLarge { .. } => "request_too_large",
             Refusal::IdempotencyInFlight { .. } => "idempotency_in_flight",
             Refusal::IdempotencyMismatch => "idempotency_mismatch",
@@ -309,7 +320,7 @@ impl Refusal {
     pub fn param(&self) -> Option<&str> {
         match self {
             Refusal::InvalidRequest { param, .. } => param.as_deref(),
-            Refusal::AmbiguousRequest { param, .. } => Some(param),
+            Refusal::AmbiguousRequest { param, .. } | Refusal::UnsupportedField { param, .. } => Some(param),
             Refusal::ModelNotFound { .. } | Refusal::ModelNotAllowed { .. } => Some("model"),
             _ => None,
         }
@@ -354,7 +365,9 @@ impl Refusal {
                 let list: Vec<&str> = allowed.iter().map(ModelId::as_str).collect();
                 format!("The model '{model}' is not allowed for this key. Allowed models: {}.", list.join(", "))
             }
-            Refusal::InvalidRequest { reason, .. } | Refusal::AmbiguousRequest { reason, .. } => reason.clone(),
+            Refusal::InvalidRequest { reason, .. }
+            | Refusal::AmbiguousRequest { reason, .. }
+            | Refusal::UnsupportedField { reason, .. } => reason.clone(),
             Refusal::RequestTooLarge { bytes_max } => {
                 format!("The request body is larger than the {bytes_max} bytes allowed.")
             }

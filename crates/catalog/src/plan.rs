@@ -1,10 +1,12 @@
 //! Who may answer a call, in which order, and the worst case over all of them: fail-over never needs a second hold.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use base::{ModelId, Money, Refusal, Timestamp};
 use smallvec::SmallVec;
-use wire::{Billable, Call, Endpoint};
+use wire::convert::Translation;
+use wire::{Billable, CacheWrites, Call, Endpoint};
 
 use crate::quote::{quote_text, text_tokens};
 use crate::{Catalog, Model, PriceVersion, Quote, Target, Upstream, affordable_output};
@@ -21,6 +23,7 @@ pub struct Candidate {
     upstream: Arc<Upstream>,
     text_tokens: u64,
     quote: Quote,
+    translation: Option<Arc<Translation>>,
 }
 
 impl Candidate {
@@ -52,6 +55,17 @@ impl Candidate {
     #[must_use]
     pub fn quote(&self) -> Quote {
         self.quote
+    }
+
+    /// The call in the words of an upstream that speaks another dialect; `None` where the client's bytes pass.
+    #[must_use]
+    pub fn translation(&self) -> Option<&Arc<Translation>> {
+        self.translation.as_ref()
+    }
+
+    /// What the call may be billed for here: what a provider of another dialect does with its cache is its own choice.
+    fn billable<'b>(&self, asked: &'b Billable) -> Cow<'b, Billable> {
+        billable_of(self.translation.is_some(), asked)
     }
 }
 
@@ -103,7 +117,8 @@ impl Plan {
     pub fn requote(&mut self, billable: &Billable) -> Result<(), Refusal> {
         for candidate in &mut self.candidates {
             let rates = &candidate.model.prices[candidate.price_index].rates;
-            candidate.quote = quote_text(&candidate.model, rates, billable, candidate.text_tokens)?;
+            let billable = candidate.billable(billable);
+            candidate.quote = quote_text(&candidate.model, rates, &billable, candidate.text_tokens)?;
         }
         self.quote = worst(&self.candidates);
         Ok(())
@@ -116,8 +131,8 @@ impl Plan {
         let mut lowest = u64::MAX;
         for candidate in &self.candidates {
             let rates = &candidate.price().rates;
-            let text_tokens = candidate.text_tokens;
-            lowest = lowest.min(affordable_output(&candidate.model, rates, billable, text_tokens, usd, tokens)?);
+            let (text_tokens, billable) = (candidate.text_tokens, candidate.billable(billable));
+            lowest = lowest.min(affordable_output(&candidate.model, rates, &billable, text_tokens, usd, tokens)?);
         }
         Some(lowest)
     }
@@ -131,10 +146,14 @@ impl Plan {
 /// A fallback counts only where the caller may use it, it serves the endpoint, and it has a price for all that the call
 /// asks. The fallbacks of a fallback are not followed.
 ///
+/// Of a model's targets those that speak the dialect of the call come first; the others are asked in their own, as far as
+/// that has words for the call.
+///
 /// # Errors
 /// [`Refusal::ModelNotFound`] when there is no such model, or it has no price in force or no upstream;
 /// [`Refusal::ModelNotAllowed`]; [`Refusal::InvalidRequest`] when no model is named, it does not serve the endpoint, or
-/// something in the call has no price.
+/// something in the call has no price; [`Refusal::UnsupportedField`] when only upstreams of other dialects serve it, and
+/// none has a word for a field of the call.
 pub fn plan(
     catalog: &Catalog,
     allowed: impl Fn(&ModelId) -> bool,
@@ -183,23 +202,62 @@ fn add_candidates(
     now: Timestamp,
     draw: u64,
 ) -> Result<(), Refusal> {
-    let billable = call.billable();
     let Some(price_index) = model.price_index_at(now) else {
         return Err(Refusal::ModelNotFound { model: model.id.to_string() });
     };
-    let text_tokens = billable.text_bytes;
-    let quote = quote_text(model, &model.prices[price_index].rates, billable, text_tokens)?;
+    let rates = &model.prices[price_index].rates;
+    let text_tokens = call.billable().text_bytes;
+    let quote = quote_text(model, rates, call.billable(), text_tokens)?;
+    let mut foreign: SmallVec<[(usize, &Arc<Upstream>); 2]> = SmallVec::new();
     for target_index in order(&model.route, draw) {
         // A route to an upstream that is gone is the operator's to mend; the other targets still answer.
         let Some(upstream) = catalog.upstream(model.route[target_index].upstream.as_str()) else { continue };
-        // The client's bytes pass as they are: only who speaks their dialect can read them.
         if call.endpoint().dialect() != Some(upstream.dialect) {
+            foreign.push((target_index, upstream));
             continue;
         }
         let (model, upstream) = (Arc::clone(model), Arc::clone(upstream));
-        candidates.push(Candidate { model, price_index, target_index, upstream, text_tokens, quote });
+        candidates.push(Candidate {
+            model,
+            price_index,
+            target_index,
+            upstream,
+            text_tokens,
+            quote,
+            translation: None,
+        });
     }
-    Ok(())
+    let spoken = candidates.len();
+    let mut refusal = None;
+    for (target_index, upstream) in foreign {
+        let known = candidates[spoken..].iter().find(|one| one.upstream.dialect == upstream.dialect);
+        let translation = match known.and_then(|one| one.translation.clone()) {
+            Some(translation) => translation,
+            None => match Translation::of(call, upstream.dialect) {
+                Some(Ok(translation)) => Arc::new(translation),
+                Some(Err(fault)) => {
+                    refusal = refusal.or(Some(fault));
+                    continue;
+                }
+                None => continue,
+            },
+        };
+        let quote = quote_text(model, rates, &billable_of(true, call.billable()), text_tokens)?;
+        let (model, upstream, translation) = (Arc::clone(model), Arc::clone(upstream), Some(translation));
+        candidates.push(Candidate { model, price_index, target_index, upstream, text_tokens, quote, translation });
+    }
+    match refusal {
+        Some(refusal) if candidates.is_empty() => Err(refusal),
+        _ => Ok(()),
+    }
+}
+
+/// See [`Candidate::billable`].
+fn billable_of(is_translated: bool, asked: &Billable) -> Cow<'_, Billable> {
+    if is_translated && asked.cache_writes != CacheWrites::Any {
+        return Cow::Owned(Billable { cache_writes: CacheWrites::Any, ..asked.clone() });
+    }
+    Cow::Borrowed(asked)
 }
 
 /// The targets in the order to try them: by tier, and within a tier drawn by weight without putting back.

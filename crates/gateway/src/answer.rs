@@ -150,7 +150,10 @@ pub(crate) async fn gather(
         }
     }
     let receipt = answer.attempt.settle();
-    let mut body = answer.attempt.meter().whole();
+    let Ok(mut body) = answer.attempt.meter().whole() else {
+        answer.attempt.lose_answer();
+        return Err(Refusal::UpstreamError { reason: UpstreamFault::Malformed });
+    };
     answer.attempt.release();
     // An error may echo the operator's credential; an answer cannot.
     if answer.head.status != StatusCode::OK

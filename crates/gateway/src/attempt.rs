@@ -99,6 +99,8 @@ impl Attempt {
         let timeouts = candidate.upstream().timeouts;
         let now = Instant::now();
         let deadlines = Deadlines { head: now + timeouts.first_byte, total: now + timeouts.total, timeouts };
+        let meter = Meter::new(call.clone(), candidate.model().clone(), line_bytes_max);
+        let meter = meter.translating(candidate.translation().map(|translation| hold.answers(translation)));
         let exchange = Exchange {
             stage: Stage::Sent(connection.send(request)),
             connection,
@@ -108,7 +110,7 @@ impl Attempt {
             sent: now,
             hold: Some(hold),
             observed: Observed::default(),
-            meter: Meter::new(call.clone(), candidate.model().clone(), line_bytes_max),
+            meter,
             deadlines,
             relay,
         };
@@ -210,10 +212,10 @@ impl Exchange {
         let answered = timeout_at(self.deadlines.head, response).await;
         let failed = match answered {
             Ok(Ok(response)) => {
-                let (head, body) = response.into_parts();
+                let (mut head, body) = response.into_parts();
                 self.observed.status = head.status.as_u16();
                 self.observed.first_byte = Some(Instant::now());
-                self.meter.begin(&head);
+                self.meter.begin(&mut head);
                 if let Some(recorder) = &mut self.recorder {
                     recorder.begin(&head);
                 }
@@ -301,7 +303,9 @@ impl Exchange {
     /// Keeps a whole answer for the call's idempotency key; without this, it is lost.
     fn keep_answer(&mut self) {
         let (Some(claim), Some(recorder)) = (self.claim.take(), self.recorder.take()) else { return };
-        let whole = (!self.meter.is_stream()).then(|| self.meter.whole());
+        let whole = if self.meter.is_stream() { None } else { Some(self.meter.whole()) };
+        // One that could not be turned around is no answer that anybody got.
+        let Ok(whole) = whole.transpose() else { return };
         if matches!(self.stage, Stage::Ended)
             && let Some((answer, space)) = recorder.finish(whole)
         {

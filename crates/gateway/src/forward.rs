@@ -150,11 +150,24 @@ fn outgoing(
     call: &Call,
     client: &Parts,
 ) -> Request<OutgoingBody> {
-    let edits =
-        Edits { model: Some(candidate.target().model.as_str()), include_usage: call.adds_usage(), ..Edits::default() };
-    let body = OutgoingBody::new(call.outgoing(&edits).into_pieces());
+    let model = candidate.target().model.as_str();
+    let translation = candidate.translation();
+    let (body, path, endpoint) = match translation {
+        None => {
+            let edits = Edits { model: Some(model), include_usage: call.adds_usage(), ..Edits::default() };
+            (OutgoingBody::new(call.outgoing(&edits).into_pieces()), call.path(model), call.endpoint())
+        }
+        Some(translation) => {
+            // Where a limit must be named and nobody did, it is the one that is held.
+            let (limit, worst) = (call.billable().output_limit, candidate.model().max_output_tokens);
+            let body = OutgoingBody::new([translation.body(model, limit, worst)]);
+            (body, translation.path(model), translation.endpoint())
+        }
+    };
     let mut headers = HeaderMap::with_capacity(8);
-    for name in &FORWARDED {
+    // What a client says to another provider means nothing to this one.
+    let forwarded = if translation.is_none() { &FORWARDED[..] } else { &FORWARDED[..2] };
+    for name in forwarded {
         if let Some(value) = client.headers.get(name) {
             headers.insert(name, value.clone());
         }
@@ -170,8 +183,7 @@ fn outgoing(
     }
     let mut request = Request::new(body);
     *request.method_mut() = Method::POST;
-    let path = call.path(candidate.target().model.as_str());
-    *request.uri_mut() = pool.uri(call.endpoint(), path.as_deref(), connection.is_http2());
+    *request.uri_mut() = pool.uri(endpoint, path.as_deref(), connection.is_http2());
     if connection.is_http2() {
         *request.version_mut() = Version::HTTP_2;
     } else {

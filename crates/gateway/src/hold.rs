@@ -16,6 +16,7 @@ use journal::{NoRoom, Position, RealDisk, Room};
 use ledger::{Amounts, Ending};
 use store::{IntentRecord, Record, UsageRecord};
 use tokio::time::Instant;
+use wire::convert::{AnswerTranslator, Translation};
 use wire::{Call, Usage};
 
 use crate::admit::Admitted;
@@ -177,6 +178,12 @@ impl Hold {
 
     pub(crate) fn relay(&self) -> &Arc<Relay> {
         &self.relay
+    }
+
+    /// What turns the answers to this call around; `translation` is the call as it was sent.
+    pub(crate) fn answers(&self, translation: &Translation) -> AnswerTranslator {
+        let line_bytes_max = self.relay.settings.stream_line_bytes_max;
+        translation.answers(self.label.request_id.as_str(), self.label.at.seconds(), line_bytes_max)
     }
 
     /// What writes the answer down, where the call has an idempotency key.

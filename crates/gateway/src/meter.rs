@@ -4,13 +4,18 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use catalog::{Model, Tokenizer};
+use http::header::{CONTENT_TYPE, HeaderValue};
 use http::response::Parts;
+use wire::convert::AnswerTranslator;
 use wire::{Call, StreamEnd, StreamMeter, StreamOptions, Usage, UsageFault};
 
 use crate::hold::Outcome;
 
 /// Tokens that a chat message costs beyond its text: role and separators (OpenAI's counting guide says 3 to 4).
 const TOKENS_PER_MESSAGE: u64 = 4;
+
+/// Headers that mean nothing to a client of another dialect.
+const OF_ONE_PROVIDER: [&str; 3] = ["openai-processing-ms", "openai-version", "anthropic-version"];
 
 /// The reader of one answer.
 pub(crate) struct Meter {
@@ -20,6 +25,10 @@ pub(crate) struct Meter {
     /// Zero until the head has come.
     status: u16,
     reading: Reading,
+    /// Between an upstream of one dialect and a client of another.
+    translator: Option<Box<AnswerTranslator>>,
+    /// The whole answer in the client's dialect, once it was turned around.
+    translated: Option<Bytes>,
 }
 
 enum Reading {
@@ -37,25 +46,46 @@ pub(crate) struct Malformed;
 
 impl Meter {
     pub(crate) fn new(call: Arc<Call>, model: Arc<Model>, line_bytes_max: usize) -> Meter {
-        Meter { call, model, line_bytes_max, status: 0, reading: Reading::Nothing }
+        Meter { call, model, line_bytes_max, status: 0, reading: Reading::Nothing, translator: None, translated: None }
     }
 
-    /// Learns from the head whether events or one document follow.
-    pub(crate) fn begin(&mut self, head: &Parts) {
+    /// The answer comes in another dialect than its client speaks.
+    pub(crate) fn translating(self, translator: Option<AnswerTranslator>) -> Meter {
+        Meter { translator: translator.map(Box::new), ..self }
+    }
+
+    /// What the upstream was asked for.
+    fn endpoint(&self) -> wire::Endpoint {
+        self.translator.as_ref().map_or(self.call.endpoint(), |translator| translator.endpoint())
+    }
+
+    /// Learns from the head whether events or one document follow; a translation has a head of its own.
+    pub(crate) fn begin(&mut self, head: &mut Parts) {
         self.status = head.status.as_u16();
-        let content_type = head.headers.get(http::header::CONTENT_TYPE).map(http::HeaderValue::as_bytes);
+        let content_type = head.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
         // An upstream that names no type answers what it was asked for. An error is never a stream, though Google types it
         // like one.
         let is_events = content_type.map_or(self.call.stream(), |value| value.starts_with(b"text/event-stream"));
         let is_json = content_type.is_none_or(|value| value.starts_with(b"application/json"));
-        let is_array = self.call.streams_array() && is_json;
+        let is_array = self.translator.is_none() && self.call.streams_array() && is_json;
         self.reading = if head.status.is_success() && (is_events || is_array) {
-            let options =
-                StreamOptions { line_bytes_max: self.line_bytes_max, is_array, ..StreamOptions::of(&self.call) };
+            let options = match &self.translator {
+                None => StreamOptions { is_array, ..StreamOptions::of(&self.call) },
+                Some(translator) => StreamOptions {
+                    choices: self.call.billable().choices,
+                    ..StreamOptions::new(translator.endpoint(), false)
+                },
+            };
+            let options = StreamOptions { line_bytes_max: self.line_bytes_max, ..options };
             Reading::Stream(Box::new(StreamMeter::new(options)))
         } else {
             Reading::Whole { body: BytesMut::new(), only: Bytes::new() }
         };
+        if let Some(translator) = &self.translator {
+            let kind = translator.content_type(matches!(self.reading, Reading::Stream(_)));
+            head.headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+            OF_ONE_PROVIDER.iter().for_each(|name| drop(head.headers.remove(*name)));
+        }
     }
 
     /// The model that answers.
@@ -71,7 +101,15 @@ impl Meter {
     pub(crate) fn push(&mut self, data: Bytes, forward: &mut impl FnMut(Bytes)) -> Result<(), Malformed> {
         match &mut self.reading {
             Reading::Nothing => Err(Malformed),
-            Reading::Stream(meter) => meter.push(data, forward).map_err(|_| Malformed),
+            Reading::Stream(meter) => match &mut self.translator {
+                None => meter.push(data, forward).map_err(|_| Malformed),
+                Some(translator) => {
+                    meter.push(data.clone(), &mut |_| {}).map_err(|_| Malformed)?;
+                    let said = translator.push(&data).map_err(|_| Malformed)?;
+                    forward_some(said, forward);
+                    Ok(())
+                }
+            },
             Reading::Whole { body, only } => {
                 // Most answers come in one piece: keep it instead of copying it.
                 if body.is_empty() && only.is_empty() {
@@ -95,8 +133,20 @@ impl Meter {
         }
     }
 
-    /// The whole answer, once it has ended. Cheap to call again.
-    pub(crate) fn whole(&mut self) -> Bytes {
+    /// The whole answer as its client reads it, once it has ended. Cheap to call again.
+    pub(crate) fn whole(&mut self) -> Result<Bytes, Malformed> {
+        let whole = self.gathered_whole();
+        let Some(translator) = &self.translator else { return Ok(whole) };
+        if let Some(translated) = &self.translated {
+            return Ok(translated.clone());
+        }
+        let translated = translator.whole(self.status, &whole).map_err(|_| Malformed)?;
+        self.translated = Some(translated.clone());
+        Ok(translated)
+    }
+
+    /// The whole answer as it came. Cheap to call again.
+    fn gathered_whole(&mut self) -> Bytes {
         match &mut self.reading {
             Reading::Whole { body, only } => {
                 if !body.is_empty() {
@@ -115,8 +165,14 @@ impl Meter {
     pub(crate) fn finish(&mut self, forward: &mut impl FnMut(Bytes)) -> bool {
         match &mut self.reading {
             Reading::Stream(meter) => {
-                let end = meter.finish(forward);
-                end == StreamEnd::Terminal || meter.is_final() || meter.error_event()
+                let Some(translator) = &mut self.translator else {
+                    let end = meter.finish(forward);
+                    return end == StreamEnd::Terminal || meter.is_final() || meter.error_event();
+                };
+                let end = meter.finish(&mut |_| {});
+                let is_whole = end == StreamEnd::Terminal || meter.is_final() || meter.error_event();
+                forward_some(translator.finish(is_whole), forward);
+                is_whole
             }
             _ => true,
         }
@@ -130,7 +186,7 @@ impl Meter {
     /// How the attempt ended as far as is known, and the provider's own id of its answer; `ended` says that the body
     /// was read to its end.
     pub(crate) fn outcome(&mut self, ended: bool) -> (Outcome, Option<String>) {
-        let whole = self.whole();
+        let whole = self.gathered_whole();
         let (outcome, id) = match &self.reading {
             Reading::Nothing => (Outcome::Unknown, None),
             Reading::Whole { .. } if !ended => (Outcome::Unknown, None),
@@ -143,10 +199,10 @@ impl Meter {
     }
 
     fn of_whole(&self, body: &[u8]) -> (Outcome, Option<String>) {
-        let facts = wire::answer_facts(self.call.endpoint(), body);
+        let facts = wire::answer_facts(self.endpoint(), body);
         let outcome = match facts.usage {
             Ok(Some(usage)) => Outcome::Complete(usage),
-            Ok(None) => Outcome::Cut(self.count(&wire::answer_text(self.call.endpoint(), body), 0)),
+            Ok(None) => Outcome::Cut(self.count(&wire::answer_text(self.endpoint(), body), 0)),
             Err(fault) => unusable(fault),
         };
         (outcome, facts.id)
@@ -168,13 +224,18 @@ impl Meter {
 
     /// The end of a stream as an error in its dialect.
     pub(crate) fn stream_error(&self, refusal: &base::Refusal, request_id: base::RequestId) -> Bytes {
-        let array = if let Reading::Stream(meter) = &self.reading { meter.array() } else { None };
+        let array = match (&self.translator, &self.reading) {
+            (Some(translator), _) => translator.array(),
+            (None, Reading::Stream(meter)) => meter.array(),
+            _ => None,
+        };
         wire::render::stream_error(self.call.endpoint(), array, refusal, request_id.as_str())
     }
 
     /// Whether comments may stand in the stream.
     pub(crate) fn takes_comments(&self) -> bool {
-        matches!(&self.reading, Reading::Stream(meter) if meter.array().is_none())
+        let is_array = self.translator.as_ref().is_some_and(|translator| translator.array().is_some());
+        !is_array && matches!(&self.reading, Reading::Stream(meter) if meter.array().is_none())
     }
 
     /// A usage that stops in the middle of a stream, with the output that was delivered.
@@ -193,6 +254,13 @@ impl Meter {
         let messages = u64::from(self.call.billable().messages) * TOKENS_PER_MESSAGE;
         let output = catalog::count_tokens(tokenizer, produced) + beyond_bytes.div_ceil(4);
         Usage { input: prompt + messages, output, ..Usage::default() }
+    }
+}
+
+/// Most pieces of a stream are the beginning of something that the client's dialect says at its end.
+fn forward_some(bytes: Bytes, forward: &mut impl FnMut(Bytes)) {
+    if !bytes.is_empty() {
+        forward(bytes);
     }
 }
 

@@ -7,7 +7,8 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use bytes::Bytes;
-use mandant_wire::{Edits, Endpoint, StreamMeter, StreamOptions, answer_facts, read};
+use mandant_wire::convert::Translation;
+use mandant_wire::{Dialect, Edits, Endpoint, StreamMeter, StreamOptions, answer_facts, read};
 
 /// Runs `work` often, in many short rounds, and prints the best mean: a busy machine disturbs few of them.
 fn time(name: &str, bytes: usize, mut work: impl FnMut()) {
@@ -66,4 +67,30 @@ fn main() {
             meter.push(black_box(event.clone()), &mut |bytes| drop(black_box(bytes))).expect("short");
         });
     }
+    let answer =
+        r#"{"id":"msg_1","type":"message","role":"assistant","model":"claude","content":[{"type":"text","text":""#
+            .to_owned()
+            + &"A relay counts what the provider says.\\n".repeat(38)
+            + r#""}],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":398,"output_tokens":118}}"#;
+    translate(&call, &answer);
+}
+
+/// The same call and a like answer, for an upstream that speaks another dialect.
+fn translate(call: &mandant_wire::Call, answer: &str) {
+    let made = || Translation::of(black_box(call), Dialect::Anthropic).expect("conversations are").expect("plain");
+    time("translate the request", call.body().len(), || {
+        black_box(made().body("claude", Some(256), 4_096));
+    });
+    let translation = made();
+    time("translate the answer", answer.len(), || {
+        let machine = translation.answers("req_1", 1, 1 << 20);
+        black_box(machine.whole(200, black_box(answer.as_bytes())).expect("good"));
+    });
+    let event = b"event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\" tokens\"}}\n\n";
+    let mut machine = translation.answers("req_1", 1, 1 << 20);
+    let start = br#"data: {"type":"message_start","message":{"id":"msg_1","model":"claude","content":[]}}"#;
+    machine.push(&[&start[..], b"\n\n"].concat()).expect("good");
+    time("push, translating", event.len(), || {
+        black_box(machine.push(black_box(event)).expect("good"));
+    });
 }

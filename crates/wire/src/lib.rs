@@ -11,6 +11,7 @@ mod answer;
 mod array;
 mod billable;
 mod call;
+pub mod convert;
 mod dialect;
 mod event;
 mod fill;

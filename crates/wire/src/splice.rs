@@ -216,7 +216,7 @@ fn quoted(text: &str) -> Vec<u8> {
 }
 
 /// Whether a model is one of OpenAI's that take only `max_completion_tokens`, whatever stands before its name.
-fn refuses_max_tokens(model: &str) -> bool {
+pub(crate) fn refuses_max_tokens(model: &str) -> bool {
     let name = model.rsplit('/').next().unwrap_or(model);
     ["o1", "o3", "o4", "gpt-5"].iter().any(|family| {
         name.strip_prefix(family).is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_alphanumeric()))

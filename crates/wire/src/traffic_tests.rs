@@ -12,8 +12,8 @@ use serde_json::Value;
 use crate::{Dialect, Edits, Endpoint, Route, StreamMeter, StreamOptions, Usage, answer_usage, read};
 
 /// What a recorded request was sent to, in our terms.
-struct Asked {
-    endpoint: Endpoint,
+pub(crate) struct Asked {
+    pub(crate) endpoint: Endpoint,
     tail: Option<String>,
     stream: bool,
     query: String,
@@ -37,13 +37,13 @@ impl Asked {
         if is_other { None } else { asked(endpoint, None, false) }
     }
 
-    fn route(&self) -> Route<'_> {
+    pub(crate) fn route(&self) -> Route<'_> {
         Route { tail: self.tail.as_deref(), stream: self.stream, query: &self.query, ..Route::from(self.endpoint) }
     }
 }
 
 /// The recorded exchanges of these dialects; empty when there is no folder.
-fn records() -> Vec<(Asked, Value)> {
+pub(crate) fn records() -> Vec<(Asked, Value)> {
     let Some(folder) = std::env::var_os("MANDANT_TRAFFIC") else {
         eprintln!("MANDANT_TRAFFIC is not set: recorded traffic is not tested");
         return Vec::new();

@@ -99,7 +99,7 @@ class GoogleClient(unittest.TestCase):
     def test_400(self) -> None:
         config = types.GenerateContentConfig(max_output_tokens=-1)
         self.refused(400, "INVALID_ARGUMENT", "invalid_request", lambda: self.ask(GAMMA, config=config))
-        self.refused(400, "INVALID_ARGUMENT", "invalid_request", lambda: self.ask(GAMMA, model="gpt-4.1"))
+        self.refused(400, "INVALID_ARGUMENT", "invalid_request", lambda: self.ask(GAMMA, model="gemini-embedding-001"))
 
     def test_401(self) -> None:
         self.refused(401, "UNAUTHENTICATED", "invalid_api_key", lambda: self.ask("AIza-unknown"))

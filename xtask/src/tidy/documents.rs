@@ -1,11 +1,11 @@
-//! Documents equal the code: the refusals, the crates of ARCHITECTURE.md, the two commands of the README, and every relative link.
+//! Documents equal the code: the refusals, the translations, the crates of ARCHITECTURE.md, the two commands of the README, and every relative link.
 
 use std::collections::BTreeSet;
 
 use anyhow::Result;
 
 use super::{Finding, Workspace};
-use crate::refusals;
+use crate::{refusals, translation};
 
 const ARCHITECTURE: &str = "ARCHITECTURE.md";
 const README: &str = "README.md";
@@ -22,7 +22,13 @@ pub(super) fn check_workspace(workspace: &Workspace) -> Result<Vec<Finding>> {
     let crates: Vec<&str> = packages.iter().map(|package| package.name.as_str()).collect();
     let mut findings = check_crates(text(ARCHITECTURE), &crates);
     findings.extend(check_commands(text(README)));
-    findings.extend(check_refusals(text(refusals::DOCUMENT), &refusals::markdown()));
+    let generated = [
+        (refusals::DOCUMENT, "refusals", refusals::markdown()),
+        (translation::DOCUMENT, "translation", translation::markdown()),
+    ];
+    for (path, chore, markdown) in generated {
+        findings.extend(check_generated(path, chore, text(path), &markdown));
+    }
     let paths: BTreeSet<&str> = workspace.files.iter().map(|file| file.path.as_str()).collect();
     for file in workspace.files.iter().filter(|file| file.path.ends_with(".md")) {
         findings.extend(check_links(&file.path, &file.text, &paths));
@@ -45,11 +51,11 @@ fn check_commands(readme: &str) -> Vec<Finding> {
     missing.map(|command| Finding::new(README, 0, format!("does not show the command {command}"))).collect()
 }
 
-fn check_refusals(document: &str, generated: &str) -> Option<Finding> {
+fn check_generated(path: &str, chore: &str, document: &str, generated: &str) -> Option<Finding> {
     let same = document.lines().zip(generated.lines()).take_while(|(old, new)| old == new).count();
     (document != generated).then(|| {
-        let advice = "differs from the code: run `cargo run -p xtask -- refusals`";
-        Finding::new(refusals::DOCUMENT, same + 1, advice)
+        let advice = format!("differs from the code: run `cargo run -p xtask -- {chore}`");
+        Finding::new(path, same + 1, advice)
     })
 }
 
@@ -103,8 +109,8 @@ mod tests {
 
     #[test]
     fn a_stale_document_names_the_first_line_that_differs() {
-        assert!(check_refusals("a\nb\n", "a\nb\n").is_none());
-        assert_eq!(check_refusals("a\nb\n", "a\nc\n").map(|finding| finding.line), Some(2));
+        assert!(check_generated("d", "c", "a\nb\n", "a\nb\n").is_none());
+        assert_eq!(check_generated("d", "c", "a\nb\n", "a\nc\n").map(|finding| finding.line), Some(2));
     }
 
     #[test]

@@ -181,17 +181,46 @@ fn a_lower_output_limit_makes_the_plan_affordable() {
 }
 
 #[test]
-fn only_those_who_speak_the_dialect_of_a_call_may_answer_it() {
+fn those_who_speak_the_dialect_of_a_call_come_first_and_the_others_are_asked_in_their_own() {
     let speakers = [("a", Dialect::Openai), ("b", Dialect::Anthropic), ("c", Dialect::Gemini)]
         .map(|(name, dialect)| Upstream::new(UpstreamId::new(name).unwrap(), dialect, "https://host/v1", vec![]));
-    let all = model("m", "1.00", vec![target("a", 1, 1), target("b", 1, 1), target("c", 1, 1)]);
-    let one = model("one", "1.00", vec![target("c", 1, 1)]);
+    let all = model("m", "1.00", vec![target("a", 1, 1), target("b", 1, 2)]);
+    let one = model("one", "1.00", vec![target("a", 1, 1)]);
     let catalog = Catalog::new(vec![all, one], speakers.into());
-    let body = |model: &str| Bytes::from(format!(r#"{{"model":"{model}","max_tokens":5,"messages":[]}}"#));
-    let message = |model| wire::read(Endpoint::Messages, None, body(model)).unwrap();
-    assert_eq!(upstreams(&plan_for(&catalog, &message("m"), 0).unwrap()), "b");
-    assert_eq!(upstreams(&plan_for(&catalog, &hello("m"), 0).unwrap()), "a");
-    let refusal = plan_for(&catalog, &message("one"), 0).unwrap_err();
-    assert_eq!(refusal.status(), 400);
-    assert!(refusal.message().contains("it speaks 'gemini'"), "{}", refusal.message());
+    let body =
+        |model: &str, more: &str| Bytes::from(format!(r#"{{"model":"{model}","max_tokens":5,"messages":[]{more}}}"#));
+    let message = |model, more| wire::read(Endpoint::Messages, None, body(model, more)).unwrap();
+    assert_eq!(upstreams(&plan_for(&catalog, &message("m", ""), 0).unwrap()), "ba");
+    let plan = plan_for(&catalog, &hello("m"), 0).unwrap();
+    assert_eq!(upstreams(&plan), "ab");
+    let translated = plan.candidates().iter().map(|one| one.translation().is_some()).collect::<Vec<_>>();
+    assert_eq!(translated, [false, true]);
+    // What cannot be translated leaves those who need no translation.
+    assert_eq!(upstreams(&plan_for(&catalog, &message("m", r#","top_k":4"#), 0).unwrap()), "b");
+    let refusal = plan_for(&catalog, &message("one", r#","top_k":4"#), 0).unwrap_err();
+    assert_eq!((refusal.status(), refusal.param()), (400, Some("top_k")));
+    // Counting is not translated.
+    let counting = wire::read(Endpoint::CountMessageTokens, None, body("one", "")).unwrap();
+    let refusal = plan_for(&catalog, &counting, 0).unwrap_err();
+    assert!(refusal.message().contains("it speaks 'openai'"), "{}", refusal.message());
+}
+
+#[test]
+fn a_translated_call_is_held_for_whatever_the_other_provider_writes_to_its_cache() {
+    let speaker = Upstream::new(UpstreamId::new("a").unwrap(), Dialect::Openai, "https://host/v1", vec![]);
+    let mut one = model("one", "1.00", vec![target("a", 1, 1)]);
+    one.prices[0].rates.cache_write = Some(Price::parse_per_million("9.00").unwrap());
+    let catalog = Catalog::new(vec![one], vec![speaker]);
+    let body = Bytes::from_static(br#"{"model":"one","max_tokens":50,"messages":[{"role":"user","content":"Hello"}]}"#);
+    let call = wire::read(Endpoint::Messages, None, body).unwrap();
+    assert_eq!(call.billable().cache_writes, CacheWrites::None);
+    let mut plan = plan_for(&catalog, &call, 0).unwrap();
+    let (model, rates) = (plan.model().clone(), plan.candidates()[0].price().rates.clone());
+    let plain = quote_loose(&model, &rates, call.billable()).unwrap();
+    let any = Billable { cache_writes: CacheWrites::Any, ..call.billable().clone() };
+    let dear = quote_loose(&model, &rates, &any).unwrap();
+    assert!(dear.usd > plain.usd);
+    assert_eq!(plan.quote(), dear);
+    plan.requote(call.billable()).unwrap();
+    assert_eq!(plan.quote(), dear);
 }

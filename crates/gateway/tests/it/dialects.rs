@@ -217,8 +217,9 @@ async fn refusals_are_in_the_words_of_the_route() {
             _ => assert_eq!(unknown["error"]["code"], "model_not_found"),
         }
     }
-    let foreign = json!({ "model": "gemini", "max_tokens": 5, "messages": [{ "role": "user", "content": "x" }] });
-    let reply = app.call(post("/v1/messages", "acme", foreign.to_string())).await;
+    // Only conversations are translated.
+    let foreign = json!({ "model": "gemini", "messages": [{ "role": "user", "content": "x" }] });
+    let reply = app.call(post("/v1/messages/count_tokens", "acme", foreign.to_string())).await;
     assert_eq!(reply.status, 400);
     assert!(reply.text().contains("it speaks 'gemini'"), "{}", reply.text());
     assert_eq!(app.provider.requests().len(), 0, "nothing reached a provider");

@@ -24,5 +24,6 @@ mod relays;
 mod replay;
 mod restarts;
 mod stream_cut;
+mod translates;
 mod upstream_faults;
 mod waits_for_money;

@@ -32,7 +32,11 @@ fn after(refusal: &Refusal) -> Option<Refusal> {
         Refusal::InvalidRequest { .. } => {
             Refusal::ambiguous("model", "'model' stands twice; parsers differ in which one they take. Send it once.")
         }
-        Refusal::AmbiguousRequest { .. } => Refusal::RequestTooLarge { bytes_max: 33_554_432 },
+        Refusal::AmbiguousRequest { .. } => Refusal::UnsupportedField {
+            param: "seed".into(),
+            reason: "'seed': this field cannot be translated for the provider of this model. Leave it out.".into(),
+        },
+        Refusal::UnsupportedField { .. } => Refusal::RequestTooLarge { bytes_max: 33_554_432 },
         Refusal::RequestTooLarge { .. } => Refusal::IdempotencyInFlight { retry_after: Duration::from_secs(1) },
         Refusal::IdempotencyInFlight { .. } => Refusal::IdempotencyMismatch,
         Refusal::IdempotencyMismatch => Refusal::IdempotencyLost,

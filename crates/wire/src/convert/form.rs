@@ -1,0 +1,134 @@
+//! Chooses the reader and the writer of a dialect. A form is named by its endpoint.
+
+use super::build::Build;
+use super::fault::Fault;
+use super::node::Node;
+use super::said::{Event, Names, Said};
+use super::talk::Talk;
+use super::{chat, gemini, messages, responses};
+use crate::dialect::{Dialect, Endpoint};
+
+/// The forms that are translated.
+pub(super) const FORMS: [Endpoint; 4] =
+    [Endpoint::ChatCompletions, Endpoint::Messages, Endpoint::GenerateContent, Endpoint::Responses];
+
+/// What upstreams of a dialect are asked in.
+pub(super) const fn form_of(dialect: Dialect) -> Endpoint {
+    match dialect {
+        Dialect::Openai => Endpoint::ChatCompletions,
+        Dialect::Anthropic => Endpoint::Messages,
+        Dialect::Gemini => Endpoint::GenerateContent,
+    }
+}
+
+pub(super) fn read(form: Endpoint, body: Node<'_>) -> Result<Talk<'_>, Fault> {
+    match form {
+        Endpoint::Messages => messages::read(body),
+        Endpoint::GenerateContent => gemini::read(body),
+        Endpoint::Responses => responses::read(body),
+        _ => chat::read(body),
+    }
+}
+
+/// The members of a body, and those of what Gemini nests in it.
+pub(super) fn write(form: Endpoint, talk: &Talk<'_>, stream: bool) -> Result<(Vec<u8>, Vec<u8>), Fault> {
+    let mut json = Build::new();
+    let mut nested = Build::default();
+    match form {
+        Endpoint::Messages => messages::write(talk, stream, &mut json)?,
+        Endpoint::GenerateContent => gemini::write(talk, &mut json, &mut nested)?,
+        Endpoint::Responses => responses::write(talk, stream, &mut json)?,
+        _ => chat::write(talk, stream, &mut json)?,
+    }
+    Ok((json.take(), nested.take()))
+}
+
+/// Reads answers.
+#[derive(Debug)]
+pub(super) enum Reader {
+    Chat(chat::Reader),
+    Messages(messages::Reader),
+    Gemini(gemini::Reader),
+    Responses(responses::Reader),
+}
+
+impl Reader {
+    pub(super) fn new(form: Endpoint, names: &Names) -> Reader {
+        match form {
+            Endpoint::Messages => Reader::Messages(messages::Reader::default()),
+            Endpoint::GenerateContent => Reader::Gemini(gemini::Reader::new(names)),
+            Endpoint::Responses => Reader::Responses(responses::Reader::default()),
+            _ => Reader::Chat(chat::Reader::default()),
+        }
+    }
+
+    pub(super) fn whole(&mut self, body: Node<'_>, events: &mut Vec<Event>) -> Option<()> {
+        match self {
+            Reader::Chat(reader) => reader.whole(body, events),
+            Reader::Messages(reader) => reader.whole(body, events),
+            Reader::Gemini(reader) => reader.whole(body, events),
+            Reader::Responses(reader) => reader.whole(body, events),
+        }
+    }
+
+    pub(super) fn event(&mut self, data: &[u8], events: &mut Vec<Event>) -> Option<()> {
+        // Imitators end streams of any dialect like this.
+        if data.trim_ascii() == b"[DONE]" && !matches!(self, Reader::Chat(_)) {
+            return Some(());
+        }
+        match self {
+            Reader::Chat(reader) => reader.event(data, events),
+            Reader::Messages(reader) => reader.event(data, events),
+            Reader::Gemini(reader) => reader.event(data, events),
+            Reader::Responses(reader) => reader.event(data, events),
+        }
+    }
+}
+
+/// Writes streams.
+#[derive(Debug)]
+pub(super) enum Writer {
+    Chat(chat::Writer),
+    Messages(messages::Writer),
+    Gemini(gemini::Writer),
+    Responses(responses::Writer),
+}
+
+impl Writer {
+    pub(super) fn new(form: Endpoint, names: Names, wants_usage: bool, is_array: bool) -> Writer {
+        match form {
+            Endpoint::Messages => Writer::Messages(messages::Writer::new(names)),
+            Endpoint::GenerateContent => Writer::Gemini(gemini::Writer::new(names, is_array)),
+            Endpoint::Responses => Writer::Responses(responses::Writer::new(&names)),
+            _ => Writer::Chat(chat::Writer::new(names, wants_usage)),
+        }
+    }
+
+    pub(super) fn event(&mut self, event: Event, json: &mut Build) {
+        match self {
+            Writer::Chat(writer) => writer.event(event, json),
+            Writer::Messages(writer) => writer.event(event, json),
+            Writer::Gemini(writer) => writer.event(event, json),
+            Writer::Responses(writer) => writer.event(event, json),
+        }
+    }
+
+    /// Bytes of the answer that are kept until it ends.
+    pub(super) fn kept_bytes(&self) -> usize {
+        match self {
+            Writer::Chat(_) | Writer::Messages(_) => 0,
+            Writer::Gemini(writer) => writer.kept_bytes,
+            Writer::Responses(writer) => writer.kept_bytes,
+        }
+    }
+}
+
+/// Writes a whole answer.
+pub(super) fn whole(form: Endpoint, said: &Said, names: &Names, json: &mut Build) {
+    match form {
+        Endpoint::Messages => messages::whole(said, names, json),
+        Endpoint::GenerateContent => gemini::whole(said, names, json),
+        Endpoint::Responses => responses::whole(said, names, json),
+        _ => chat::whole(said, names, json),
+    }
+}

@@ -1,0 +1,12 @@
+//! The dialect of Google's contents.
+
+mod answer_read;
+mod answer_write;
+mod request_read;
+mod request_write;
+mod schema;
+
+pub(super) use self::answer_read::Reader;
+pub(super) use self::answer_write::{Writer, whole};
+pub(super) use self::request_read::read;
+pub(super) use self::request_write::write;

@@ -1,0 +1,244 @@
+//! Writes a request of messages.
+
+use super::super::build::Build;
+use super::super::fault::Fault;
+use super::super::talk::{
+    Body, Cache, Format, Mode, Numbers, Outcome, Part, Role, Source, Talk, Thinking, Tool, ToolChoice,
+};
+
+/// The members of the body but for the model and the output limit.
+pub(in super::super) fn write(talk: &Talk<'_>, stream: bool, json: &mut Build) -> Result<(), Fault> {
+    if stream {
+        json.key("stream").boolean(true);
+    }
+    numbers(&talk.numbers, json)?;
+    if !talk.stop.is_empty() {
+        json.key("stop_sequences").begin_array();
+        talk.stop.iter().for_each(|stop| json.text(stop).done());
+        json.end_array();
+    }
+    if let Some(user) = &talk.user {
+        json.key("metadata").begin_object().texted("user_id", user).end_object();
+    }
+    output(talk, json)?;
+    if !talk.tools.is_empty() {
+        json.key("tools").begin_array();
+        talk.tools.iter().for_each(|one| tool(one, json));
+        json.end_array();
+    }
+    tool_choice(talk, json);
+    if !talk.system.is_empty() {
+        json.key("system");
+        content(&talk.system, json)?;
+    }
+    json.key("messages").begin_array();
+    for turn in &talk.turns {
+        let sayable: Vec<&Part<'_>> = turn.parts.iter().filter(|part| is_sayable(part)).collect();
+        if sayable.is_empty() {
+            continue;
+        }
+        let role = if turn.role == Role::User { "user" } else { "assistant" };
+        json.begin_object().texted("role", role).key("content");
+        match &sayable[..] {
+            [Part { body: Body::Text(text), cache: None, .. }] => json.text(text).done(),
+            parts => {
+                json.begin_array();
+                parts.iter().try_for_each(|part| write_part(part, json))?;
+                json.end_array();
+            }
+        }
+        json.end_object();
+    }
+    json.end_array();
+    Ok(())
+}
+
+/// Thinking without its seal is not taken back.
+fn is_sayable(part: &Part<'_>) -> bool {
+    !matches!(part.body, Body::Thinking { signature: None, .. })
+}
+
+fn numbers(numbers: &Numbers<'_>, json: &mut Build) -> Result<(), Fault> {
+    let Numbers {
+        temperature,
+        top_p,
+        top_k,
+        seed,
+        presence_penalty,
+        frequency_penalty,
+        choices,
+        logprobs,
+        top_logprobs,
+    } = numbers;
+    for setting in [presence_penalty, frequency_penalty].into_iter().flatten() {
+        if !setting.is_zero() {
+            return Err(Fault::unsupported(setting.name, "this setting"));
+        }
+    }
+    if let Some(setting) = [seed, choices, logprobs, top_logprobs].into_iter().flatten().next() {
+        return Err(Fault::unsupported(setting.name, "this setting"));
+    }
+    for (name, setting) in [("temperature", temperature), ("top_p", top_p), ("top_k", top_k)] {
+        if let Some(setting) = setting {
+            json.key(name).raw(setting.raw);
+        }
+    }
+    Ok(())
+}
+
+/// Thinking, effort and the form of the answer.
+fn output(talk: &Talk<'_>, json: &mut Build) -> Result<(), Fault> {
+    let Thinking { effort, budget, mode, name } = &talk.thinking;
+    let is_off = *mode == Some(Mode::Off) || effort.as_deref() == Some("none");
+    match (mode, budget) {
+        _ if is_off => json.key("thinking").begin_object().texted("type", "disabled").end_object().done(),
+        (_, Some(budget)) => {
+            json.key("thinking").begin_object().texted("type", "enabled").key("budget_tokens").raw(budget).end_object();
+        }
+        (Some(Mode::On | Mode::Adaptive), None) => {
+            json.key("thinking").begin_object().texted("type", "adaptive").end_object();
+        }
+        (_, None) => {}
+    }
+    let effort = match effort.as_deref() {
+        _ if is_off => None,
+        Some("minimal") => Some("low"),
+        Some(known @ ("low" | "medium" | "high" | "xhigh" | "max")) => Some(known),
+        Some(_) => return Err(Fault::unsupported(name, "this effort")),
+        None => None,
+    };
+    let schema = match &talk.format {
+        None => None,
+        Some((_, Format::Schema { schema, .. })) => Some(schema),
+        Some((name, Format::Object)) => return Err(Fault::unsupported(name, "an answer in JSON without a schema")),
+    };
+    if effort.is_none() && schema.is_none() {
+        return Ok(());
+    }
+    json.key("output_config").begin_object();
+    if let Some(effort) = effort {
+        json.texted("effort", effort);
+    }
+    if let Some(schema) = schema {
+        json.key("format").begin_object().texted("type", "json_schema").key("schema").raw(schema).end_object();
+    }
+    json.end_object();
+    Ok(())
+}
+
+fn mark(cache: Option<Cache>, json: &mut Build) {
+    if let Some(cache) = cache {
+        json.key("cache_control").begin_object().texted("type", "ephemeral");
+        if cache == Cache::Hour {
+            json.texted("ttl", "1h");
+        }
+        json.end_object();
+    }
+}
+
+fn tool(tool: &Tool<'_>, json: &mut Build) {
+    json.begin_object().texted("name", &tool.name);
+    if let Some(description) = &tool.description {
+        json.texted("description", description);
+    }
+    // A function without parameters has an empty object of them.
+    json.key("input_schema").raw(tool.schema.as_deref().unwrap_or(r#"{"type":"object","properties":{}}"#));
+    if let Some(strict) = tool.strict {
+        json.key("strict").boolean(strict);
+    }
+    mark(tool.cache, json);
+    json.end_object();
+}
+
+fn tool_choice(talk: &Talk<'_>, json: &mut Build) {
+    let is_single = !talk.tools.is_empty() && talk.parallel.is_some_and(|(_, parallel)| !parallel);
+    let (kind, name) = match &talk.tool_choice {
+        None if is_single => ("auto", None),
+        None => return,
+        Some(ToolChoice::None) => ("none", None),
+        Some(ToolChoice::Auto) => ("auto", None),
+        Some(ToolChoice::Required) => ("any", None),
+        Some(ToolChoice::Named(name)) => ("tool", Some(name)),
+    };
+    json.key("tool_choice").begin_object().texted("type", kind);
+    if let Some(name) = name {
+        json.texted("name", name);
+    }
+    if is_single && kind != "none" {
+        json.key("disable_parallel_tool_use").boolean(true);
+    }
+    json.end_object();
+}
+
+/// One plain text as it is, anything else as blocks.
+fn content(parts: &[Part<'_>], json: &mut Build) -> Result<(), Fault> {
+    if let [Part { body: Body::Text(text), cache: None, .. }] = parts {
+        json.text(text);
+        return Ok(());
+    }
+    json.begin_array();
+    parts.iter().try_for_each(|part| write_part(part, json))?;
+    json.end_array();
+    Ok(())
+}
+
+fn write_part(part: &Part<'_>, json: &mut Build) -> Result<(), Fault> {
+    match &part.body {
+        Body::Text(text) => json.begin_object().texted("type", "text").texted("text", text).done(),
+        Body::Image(source) => {
+            json.begin_object().texted("type", "image");
+            write_source(source, json);
+        }
+        Body::File(source, name) => {
+            json.begin_object().texted("type", "document");
+            write_source(source, json);
+            if let Some(name) = name {
+                json.texted("title", name);
+            }
+        }
+        Body::Audio(_) => return Err(Fault::unsupported(part.place, "audio")),
+        Body::Call(call) => {
+            if let Some(signature) = &call.signature {
+                json.begin_object().texted("type", "thinking").texted("thinking", "");
+                json.texted("signature", signature).end_object();
+            }
+            json.begin_object().texted("type", "tool_use").texted("id", &call.id).texted("name", &call.name);
+            json.key("input").raw(&call.arguments);
+        }
+        Body::Result(outcome) => write_result(outcome, json)?,
+        Body::Thinking { text, signature } => {
+            json.begin_object().texted("type", "thinking").texted("thinking", text);
+            json.texted("signature", signature.as_deref().unwrap_or_default());
+        }
+        Body::Redacted(data) => json.begin_object().texted("type", "redacted_thinking").texted("data", data).done(),
+    }
+    mark(part.cache, json);
+    json.end_object();
+    Ok(())
+}
+
+fn write_source(source: &Source<'_>, json: &mut Build) {
+    json.key("source").begin_object();
+    match source {
+        Source::Url { url, .. } => json.texted("type", "url").texted("url", url).done(),
+        Source::Inline { media, data } => {
+            json.texted("type", "base64").texted("media_type", media).texted("data", data);
+        }
+        Source::Text(text) => {
+            json.texted("type", "text").texted("media_type", "text/plain").texted("data", text).done()
+        }
+    }
+    json.end_object();
+}
+
+fn write_result(outcome: &Outcome<'_>, json: &mut Build) -> Result<(), Fault> {
+    json.begin_object().texted("type", "tool_result").texted("tool_use_id", &outcome.id);
+    if !outcome.parts.is_empty() {
+        json.key("content");
+        content(&outcome.parts, json)?;
+    }
+    if outcome.is_error {
+        json.key("is_error").boolean(true);
+    }
+    Ok(())
+}

@@ -1,0 +1,245 @@
+//! A conversation and its settings in no dialect: what readers make and writers write. Texts and JSON are borrowed from
+//! the client's body wherever they can be.
+
+use core::fmt::{self, Display};
+use std::borrow::Cow;
+
+/// A number, or another small value, as the client wrote it, and what it called it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Setting<'a> {
+    pub(super) name: &'static str,
+    pub(super) raw: &'a str,
+}
+
+impl Setting<'_> {
+    /// Whether it is zero, which for a penalty is the same as none.
+    pub(super) fn is_zero(&self) -> bool {
+        self.raw.bytes().all(|byte| matches!(byte, b'0' | b'.' | b'-'))
+    }
+}
+
+/// One request.
+#[derive(Debug, Default)]
+pub(super) struct Talk<'a> {
+    pub(super) system: Vec<Part<'a>>,
+    pub(super) turns: Vec<Turn<'a>>,
+    pub(super) tools: Vec<Tool<'a>>,
+    pub(super) tool_choice: Option<ToolChoice<'a>>,
+    /// Whether several tools may be called at once.
+    pub(super) parallel: Option<(&'static str, bool)>,
+    pub(super) format: Option<(&'static str, Format<'a>)>,
+    pub(super) thinking: Thinking<'a>,
+    pub(super) stop: Vec<Cow<'a, str>>,
+    /// What the client calls `stop`.
+    pub(super) stop_name: &'static str,
+    pub(super) numbers: Numbers<'a>,
+    /// The tenant's own user.
+    pub(super) user: Option<Cow<'a, str>>,
+}
+
+/// Settings that are one number, or a switch.
+#[derive(Debug, Default)]
+pub(super) struct Numbers<'a> {
+    pub(super) temperature: Option<Setting<'a>>,
+    pub(super) top_p: Option<Setting<'a>>,
+    pub(super) top_k: Option<Setting<'a>>,
+    pub(super) seed: Option<Setting<'a>>,
+    pub(super) presence_penalty: Option<Setting<'a>>,
+    pub(super) frequency_penalty: Option<Setting<'a>>,
+    /// More than one.
+    pub(super) choices: Option<Setting<'a>>,
+    /// `true`.
+    pub(super) logprobs: Option<Setting<'a>>,
+    pub(super) top_logprobs: Option<Setting<'a>>,
+}
+
+/// Who speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    User,
+    Assistant,
+}
+
+/// What one side said before the other spoke.
+#[derive(Debug)]
+pub(super) struct Turn<'a> {
+    pub(super) role: Role,
+    pub(super) parts: Vec<Part<'a>>,
+}
+
+/// A part of what was said, and where it stands in the client's list.
+#[derive(Debug)]
+pub(super) struct Part<'a> {
+    pub(super) place: Place,
+    pub(super) cache: Option<Cache>,
+    pub(super) body: Body<'a>,
+}
+
+/// The place of a message in the client's body.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub(super) list: &'static str,
+    pub(super) index: usize,
+}
+
+impl Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}[{}]", self.list, self.index)
+    }
+}
+
+/// The prompt up to here is to be kept in the provider's cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cache {
+    /// For minutes.
+    Short,
+    /// For an hour.
+    Hour,
+}
+
+/// What a part is.
+#[derive(Debug)]
+pub(super) enum Body<'a> {
+    Text(Cow<'a, str>),
+    Image(Source<'a>),
+    Audio(Source<'a>),
+    /// A document, and its name.
+    File(Source<'a>, Option<Cow<'a, str>>),
+    Call(Call<'a>),
+    Result(Outcome<'a>),
+    Thinking {
+        text: Cow<'a, str>,
+        signature: Option<Cow<'a, str>>,
+    },
+    /// Thinking that only its provider can read.
+    Redacted(Cow<'a, str>),
+}
+
+impl Body<'_> {
+    /// For sentences.
+    pub(super) const fn what(&self) -> &'static str {
+        match self {
+            Body::Text(_) => "a text",
+            Body::Image(_) => "an image",
+            Body::Audio(_) => "audio",
+            Body::File(..) => "a file",
+            Body::Call(_) => "a tool call",
+            Body::Result(_) => "a tool result",
+            Body::Thinking { .. } | Body::Redacted(_) => "thinking",
+        }
+    }
+}
+
+/// Where the bytes of a medium are.
+#[derive(Debug)]
+pub(super) enum Source<'a> {
+    Url {
+        url: Cow<'a, str>,
+        media: Option<Cow<'a, str>>,
+    },
+    /// In base64.
+    Inline {
+        media: Cow<'a, str>,
+        data: Cow<'a, str>,
+    },
+    /// A plain text.
+    Text(Cow<'a, str>),
+}
+
+/// A tool that the model called.
+#[derive(Debug)]
+pub(super) struct Call<'a> {
+    pub(super) id: Cow<'a, str>,
+    pub(super) name: Cow<'a, str>,
+    /// A JSON object.
+    pub(super) arguments: Cow<'a, str>,
+    /// The provider's seal on the thinking before it.
+    pub(super) signature: Option<Cow<'a, str>>,
+}
+
+/// What a tool gave back.
+#[derive(Debug)]
+pub(super) struct Outcome<'a> {
+    pub(super) id: Cow<'a, str>,
+    pub(super) name: Option<Cow<'a, str>>,
+    pub(super) is_error: bool,
+    pub(super) parts: Vec<Part<'a>>,
+}
+
+/// A function that the client runs.
+#[derive(Debug)]
+pub(super) struct Tool<'a> {
+    pub(super) name: Cow<'a, str>,
+    pub(super) description: Option<Cow<'a, str>>,
+    /// A JSON schema.
+    pub(super) schema: Option<Cow<'a, str>>,
+    pub(super) strict: Option<bool>,
+    pub(super) cache: Option<Cache>,
+}
+
+/// Which tools must or may be called.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum ToolChoice<'a> {
+    None,
+    Auto,
+    Required,
+    Named(Cow<'a, str>),
+}
+
+/// The form of the answer.
+#[derive(Debug)]
+pub(super) enum Format<'a> {
+    /// Any JSON object.
+    Object,
+    Schema {
+        name: Option<Cow<'a, str>>,
+        schema: Cow<'a, str>,
+        strict: Option<bool>,
+    },
+}
+
+/// How much the model is to think.
+#[derive(Debug, Default)]
+pub(super) struct Thinking<'a> {
+    /// "none", "minimal", "low", "medium", "high", "xhigh", "max".
+    pub(super) effort: Option<Cow<'a, str>>,
+    /// In tokens.
+    pub(super) budget: Option<&'a str>,
+    pub(super) mode: Option<Mode>,
+    /// What the client calls it.
+    pub(super) name: &'static str,
+}
+
+/// Whether the model thinks at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    Off,
+    On,
+    /// As it sees fit.
+    Adaptive,
+}
+
+impl<'a> Talk<'a> {
+    /// Adds a part to what `role` is saying.
+    pub(super) fn say(&mut self, role: Role, part: Part<'a>) {
+        match self.turns.last_mut() {
+            Some(turn) if turn.role == role => turn.parts.push(part),
+            _ => self.turns.push(Turn { role, parts: vec![part] }),
+        }
+    }
+
+    /// The name of the function that was called by this id.
+    pub(super) fn name_of(&self, id: &str) -> Option<&str> {
+        let parts = self.turns.iter().flat_map(|turn| &turn.parts);
+        parts.into_iter().rev().find_map(|part| match &part.body {
+            Body::Call(call) if call.id == id => Some(&*call.name),
+            _ => None,
+        })
+    }
+}
+
+impl<'a> Part<'a> {
+    pub(super) const fn new(place: Place, body: Body<'a>) -> Part<'a> {
+        Part { place, cache: None, body }
+    }
+}
