@@ -154,7 +154,7 @@ fn a_sync_comes_at_once_for_whoever_waits_and_soon_for_nobody() {
     };
     let patient = open(1, Duration::from_secs(3_600));
     let first = patient.append(1, b"first").unwrap();
-    std::thread::sleep(Duration::from_millis(50));
+    std::thread::park_timeout(Duration::from_millis(50));
     assert!(patient.durable() < first, "nobody waits for it");
     patient.wait_durable_blocking(first).unwrap();
     // The thread that syncs is between two syncs now, and a call waits as one does.
@@ -170,7 +170,7 @@ fn a_sync_comes_at_once_for_whoever_waits_and_soon_for_nobody() {
     while prompt.durable() < end {
         looks += 1;
         assert!(looks < 2_000, "a record is synced though nobody waits");
-        std::thread::sleep(Duration::from_millis(5));
+        std::thread::park_timeout(Duration::from_millis(5));
     }
     prompt.close().unwrap();
 }
