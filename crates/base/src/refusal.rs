@@ -256,7 +256,7 @@ impl Refusal {
     }
 
     /// All codes, each once.
-    pub const CODES: [&'static str; 24] = [
+    pub const CODES: [&'static str; 25] = [
         "invalid_api_key",
         "key_expired",
         "key_revoked",
@@ -270,6 +270,7 @@ impl Refusal {
         "model_not_allowed",
         "invalid_request",
         "ambiguous_request",
+        "unsupported_field",
         "request_too_large",
         "idempotency_in_flight",
         "idempotency_mismatch",
