@@ -3,16 +3,13 @@
 //! Whoever drops an attempt before its end (because the client hung up) sets nothing free: what is left of it is drained
 //! for a bounded time in a task of its own, so that the usage is still learnt, and then settled by what is known.
 
-use core::pin::Pin;
 use core::task::{Context, Poll};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use catalog::{Candidate, Timeouts};
 use http::response::Parts;
-use http::{Request, Response};
-use http_body::Body;
-use hyper::body::Incoming;
+use http::Request;
 use tokio::time::{Instant, timeout_at};
 use wire::Call;
 
@@ -23,9 +20,7 @@ use crate::idempotency::{Claim, Recorder};
 use crate::meter::{Malformed, Meter};
 use crate::queue::Place;
 use crate::relay::Relay;
-use crate::upstream::{Connection, SendError};
-
-type ResponseFuture = Pin<Box<dyn Future<Output = Result<Response<Incoming>, SendError>> + Send>>;
+use crate::upstream::{Connection, Fault};
 
 /// See the module's description.
 pub(crate) struct Attempt {
@@ -54,9 +49,9 @@ struct Exchange {
 
 enum Stage {
     /// The request is on its way; no head yet.
-    Sent(ResponseFuture),
+    Sent,
     /// The head came; the body is being read.
-    Reading(Incoming),
+    Reading,
     /// The body was read to its end.
     Ended,
     /// The upstream broke the protocol or the connection.
@@ -75,9 +70,9 @@ struct Deadlines {
 #[derive(Debug)]
 pub(crate) enum AttemptError {
     /// The request did not leave: nothing is billed, and it may be sent elsewhere.
-    NotSent(hyper::Error),
+    NotSent(Fault),
     /// The request may have left, and the connection broke.
-    Broken(hyper::Error),
+    Broken(Fault),
     /// The request may have left, and the upstream was too slow.
     Timeout,
 }
@@ -101,8 +96,9 @@ impl Attempt {
         let deadlines = Deadlines { head: now + timeouts.first_byte, total: now + timeouts.total, timeouts };
         let meter = Meter::new(call.clone(), candidate.model().clone(), line_bytes_max);
         let meter = meter.translating(candidate.translation().map(|translation| hold.answers(translation)));
+        connection.send(request);
         let exchange = Exchange {
-            stage: Stage::Sent(connection.send(request)),
+            stage: Stage::Sent,
             connection,
             claim: None,
             recorder: hold.recorder().map(Box::new),
@@ -160,8 +156,8 @@ impl Attempt {
         let mut hold = exchange.hold.take().expect("an attempt is given up before it is settled");
         hold.unmark_sent();
         // Closed before the place is free for others, or for the next attempt.
-        let Exchange { stage, connection, place, .. } = *exchange;
-        drop((stage, connection));
+        let Exchange { connection, place, .. } = *exchange;
+        drop(connection);
         hold.standing().give_back(place);
         hold
     }
@@ -208,11 +204,9 @@ impl Drop for Attempt {
 
 impl Exchange {
     async fn head(&mut self) -> Result<Parts, AttemptError> {
-        let Stage::Sent(response) = &mut self.stage else { unreachable!("the head is awaited once") };
-        let answered = timeout_at(self.deadlines.head, response).await;
+        let answered = timeout_at(self.deadlines.head, core::future::poll_fn(|cx| self.connection.poll_head(cx))).await;
         let failed = match answered {
-            Ok(Ok(response)) => {
-                let (mut head, body) = response.into_parts();
+            Ok(Ok(mut head)) => {
                 self.observed.status = head.status.as_u16();
                 self.observed.first_byte = Some(Instant::now());
                 self.meter.begin(&mut head);
@@ -221,7 +215,7 @@ impl Exchange {
                 }
                 let is_stream = self.meter.is_stream();
                 self.place.answered(&head, self.meter.model(), is_stream.then(|| self.sent.elapsed()));
-                self.stage = Stage::Reading(body);
+                self.stage = Stage::Reading;
                 return Ok(head);
             }
             Ok(Err(error)) if error.may_have_left => AttemptError::Broken(error.source),
@@ -233,27 +227,16 @@ impl Exchange {
     }
 
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, AttemptError>>> {
-        let Stage::Reading(body) = &mut self.stage else {
+        if !matches!(self.stage, Stage::Reading) {
             return Poll::Ready(None);
-        };
-        loop {
-            match core::task::ready!(Pin::new(&mut *body).poll_frame(cx)) {
-                // Trailers of an upstream are not forwarded: none of the dialects uses them.
-                Some(Ok(frame)) => {
-                    if let Ok(data) = frame.into_data() {
-                        return Poll::Ready(Some(Ok(data)));
-                    }
-                }
-                Some(Err(error)) => {
-                    self.stage = Stage::Broken;
-                    return Poll::Ready(Some(Err(AttemptError::Broken(error))));
-                }
-                None => {
-                    self.stage = Stage::Ended;
-                    return Poll::Ready(None);
-                }
-            }
         }
+        let data = core::task::ready!(self.connection.poll_data(cx));
+        match &data {
+            Some(Ok(_)) => {}
+            Some(Err(_)) => self.stage = Stage::Broken,
+            None => self.stage = Stage::Ended,
+        }
+        Poll::Ready(data.map(|data| data.map_err(AttemptError::Broken)))
     }
 
     async fn data(&mut self) -> Option<Result<Bytes, AttemptError>> {
@@ -320,7 +303,7 @@ impl Exchange {
         let deadline = Instant::now() + patience;
         let intent = self.hold.as_ref().map(Hold::intent);
         let read_on = async {
-            if matches!(self.stage, Stage::Sent(_)) && self.head().await.is_err() {
+            if matches!(self.stage, Stage::Sent) && self.head().await.is_err() {
                 return;
             }
             while let Some(Ok(data)) = self.data().await {

@@ -24,6 +24,14 @@ impl OutgoingBody {
         let left = pieces.iter().map(|piece| piece.len() as u64).sum();
         OutgoingBody { pieces, next: 0, left }
     }
+
+    /// The next bytes, never none; `None` at the end.
+    pub(crate) fn next_piece(&mut self) -> Option<Bytes> {
+        let piece = core::mem::take(self.pieces.get_mut(self.next)?);
+        self.next += 1;
+        self.left -= piece.len() as u64;
+        Some(piece)
+    }
 }
 
 impl Body for OutgoingBody {
@@ -31,13 +39,7 @@ impl Body for OutgoingBody {
     type Error = Infallible;
 
     fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let body = self.get_mut();
-        let Some(piece) = body.pieces.get_mut(body.next).map(core::mem::take) else {
-            return Poll::Ready(None);
-        };
-        body.next += 1;
-        body.left -= piece.len() as u64;
-        Poll::Ready(Some(Ok(Frame::data(piece))))
+        Poll::Ready(self.get_mut().next_piece().map(|piece| Ok(Frame::data(piece))))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -7,6 +7,7 @@
 //! end before the money is free there. So the journal alone, cut off anywhere, never has more posted and held than the
 //! limits allow (I1).
 
+use core::cell::RefCell;
 use core::time::Duration;
 use std::sync::Arc;
 
@@ -25,7 +26,7 @@ use crate::idempotency::{Claim, Recorder};
 use crate::queue::Standing;
 use crate::relay::Relay;
 
-/// Room for most records, so that writing one allocates once.
+/// Room for most records.
 const RECORD_BYTES: usize = 512;
 
 /// What a record says of a call beside its money.
@@ -215,9 +216,7 @@ impl Hold {
             Some(sent) => Record::Settled(self.record(&settlement, &outcome, usage, sent, observed, ended)),
             None => Record::Void(settlement.attempt),
         };
-        let mut payload = Vec::with_capacity(RECORD_BYTES);
-        let kind = record.encode(&mut payload);
-        room.finish(kind, &payload);
+        with_payload(&record, |kind, payload| room.finish(kind, payload));
         let now = (self.relay.clock.now(), self.relay.clock.moment_of(ended));
         let pass = (pass, self.standing.waited_for_others());
         let budget_remaining = self.relay.books.settle(self.caller.path(), hold, pass, ending, now);
@@ -321,6 +320,20 @@ fn intent(
     }
 }
 
+thread_local! {
+    /// Every call writes two records: the space for them is taken once a thread.
+    static PAYLOAD: RefCell<Vec<u8>> = RefCell::new(Vec::with_capacity(RECORD_BYTES));
+}
+
+/// Hands over the kind and the payload of a record.
+fn with_payload<T>(record: &Record, write: impl FnOnce(u8, &[u8]) -> T) -> T {
+    PAYLOAD.with_borrow_mut(|payload| {
+        payload.clear();
+        let kind = record.encode(payload);
+        write(kind, payload)
+    })
+}
+
 impl Relay {
     /// Writes an intent, with the room for its end.
     fn begin(&self, intent: IntentRecord) -> Result<Room<RealDisk>, NoRoom> {
@@ -328,8 +341,6 @@ impl Relay {
         if waiting > self.settings.journal_bytes_max {
             return Err(NoRoom::Full);
         }
-        let mut payload = Vec::with_capacity(RECORD_BYTES);
-        let kind = Record::Intent(intent).encode(&mut payload);
-        self.journal.begin(kind, &payload)
+        with_payload(&Record::Intent(intent), |kind, payload| self.journal.begin(kind, payload))
     }
 }

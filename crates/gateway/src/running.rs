@@ -28,7 +28,7 @@ use crate::relay::Relay;
 use crate::settings::Settings;
 use crate::tasks::Tasks;
 use crate::upstream::{PoolLimits, Tls, Upstreams};
-use crate::{archive, holds, idempotency, leases, metrics, recover, server, status};
+use crate::{archive, holds, idempotency, leases, metrics, recover, server, status, upstream};
 
 /// Why the relay does not start.
 #[derive(Debug, Error)]
@@ -150,6 +150,7 @@ pub async fn start(
     }
     tokio::spawn(idempotency::forget_expired(Arc::downgrade(&relay)));
     tokio::spawn(archive::move_old_calls(Arc::downgrade(&relay)));
+    tokio::spawn(upstream::close_idle(Arc::downgrade(&relay)));
     let (stop, stopped) = watch::channel(false);
     let accepting = tokio::spawn(server::accept(relay.clone(), listener, stopped));
     Ok(Running { relay, address, stop, accepting, poisoned })

@@ -5,12 +5,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use catalog::Http2Mode;
-use hyper::client::conn::{http1, http2};
+use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 
+use super::http1::{Http1, Socket};
 use super::{ConnectError, Tls};
 use crate::body::OutgoingBody;
 
@@ -25,29 +26,29 @@ pub(crate) struct Origin {
 }
 
 /// A connection ready for requests.
-pub(crate) enum Sender {
-    Http1(http1::SendRequest<OutgoingBody>),
+pub(super) enum Dialled {
+    Http1(Box<Http1>),
     Http2(http2::SendRequest<OutgoingBody>),
 }
 
 /// Makes one connection to `origin`, all steps together within `timeout`.
-pub(crate) async fn dial(origin: &Origin, tls: &Tls, timeout: Duration) -> Result<Sender, ConnectError> {
+pub(super) async fn dial(origin: &Origin, tls: &Tls, timeout: Duration) -> Result<Dialled, ConnectError> {
     match tokio::time::timeout(timeout, dial_unbounded(origin, tls)).await {
         Ok(result) => result,
         Err(_) => Err(ConnectError::Timeout),
     }
 }
 
-async fn dial_unbounded(origin: &Origin, tls: &Tls) -> Result<Sender, ConnectError> {
+async fn dial_unbounded(origin: &Origin, tls: &Tls) -> Result<Dialled, ConnectError> {
     let stream = open_socket(origin).await?;
     if !origin.secure {
-        return handshake(TokioIo::new(stream), origin.http2 == Http2Mode::Always).await;
+        return handshake(stream, origin.http2 == Http2Mode::Always).await;
     }
     let name =
         ServerName::try_from(origin.host.clone()).map_err(|_| ConnectError::Address("its host is not a name"))?;
     let stream = tls_connector(&tls.config(), origin.http2).connect(name, stream).await.map_err(ConnectError::Dial)?;
     let agreed_on_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-    handshake(TokioIo::new(stream), agreed_on_http2).await
+    handshake(stream, agreed_on_http2).await
 }
 
 /// Offers the protocols that the upstream's mode allows.
@@ -62,11 +63,8 @@ fn tls_connector(tls: &Arc<ClientConfig>, mode: Http2Mode) -> tokio_rustls::TlsC
     tokio_rustls::TlsConnector::from(Arc::new(config))
 }
 
-async fn handshake<T>(io: T, http2: bool) -> Result<Sender, ConnectError>
-where
-    T: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
-{
-    if http2 { handshake_http2(io).await } else { handshake_http1(io).await }
+async fn handshake(socket: impl Socket + 'static, http2: bool) -> Result<Dialled, ConnectError> {
+    if http2 { handshake_http2(TokioIo::new(socket)).await } else { Ok(Dialled::Http1(Box::new(Http1::new(Box::new(socket))))) }
 }
 
 /// Tries every address of the name in order and keeps the first that answers.
@@ -86,21 +84,7 @@ async fn open_socket(origin: &Origin) -> Result<TcpStream, ConnectError> {
     Err(ConnectError::Dial(last))
 }
 
-async fn handshake_http1<T>(io: T) -> Result<Sender, ConnectError>
-where
-    T: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
-{
-    let (sender, connection) = http1::Builder::new().handshake(io).await.map_err(ConnectError::Handshake)?;
-    // The connection ends when its sender is dropped or the peer closes; either way its requests learn of it.
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "an upstream connection ended");
-        }
-    });
-    Ok(Sender::Http1(sender))
-}
-
-async fn handshake_http2<T>(io: T) -> Result<Sender, ConnectError>
+async fn handshake_http2<T>(io: T) -> Result<Dialled, ConnectError>
 where
     T: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
 {
@@ -117,5 +101,5 @@ where
             tracing::debug!(%error, "an upstream connection ended");
         }
     });
-    Ok(Sender::Http2(sender))
+    Ok(Dialled::Http2(sender))
 }

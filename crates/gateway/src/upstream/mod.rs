@@ -4,11 +4,14 @@
 //! an attempt cannot be made without a hold.
 
 mod connect;
+mod connection;
 pub(crate) mod credential;
+mod http1;
 mod pool;
 mod tls;
 
-use std::sync::{Arc, Mutex};
+use core::time::Duration;
+use std::sync::{Arc, Mutex, Weak};
 
 use admit::queue::Policy;
 use base::UpstreamId;
@@ -16,8 +19,10 @@ use catalog::Upstream;
 use thiserror::Error;
 
 use crate::queue::UpstreamQueue;
+use crate::relay::Relay;
 
-pub(crate) use pool::{Connection, Pool, PoolLimits, SendError};
+pub(crate) use connection::{Connection, Fault};
+pub(crate) use pool::{Pool, PoolLimits};
 pub(crate) use tls::Tls;
 
 /// Why an upstream cannot be used.
@@ -35,6 +40,18 @@ pub(crate) enum ConnectError {
     Timeout,
     #[error("no HTTP on the connection: {0}")]
     Handshake(hyper::Error),
+}
+
+/// How often idle connections are looked after.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Closes idle connections that are too old or closed by their upstreams, until the relay is gone.
+pub(crate) async fn close_idle(relay: Weak<Relay>) {
+    loop {
+        tokio::time::sleep(SWEEP_INTERVAL).await;
+        let Some(relay) = relay.upgrade() else { return };
+        relay.upstreams.sweep();
+    }
 }
 
 /// The pools of all upstreams, made on first use and remade when an upstream changes.
@@ -58,6 +75,11 @@ impl Upstreams {
         let mut queues: Vec<_> = pools.iter().map(|(id, pool)| (id.to_string(), pool.queue().clone())).collect();
         queues.sort_by(|left, right| left.0.cmp(&right.0));
         queues
+    }
+
+    /// Looks after the idle connections of all pools.
+    pub(crate) fn sweep(&self) {
+        self.pools.pin().values().for_each(|pool| pool.sweep());
     }
 
     /// The pool of `upstream`. A changed upstream gets a new pool; calls under way finish on the old one. The queue stays.

@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use catalog::Upstream;
-use http::{HeaderName, HeaderValue, Request, Response, Uri};
-use hyper::body::Incoming;
-use hyper::client::conn::{TrySendError, http2};
+use http::{HeaderName, HeaderValue, Uri};
+use hyper::client::conn::http2;
 use tokio::time::Instant;
 use wire::Endpoint;
 
-use super::connect::{Origin, Sender, dial};
+use super::connect::{Dialled, Origin, dial};
+use super::connection::{Connection, Kind};
+use super::http1::Http1;
 use super::{ConnectError, Tls, credential};
 use crate::body::OutgoingBody;
 use crate::queue::UpstreamQueue;
@@ -69,7 +70,7 @@ impl Address {
 
 /// An HTTP/1.1 connection that waits for its next request.
 struct Idle {
-    sender: hyper::client::conn::http1::SendRequest<OutgoingBody>,
+    connection: Box<Http1>,
     since: Instant,
 }
 
@@ -81,35 +82,6 @@ struct Shared {
 
 /// Requests on one shared connection before another is opened.
 const HTTP2_REQUESTS_PER_CONNECTION: usize = 90;
-
-/// A connection for one request.
-pub(crate) struct Connection {
-    kind: Kind,
-    /// Whether it served an earlier request, so that it may have been closed meanwhile.
-    pub(crate) reused: bool,
-    pool: Arc<Pool>,
-}
-
-enum Kind {
-    Http1(hyper::client::conn::http1::SendRequest<OutgoingBody>),
-    Http2(http2::SendRequest<OutgoingBody>, #[expect(dead_code, reason = "held for its drop")] Counted),
-}
-
-/// One request on a shared connection; uncounted when dropped.
-struct Counted(Arc<AtomicUsize>);
-
-impl Counted {
-    fn new(requests: &Arc<AtomicUsize>) -> Counted {
-        requests.fetch_add(1, Ordering::Relaxed);
-        Counted(requests.clone())
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
 
 impl Pool {
     pub(crate) fn new(
@@ -201,23 +173,34 @@ impl Pool {
         let pool = self.clone();
         if !fresh {
             if let Some(kind) = self.pick_shared() {
-                return Ok(Connection { kind, reused: true, pool });
+                return Ok(Connection::new(kind, true, pool));
             }
             while let Some(mut idle) = self.pop_idle() {
-                if idle.sender.is_closed() || idle.since.elapsed() > self.limits.idle_timeout {
-                    continue;
-                }
-                if idle.sender.is_ready() || idle.sender.ready().await.is_ok() {
-                    return Ok(Connection { kind: Kind::Http1(idle.sender), reused: true, pool });
+                if idle.since.elapsed() <= self.limits.idle_timeout && idle.connection.is_idle() {
+                    return Ok(Connection::new(Kind::Http1(idle.connection), true, pool));
                 }
             }
         }
         // Boxed, since it is rare and large: else every call's future would have its size, and be moved with it.
         let kind = match Box::pin(dial(&self.origin, &self.tls, self.upstream.timeouts.connect)).await? {
-            Sender::Http1(sender) => Kind::Http1(sender),
-            Sender::Http2(sender) => self.share(sender),
+            Dialled::Http1(connection) => Kind::Http1(connection),
+            Dialled::Http2(sender) => self.share(sender),
         };
-        Ok(Connection { kind, reused: false, pool })
+        Ok(Connection::new(kind, false, pool))
+    }
+
+    /// Keeps a connection for the next request.
+    pub(super) fn keep(&self, connection: Box<Http1>) {
+        let mut idle = self.idle.lock().expect("no panic while the pool is locked");
+        if idle.len() < self.limits.idle_max {
+            idle.push(Idle { connection, since: Instant::now() });
+        }
+    }
+
+    /// Closes idle connections that are too old, or that the upstream has closed: nobody else looks at them.
+    pub(super) fn sweep(&self) {
+        let mut idle = self.idle.lock().expect("no panic while the pool is locked");
+        idle.retain_mut(|idle| idle.since.elapsed() <= self.limits.idle_timeout && idle.connection.is_idle());
     }
 
     fn pop_idle(&self) -> Option<Idle> {
@@ -234,68 +217,17 @@ impl Pool {
         if before >= HTTP2_REQUESTS_PER_CONNECTION && !full {
             return None;
         }
-        Some(Kind::Http2(least.sender.clone(), Counted::new(&least.requests)))
+        Some(Kind::http2(least.sender.clone(), &least.requests))
     }
 
     /// Uses a new HTTP/2 connection for one request and keeps it for others while there is room.
     fn share(&self, sender: http2::SendRequest<OutgoingBody>) -> Kind {
         let requests = Arc::new(AtomicUsize::new(0));
-        let kind = Kind::Http2(sender.clone(), Counted::new(&requests));
+        let kind = Kind::http2(sender.clone(), &requests);
         let mut connections = self.shared.lock().expect("no panic while the pool is locked");
         if connections.len() < self.limits.http2_connections_max {
             connections.push(Shared { sender, requests });
         }
         kind
-    }
-}
-
-/// Why a request got no response head, and whether it may have left.
-#[derive(Debug)]
-pub(crate) struct SendError {
-    /// False only when it is certain that no byte left.
-    pub(crate) may_have_left: bool,
-    pub(crate) source: hyper::Error,
-}
-
-impl From<TrySendError<Request<OutgoingBody>>> for SendError {
-    fn from(mut error: TrySendError<Request<OutgoingBody>>) -> SendError {
-        // hyper hands the request back exactly when it never began to write it.
-        let may_have_left = error.take_message().is_none();
-        SendError { may_have_left, source: error.into_error() }
-    }
-}
-
-impl Connection {
-    pub(crate) fn is_http2(&self) -> bool {
-        matches!(self.kind, Kind::Http2(..))
-    }
-
-    /// Sends the request; the future yields the head of the response.
-    pub(crate) fn send(
-        &mut self,
-        request: Request<OutgoingBody>,
-    ) -> core::pin::Pin<Box<dyn Future<Output = Result<Response<Incoming>, SendError>> + Send>> {
-        match &mut self.kind {
-            Kind::Http1(sender) => {
-                let response = sender.try_send_request(request);
-                Box::pin(async { response.await.map_err(SendError::from) })
-            }
-            Kind::Http2(sender, _) => {
-                let response = sender.try_send_request(request);
-                Box::pin(async { response.await.map_err(SendError::from) })
-            }
-        }
-    }
-
-    /// Gives a connection back whose response was read to its end.
-    pub(crate) fn release(self) {
-        // An HTTP/2 connection is in the pool already; dropping uncounts this request.
-        if let Kind::Http1(sender) = self.kind {
-            let pool = &self.pool;
-            let mut idle = pool.idle.lock().expect("no panic while the pool is locked");
-            if idle.len() < pool.limits.idle_max && !sender.is_closed() {
-                idle.push(Idle { sender, since: Instant::now() });
-            }
-        }
     }
 }

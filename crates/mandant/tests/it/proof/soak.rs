@@ -16,7 +16,8 @@ use super::stand::{Stand, Tenant};
 use super::{number, tell};
 use crate::sandbox::pause;
 
-const CALLERS: u64 = 64;
+/// Enough that the rate is kept by a call of 50 ms: they wait for each answer, and for syncs of the journal.
+const CALLERS: u64 = 256;
 const TENANTS: u64 = 20;
 /// Samples of one run.
 const SAMPLES: u32 = 60;

@@ -1,0 +1,200 @@
+//! HTTP/1.1 as a client speaks it on one connection, one request after the other.
+//!
+//! Whoever waits for the response drives the connection: there is no task beside the call's own, so that a byte of an
+//! answer wakes one task and not two. What is read is bounded, and what is not HTTP/1.1 breaks the connection; it is never
+//! guessed at. Source: RFC 9112.
+
+mod body;
+mod head;
+#[cfg(test)]
+mod tests;
+
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker};
+use std::io;
+
+use bytes::{Bytes, BytesMut};
+use http::Request;
+use http::response::Parts;
+use http_body::Body as _;
+use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_util::io::{poll_read_buf, poll_write_buf};
+
+use self::body::{Framing, Next};
+use crate::body::OutgoingBody;
+
+/// What one look at the socket reads at most, when the body does not say that it is longer.
+const READ_BYTES: usize = 8 << 10;
+/// The same for a body that is.
+const LONG_READ_BYTES: usize = 64 << 10;
+/// A request up to this size is written in one piece with its head.
+const SMALL_BYTES: u64 = 16 << 10;
+
+/// A socket, with TLS or without.
+pub(super) trait Socket: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Socket for T {}
+
+/// Why there is no response, or no more of it.
+#[derive(Debug, Error)]
+pub(crate) enum Fault {
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    #[error("it closed the connection before the answer was whole")]
+    Closed,
+    #[error("{0}")]
+    Protocol(&'static str),
+}
+
+/// See the module's description.
+pub(super) struct Http1 {
+    socket: Box<dyn Socket>,
+    /// What was read and belongs to nobody yet.
+    input: BytesMut,
+    /// What is being written.
+    output: Bytes,
+    /// What is to be written after it.
+    body: OutgoingBody,
+    /// Whether a byte of the request may have left.
+    left: bool,
+    /// Whether it can write, as far as is known.
+    writes: Writes,
+    framing: Framing,
+    /// Whether it can carry another request after this response.
+    keeps: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Writes {
+    /// Some of the request has to be written.
+    Some,
+    /// It is written; what the socket keeps of it has to leave.
+    Flush,
+    All,
+    /// The upstream takes no more; what it has to say is read none the less.
+    Refused,
+}
+
+impl Http1 {
+    pub(super) fn new(socket: Box<dyn Socket>) -> Http1 {
+        Http1 {
+            socket,
+            input: BytesMut::new(),
+            output: Bytes::new(),
+            body: OutgoingBody::default(),
+            left: false,
+            writes: Writes::All,
+            framing: Framing::length(0),
+            keeps: true,
+        }
+    }
+
+    /// Whether it waits for a request, and the upstream has neither closed it nor said anything unasked.
+    pub(super) fn is_idle(&mut self) -> bool {
+        if !self.can_carry_another() {
+            return false;
+        }
+        // Most often no system call: the event loop knows already that there is nothing to read.
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut byte = [0];
+        let mut byte = tokio::io::ReadBuf::new(&mut byte);
+        Pin::new(&mut *self.socket).poll_read(&mut cx, &mut byte).is_pending()
+    }
+
+    /// Whether the last response was read to its end, with nothing behind it, and the connection can be used again.
+    pub(super) fn can_carry_another(&self) -> bool {
+        self.keeps && self.framing.is_ended() && self.writes == Writes::All && self.input.is_empty()
+    }
+
+    /// Whether a byte of the request may have left.
+    pub(super) fn has_sent(&self) -> bool {
+        self.left
+    }
+
+    /// Begins a request. It is written while its response is waited for.
+    pub(super) fn send(&mut self, request: Request<OutgoingBody>) {
+        let length = request.body().size_hint().exact().unwrap_or(0);
+        let mut output = BytesMut::with_capacity(1 << 10);
+        head::write_request(&mut output, &request, length);
+        self.body = request.into_body();
+        if length <= SMALL_BYTES {
+            output.reserve(usize::try_from(length).unwrap_or(0));
+            while let Some(piece) = self.body.next_piece() {
+                output.extend_from_slice(&piece);
+            }
+        }
+        self.output = output.freeze();
+        (self.left, self.writes, self.keeps) = (false, Writes::Some, false);
+    }
+
+    /// Writes what the socket takes now.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while self.writes == Writes::Some {
+            if self.output.is_empty() {
+                // What is written is let go of: it counts against its tenant while it is in memory.
+                let Some(piece) = self.body.next_piece() else {
+                    self.end_writing(Writes::Flush);
+                    break;
+                };
+                self.output = piece;
+            }
+            match core::task::ready!(poll_write_buf(Pin::new(&mut *self.socket), cx, &mut self.output)) {
+                Ok(0) | Err(_) => self.end_writing(Writes::Refused),
+                Ok(_) => self.left = true,
+            }
+        }
+        // TLS keeps records until it is told to let them go.
+        if self.writes == Writes::Flush {
+            let flushed = core::task::ready!(Pin::new(&mut *self.socket).poll_flush(cx));
+            self.writes = if flushed.is_ok() { Writes::All } else { Writes::Refused };
+        }
+        Poll::Ready(())
+    }
+
+    fn end_writing(&mut self, writes: Writes) {
+        (self.output, self.body, self.writes) = (Bytes::new(), OutgoingBody::default(), writes);
+    }
+
+    /// Reads more into `input`.
+    fn poll_read(&mut self, cx: &mut Context<'_>, bytes: usize) -> Poll<Result<(), Fault>> {
+        if self.input.capacity() - self.input.len() < bytes / 2 {
+            self.input.reserve(bytes);
+        }
+        match core::task::ready!(poll_read_buf(Pin::new(&mut *self.socket), cx, &mut self.input)) {
+            Ok(0) => Poll::Ready(Err(Fault::Closed)),
+            Ok(_) => Poll::Ready(Ok(())),
+            Err(error) => Poll::Ready(Err(Fault::Io(error))),
+        }
+    }
+
+    /// The head of the response, once it has come.
+    pub(super) fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Parts, Fault>> {
+        loop {
+            let _written_later = self.poll_write(cx);
+            core::task::ready!(self.poll_read(cx, READ_BYTES))?;
+            if let Some(head) = head::take(&mut self.input).map_err(Fault::Protocol)? {
+                (self.framing, self.keeps) = (head.framing, head.keeps);
+                return Poll::Ready(Ok(head.parts));
+            }
+        }
+    }
+
+    /// The next bytes of the body; `None` at its end.
+    pub(super) fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Fault>>> {
+        loop {
+            match self.framing.next(&mut self.input) {
+                Ok(Next::Data(data)) => return Poll::Ready(Some(Ok(data))),
+                Ok(Next::Ended) => return Poll::Ready(None),
+                Ok(Next::More) => {}
+                Err(reason) => return Poll::Ready(Some(Err(Fault::Protocol(reason)))),
+            }
+            let _written_later = self.poll_write(cx);
+            let bytes = if self.framing.has(LONG_READ_BYTES) { LONG_READ_BYTES } else { READ_BYTES };
+            match core::task::ready!(self.poll_read(cx, bytes)) {
+                Ok(()) => {}
+                Err(Fault::Closed) if self.framing.close() => return Poll::Ready(None),
+                Err(fault) => return Poll::Ready(Some(Err(fault))),
+            }
+        }
+    }
+}
