@@ -28,15 +28,31 @@ pub enum IdError {
 }
 
 /// Checks that `text` is non-empty, at most `bytes_max` long and only of ASCII letters, digits and `marks`.
-fn check(text: &str, bytes_max: usize, marks: &'static str) -> Result<(), IdError> {
+fn check(text: &str, bytes_max: usize, marks: &'static str, allowed: &[bool; 256]) -> Result<(), IdError> {
     if text.is_empty() {
         return Err(IdError::Empty);
     }
     if text.len() > bytes_max {
         return Err(IdError::TooLong(bytes_max));
     }
-    let good = |byte: u8| byte.is_ascii_alphanumeric() || marks.as_bytes().contains(&byte);
-    if text.bytes().all(good) { Ok(()) } else { Err(IdError::BadCharacter(marks)) }
+    let good = text.bytes().all(|byte| allowed[usize::from(byte)]);
+    if good { Ok(()) } else { Err(IdError::BadCharacter(marks)) }
+}
+
+/// The bytes that names with these `marks` may have: names are checked with every call and every record.
+const fn allowed(marks: &str) -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        table[byte] = (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let mut place = 0;
+    while place < marks.len() {
+        table[marks.as_bytes()[place] as usize] = true;
+        place += 1;
+    }
+    table
 }
 
 macro_rules! text_id {
@@ -51,7 +67,8 @@ macro_rules! text_id {
             /// # Errors
             /// [`IdError`] when it is empty, too long, or has a character that names must not have.
             pub fn new(text: &str) -> Result<$name, IdError> {
-                check(text, $bytes_max, $marks)?;
+                static ALLOWED: [bool; 256] = allowed($marks);
+                check(text, $bytes_max, $marks, &ALLOWED)?;
                 Ok($name(Arc::from(text)))
             }
 

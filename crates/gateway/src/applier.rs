@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 
-use base::AttemptId;
+use base::{AttemptId, NumberHashing};
 use journal::{Journal, Position};
 use store::{Record, Store, StoreError, UsageRecord};
 
@@ -197,7 +197,7 @@ impl Turns {
 struct Batch {
     records: Vec<Record>,
     /// Intents whose end has not come yet: their kind and where their payload is kept.
-    open: HashMap<AttemptId, (u8, Range<usize>)>,
+    open: HashMap<AttemptId, (u8, Range<usize>), NumberHashing>,
     payloads: Vec<u8>,
     unreadable: Option<StoreError>,
 }

@@ -17,6 +17,12 @@ use wire::Accent;
 
 use crate::headers;
 
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+const AZURE_API_KEY: HeaderName = HeaderName::from_static("api-key");
+const GOOGLE_API_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
+const GOOGLE_API_CLIENT: HeaderName = HeaderName::from_static("x-goog-api-client");
+const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
+
 /// The accounts that pay for a call, tenant first, key last.
 pub(crate) type Path = SmallVec<[Arc<Account>; 4]>;
 
@@ -117,19 +123,19 @@ fn credential(head: &Parts) -> Option<&[u8]> {
         scheme.eq_ignore_ascii_case(b"bearer ").then(|| rest.trim_ascii())
     });
     bearer
-        .or_else(|| header(HeaderName::from_static("x-api-key")))
-        .or_else(|| header(HeaderName::from_static("api-key")))
-        .or_else(|| header(HeaderName::from_static("x-goog-api-key")))
+        .or_else(|| header(API_KEY))
+        .or_else(|| header(AZURE_API_KEY))
+        .or_else(|| header(GOOGLE_API_KEY))
         .or_else(|| query_value(head, "key").map(str::as_bytes))
         .filter(|value| !value.is_empty())
 }
 
 /// What shows which SDK a client uses.
 pub(crate) fn accent(head: &Parts) -> Accent {
-    let has = |name: &'static str| head.headers.contains_key(HeaderName::from_static(name));
+    let has = |name: HeaderName| head.headers.contains_key(name);
     Accent {
-        anthropic_version: has("anthropic-version"),
-        google_key: has("x-goog-api-key") || has("x-goog-api-client") || query_value(head, "key").is_some(),
+        anthropic_version: has(ANTHROPIC_VERSION),
+        google_key: has(GOOGLE_API_KEY) || has(GOOGLE_API_CLIENT) || query_value(head, "key").is_some(),
     }
 }
 

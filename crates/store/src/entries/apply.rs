@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use base::AttemptId;
+use base::{AttemptId, NumberHashing};
 use ledger::Amounts;
 use rusqlite::{Transaction, TransactionBehavior};
 
@@ -31,10 +31,10 @@ pub struct AppliedRecords {
 /// The records of a batch by what is done with them.
 #[derive(Default)]
 struct Batch<'a> {
-    intents: HashMap<AttemptId, &'a IntentRecord>,
+    intents: HashMap<AttemptId, &'a IntentRecord, NumberHashing>,
     /// In the order of attempts, each once. By reference: to sort thousands of records must not move them.
     settled: Vec<&'a UsageRecord>,
-    voids: HashSet<AttemptId>,
+    voids: HashSet<AttemptId, NumberHashing>,
     resolved: Vec<&'a ResolvedRecord>,
     /// The last of each account, period and resource.
     leases: BTreeMap<(String, String, String, u8, u8), LeaseRecord>,
