@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use catalog::{Candidate, Timeouts};
-use http::response::Parts;
 use http::Request;
+use http::response::Parts;
 use tokio::time::{Instant, timeout_at};
 use wire::Call;
 

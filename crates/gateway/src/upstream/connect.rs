@@ -64,7 +64,11 @@ fn tls_connector(tls: &Arc<ClientConfig>, mode: Http2Mode) -> tokio_rustls::TlsC
 }
 
 async fn handshake(socket: impl Socket + 'static, http2: bool) -> Result<Dialled, ConnectError> {
-    if http2 { handshake_http2(TokioIo::new(socket)).await } else { Ok(Dialled::Http1(Box::new(Http1::new(Box::new(socket))))) }
+    if http2 {
+        handshake_http2(TokioIo::new(socket)).await
+    } else {
+        Ok(Dialled::Http1(Box::new(Http1::new(Box::new(socket)))))
+    }
 }
 
 /// Tries every address of the name in order and keeps the first that answers.

@@ -112,10 +112,9 @@ impl Connection {
     /// The head of the response.
     pub(crate) fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Parts, SendError>> {
         match &mut self.kind {
-            Kind::Http1(connection) => connection.poll_head(cx).map_err(|fault| SendError {
-                may_have_left: connection.has_sent(),
-                source: fault.into(),
-            }),
+            Kind::Http1(connection) => connection
+                .poll_head(cx)
+                .map_err(|fault| SendError { may_have_left: connection.has_sent(), source: fault.into() }),
             Kind::Http2(shared) => {
                 let Stage::Sent(response) = &mut shared.stage else { unreachable!("a head follows a request") };
                 let (head, body) = core::task::ready!(response.as_mut().poll(cx))?.into_parts();

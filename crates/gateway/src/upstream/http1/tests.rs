@@ -65,7 +65,8 @@ async fn a_request_is_written_whole_with_its_length() {
     let (mut connection, mut far) = pair();
     connection.send(request(&[b"{\"model\":", b"\"m\"", b"}"]));
     let waiting = tokio::spawn(async move { head(&mut connection).await.map(|parts| parts.status) });
-    let expected = "POST /v1/chat/completions HTTP/1.1\r\nhost: provider.test\r\ncontent-length: 13\r\n\r\n{\"model\":\"m\"}";
+    let expected =
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: provider.test\r\ncontent-length: 13\r\n\r\n{\"model\":\"m\"}";
     let mut seen = vec![0; expected.len()];
     far.read_exact(&mut seen).await.unwrap();
     assert_eq!(String::from_utf8(seen).unwrap(), expected);
@@ -125,12 +126,17 @@ async fn a_connection_is_kept_only_when_the_end_of_its_answer_is_certain() {
         ("HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: x, Close\r\n\r\nok", false, b"ok"),
         ("HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\nok", false, b"ok"),
         ("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok and more", false, b"ok"),
-        ("HTTP/1.1 200 OK\r\ncontent-length: 9\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", false, b"ok"),
+        (
+            "HTTP/1.1 200 OK\r\ncontent-length: 9\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+            false,
+            b"ok",
+        ),
     ] {
         let (_, whole, keeps) = of(text, closes).await.unwrap();
         assert_eq!((whole.as_slice(), keeps), (expected, false), "{text}");
     }
-    let (_, _, keeps) = of("HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ncontent-length: 2\r\n\r\nok", false).await.unwrap();
+    let (_, _, keeps) =
+        of("HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ncontent-length: 2\r\n\r\nok", false).await.unwrap();
     assert!(keeps);
 }
 
