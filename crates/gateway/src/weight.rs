@@ -69,7 +69,7 @@ fn what_a_tenant_weighs_idle_and_active() {
     let paths: Vec<Path> = (0..ACTIVE)
         .map(|number| {
             let key = directory.find_key(format!("a-secret-of-tenant_{number:06}-0123456789").as_bytes());
-            key.unwrap().path().iter().cloned().collect()
+            key.unwrap().path()
         })
         .collect();
     let before = resident();

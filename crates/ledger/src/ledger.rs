@@ -110,6 +110,12 @@ impl Ledger {
         done
     }
 
+    /// How many accounts were configured before this one; `None` when it was not. For whoever keeps a list beside.
+    #[must_use]
+    pub fn number(&self, account: AccountIndex) -> Option<usize> {
+        self.places.get(&account).map(|&place| place as usize)
+    }
+
     /// Whether the account was configured.
     #[must_use]
     pub fn knows(&self, account: AccountIndex) -> bool {
