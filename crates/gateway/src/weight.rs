@@ -26,6 +26,20 @@ fn resident() -> usize {
     text.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4_096
 }
 
+/// Takes whatever memory was freed and is still the process's, in blocks of every size, so that what is measured next has
+/// to get its own. Keep it meanwhile.
+fn soak() -> Vec<Vec<u8>> {
+    const GROWTH: usize = 1 << 21;
+    let mut blocks = Vec::with_capacity(1 << 24);
+    for bytes in (8..=128).step_by(8).chain((144..=1_024).step_by(16)).chain((11..=20).map(|log| 1 << log)) {
+        let start = resident();
+        while resident() < start + GROWTH {
+            blocks.extend((0..(1 << 17) / bytes + 1).map(|_| vec![1; bytes]));
+        }
+    }
+    blocks
+}
+
 /// Limits of a tenant: as in the plan of those that set none, with a token window; or as most of those that set some.
 fn limits(are_many: bool) -> serde_json::Value {
     if are_many {
@@ -61,6 +75,7 @@ fn store(tenants: usize, has_key: bool, limits: &serde_json::Value) -> (tempfile
 /// Both are kept, so that what is measured next finds no memory that was freed.
 fn idle(store: &Arc<Store>, tenants: usize) -> (usize, [Arc<Directory>; 2]) {
     let first = Directory::load(store.clone()).unwrap();
+    let _soaked = soak();
     let before = resident();
     let second = Directory::load(store.clone()).unwrap();
     let bytes = (resident() - before) / tenants;
@@ -99,6 +114,7 @@ fn active(directory: &Directory) {
     let (now, at) = (Moment::from_nanos(200_000_000_000_000), Timestamp::from_seconds(1_800_000_000));
     let key = |number| directory.find_key(format!("a-secret-of-tenant_{number:06}-0123456789").as_bytes());
     let paths: Vec<Path> = (0..ACTIVE).map(|number| key(number).unwrap().path()).collect();
+    let _soaked = soak();
     let mut passes = Vec::with_capacity(ACTIVE);
     passes.resize_with(ACTIVE, || None);
     let mut next = passes.iter_mut();
