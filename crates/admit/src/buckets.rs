@@ -6,6 +6,7 @@ pub(crate) const BUCKETS: usize = 60;
 /// Sixty counts of one width.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Buckets {
+    Tiny(Box<[u8; BUCKETS]>),
     Narrow(Box<[u16; BUCKETS]>),
     Middle(Box<[u32; BUCKETS]>),
     Wide(Box<[u64; BUCKETS]>),
@@ -14,7 +15,9 @@ pub(crate) enum Buckets {
 impl Buckets {
     /// Empty ones, none of which will count more than this.
     pub(crate) fn for_counts_to(most: u64) -> Buckets {
-        if most <= u64::from(u16::MAX) {
+        if most <= u64::from(u8::MAX) {
+            Buckets::Tiny(Box::new([0; BUCKETS]))
+        } else if most <= u64::from(u16::MAX) {
             Buckets::Narrow(Box::new([0; BUCKETS]))
         } else if most <= u64::from(u32::MAX) {
             Buckets::Middle(Box::new([0; BUCKETS]))
@@ -36,6 +39,7 @@ impl Buckets {
 
     const fn most(&self) -> u64 {
         match self {
+            Buckets::Tiny(_) => u8::MAX as u64,
             Buckets::Narrow(_) => u16::MAX as u64,
             Buckets::Middle(_) => u32::MAX as u64,
             Buckets::Wide(_) => u64::MAX,
@@ -45,6 +49,7 @@ impl Buckets {
     #[inline]
     pub(crate) fn get(&self, place: usize) -> u64 {
         match self {
+            Buckets::Tiny(counts) => counts[place].into(),
             Buckets::Narrow(counts) => counts[place].into(),
             Buckets::Middle(counts) => counts[place].into(),
             Buckets::Wide(counts) => counts[place],
@@ -56,6 +61,7 @@ impl Buckets {
     pub(crate) fn replace(&mut self, place: usize, count: u64) -> u64 {
         const FITS: &str = "a count is bounded by what its window was widened to";
         match self {
+            Buckets::Tiny(counts) => core::mem::replace(&mut counts[place], u8::try_from(count).expect(FITS)).into(),
             Buckets::Narrow(counts) => core::mem::replace(&mut counts[place], u16::try_from(count).expect(FITS)).into(),
             Buckets::Middle(counts) => core::mem::replace(&mut counts[place], u32::try_from(count).expect(FITS)).into(),
             Buckets::Wide(counts) => core::mem::replace(&mut counts[place], count),
@@ -65,6 +71,7 @@ impl Buckets {
     #[cfg(test)]
     pub(crate) const fn bytes(&self) -> usize {
         match self {
+            Buckets::Tiny(_) => size_of::<[u8; BUCKETS]>(),
             Buckets::Narrow(_) => size_of::<[u16; BUCKETS]>(),
             Buckets::Middle(_) => size_of::<[u32; BUCKETS]>(),
             Buckets::Wide(_) => size_of::<[u64; BUCKETS]>(),
@@ -78,11 +85,11 @@ mod tests {
 
     #[test]
     fn counts_survive_a_widening() {
-        let mut buckets = Buckets::for_counts_to(65_535);
-        buckets.replace(7, 65_535);
-        for most in [65_536, 1 << 20, 1 << 40, 5] {
+        let mut buckets = Buckets::for_counts_to(255);
+        buckets.replace(7, 255);
+        for most in [256, 65_536, 1 << 20, 1 << 40, 5] {
             buckets.widen_to(most);
-            assert_eq!((buckets.get(7), buckets.get(8)), (65_535, 0));
+            assert_eq!((buckets.get(7), buckets.get(8)), (255, 0));
             assert!(buckets.most() >= most);
         }
         buckets.replace(8, 1 << 40);

@@ -7,14 +7,90 @@ use base::Moment;
 /// The figures are of the current span of this length and the one before.
 const SPAN: Duration = Duration::from_secs(1_800);
 /// One for no wait, then four for each doubling of a millisecond.
-const BUCKETS: usize = 1 + 4 * 16;
+const BUCKETS: usize = 1 + LONGER;
+/// Those of the waits of a millisecond or more.
+const LONGER: usize = 4 * 16;
 
 /// See the module's description.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Waits {
     span: u64,
-    current: [u32; BUCKETS],
-    before: [u32; BUCKETS],
+    current: Counts,
+    before: Counts,
+}
+
+/// The calls of one span by their waits. Nearly all calls of most tenants do not wait, and few of the others do.
+#[derive(Debug, Clone, Default)]
+struct Counts {
+    none: u32,
+    longer: Longer,
+}
+
+/// The calls that waited, in numbers as narrow as they are few.
+#[derive(Debug, Clone, Default)]
+enum Longer {
+    #[default]
+    Nobody,
+    Narrow(Box<[u8; LONGER]>),
+    Middle(Box<[u16; LONGER]>),
+    Wide(Box<[u32; LONGER]>),
+}
+
+impl Counts {
+    fn note(&mut self, bucket: usize) {
+        match bucket.checked_sub(1) {
+            None => self.none = self.none.saturating_add(1),
+            Some(place) => self.longer.note(place),
+        }
+    }
+
+    fn get(&self, bucket: usize) -> u64 {
+        match bucket.checked_sub(1) {
+            None => self.none.into(),
+            Some(place) => self.longer.get(place).into(),
+        }
+    }
+}
+
+impl Longer {
+    fn note(&mut self, place: usize) {
+        if self.get(place) == self.most() {
+            self.widen();
+        }
+        match self {
+            Longer::Nobody => unreachable!("it was widened for the first one"),
+            Longer::Narrow(counts) => counts[place] += 1,
+            Longer::Middle(counts) => counts[place] += 1,
+            Longer::Wide(counts) => counts[place] = counts[place].saturating_add(1),
+        }
+    }
+
+    fn get(&self, place: usize) -> u32 {
+        match self {
+            Longer::Nobody => 0,
+            Longer::Narrow(counts) => counts[place].into(),
+            Longer::Middle(counts) => counts[place].into(),
+            Longer::Wide(counts) => counts[place],
+        }
+    }
+
+    const fn most(&self) -> u32 {
+        match self {
+            Longer::Nobody => 0,
+            Longer::Narrow(_) => u8::MAX as u32,
+            Longer::Middle(_) => u16::MAX as u32,
+            Longer::Wide(_) => u32::MAX,
+        }
+    }
+
+    fn widen(&mut self) {
+        *self = match self {
+            Longer::Nobody => Longer::Narrow(Box::new([0; LONGER])),
+            Longer::Narrow(counts) => Longer::Middle(Box::new(counts.map(u16::from))),
+            Longer::Middle(counts) => Longer::Wide(Box::new(counts.map(u32::from))),
+            Longer::Wide(_) => return,
+        };
+    }
 }
 
 /// What is known of the waits of the last half hour to hour. Percentiles are of all calls, those that did not wait
@@ -50,19 +126,12 @@ fn edge(bucket: usize) -> u64 {
     ((5 + quarter) << log).div_ceil(4)
 }
 
-impl Default for Waits {
-    fn default() -> Waits {
-        Waits { span: 0, current: [0; BUCKETS], before: [0; BUCKETS] }
-    }
-}
-
 impl Waits {
     /// Counts one call.
     pub fn note(&mut self, wait: Duration, now: Moment) {
         self.turn(now);
         let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-        let count = &mut self.current[bucket(millis)];
-        *count = count.saturating_add(1);
+        self.current.note(bucket(millis));
     }
 
     /// The figures of now.
@@ -70,8 +139,7 @@ impl Waits {
     pub fn figures(&self, now: Moment) -> WaitFigures {
         let mut seen = self.clone();
         seen.turn(now);
-        let counts: [u64; BUCKETS] =
-            core::array::from_fn(|place| u64::from(seen.current[place]) + u64::from(seen.before[place]));
+        let counts: [u64; BUCKETS] = core::array::from_fn(|place| seen.current.get(place) + seen.before.get(place));
         let calls: u64 = counts.iter().sum();
         let percentile = |percent: u64| {
             let mut left = (calls * percent).div_ceil(100);
@@ -94,8 +162,8 @@ impl Waits {
     fn turn(&mut self, now: Moment) {
         let now = span(now).max(self.span);
         if now > self.span {
-            let current = core::mem::replace(&mut self.current, [0; BUCKETS]);
-            self.before = if now == self.span + 1 { current } else { [0; BUCKETS] };
+            let current = core::mem::take(&mut self.current);
+            self.before = if now == self.span + 1 { current } else { Counts::default() };
             self.span = now;
         }
     }
@@ -144,6 +212,18 @@ mod tests {
                 assert!(told >= exact && told <= exact + exact / 4 + 1, "{calls} {percent}: {exact} {told}");
             }
         }
+    }
+
+    #[test]
+    fn many_calls_are_counted_as_exactly_as_few() {
+        let (mut waits, mut calls) = (Waits::default(), 0);
+        for more in [1, 254, 1, 1, 65_000, 279, 2_000] {
+            (0..more).for_each(|_| waits.note(Duration::from_millis(100), at(5)));
+            waits.note(Duration::ZERO, at(5));
+            calls += more;
+            assert_eq!(waits.figures(at(6)).waited, calls);
+        }
+        assert_eq!(waits.figures(at(6)).calls, calls + 7);
     }
 
     #[test]

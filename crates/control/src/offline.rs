@@ -84,7 +84,7 @@ fn held(tenant: &LiveTenant, intent: &IntentRecord) -> Entry {
 fn name(account: &Account) -> String {
     match (account.level, &account.parent) {
         (ScopeLevel::Key, Some(project)) => format!("{}/{}", project.name, account.name),
-        _ => account.name.clone(),
+        _ => account.name.to_string(),
     }
 }
 

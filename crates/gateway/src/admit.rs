@@ -65,7 +65,7 @@ pub(crate) fn rate_limited(asked: &Asked<'_>, breach: &admit::Breach) -> Refusal
 /// The account of `path` at `index`, as a refusal names it.
 pub(crate) fn scope(path: &Path, index: base::AccountIndex) -> Scope {
     let account = path.iter().find(|account| account.index == index).unwrap_or(&path[0]);
-    Scope { level: account.level, name: account.name.clone() }
+    Scope { level: account.level, name: account.name.to_string() }
 }
 
 impl Admitted {

@@ -39,7 +39,7 @@ pub(crate) struct Caller {
 impl Caller {
     /// The caller that an ordinary key stands for, without a request: for dry runs by the operator.
     pub(crate) fn of_key(key: Arc<LiveKey>) -> Caller {
-        let (tenant, path) = (key.tenant().clone(), key.path().iter().cloned().collect());
+        let (tenant, path) = (key.tenant().clone(), key.path());
         Caller { key, tenant, path }
     }
 

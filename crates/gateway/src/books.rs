@@ -76,8 +76,8 @@ pub(crate) struct Shard {
     turns: HashMap<Ticket, Arc<Notify>>,
     /// How long the calls of each tenant waited for others.
     waits: AccountMap<Box<Waits>>,
-    /// The version of the settings that each account was last configured with.
-    versions: AccountMap<u64>,
+    /// The version of the settings that each account was last configured with, in the ledger's order.
+    versions: Vec<u64>,
     /// What is only watched of the ledger's limits.
     shadows: Shadows,
     counts: ShardCounts,
@@ -306,7 +306,7 @@ impl Shard {
             waiting: Waiting::new(waiting_max),
             turns: HashMap::new(),
             waits: AccountMap::default(),
-            versions: AccountMap::default(),
+            versions: Vec::new(),
             shadows: Shadows::default(),
             counts: ShardCounts::default(),
             restored: AccountMap::default(),
@@ -376,7 +376,8 @@ impl Shard {
     pub(crate) fn refresh(&mut self, path: &[Arc<Account>]) {
         for account in path {
             let settings = account.settings();
-            if self.versions.get(&account.index) == Some(&settings.version) {
+            let known = self.ledger.number(account.index);
+            if known.is_some_and(|number| self.versions[number] == settings.version) {
                 continue;
             }
             let config = AccountConfig {
@@ -394,7 +395,10 @@ impl Shard {
             }
             self.admission.configure(account.index, &settings.limits);
             self.shadows.configure(account.index, &settings.limits);
-            self.versions.insert(account.index, settings.version);
+            match known {
+                Some(number) => self.versions[number] = settings.version,
+                None => self.versions.push(settings.version),
+            }
         }
     }
 }

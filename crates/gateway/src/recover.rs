@@ -10,8 +10,7 @@ use base::{AccountIndex, AttemptId, KeyId, Money, TenantId, Timestamp};
 use journal::Recovered;
 use ledger::{Amounts, Entry, Lease, Lost};
 use store::{
-    Account, Directory, Ending, HoldState, IntentRecord, LeaseRecord, LiveTenant, ProjectPath, Record, Store,
-    UsageRecord,
+    Directory, Ending, HoldState, IntentRecord, LeaseRecord, LiveTenant, ProjectPath, Record, Store, UsageRecord,
 };
 
 use crate::ages::Ages;
@@ -230,9 +229,8 @@ impl<'a> Names<'a> {
 
 impl TenantNames {
     fn new(tenant: Arc<LiveTenant>) -> TenantNames {
-        let path = |accounts: &[Arc<Account>]| accounts.iter().cloned().collect();
         let keys = tenant.keys().into_iter();
-        let keys = keys.map(|key| ((key.project().clone(), key.id().clone()), path(key.path()))).collect();
+        let keys = keys.map(|key| ((key.project().clone(), key.id().clone()), key.path())).collect();
         TenantNames { tenant, keys }
     }
 }

@@ -25,7 +25,7 @@ pub(crate) fn of_caller(relay: &Relay, caller: &Caller, now: Timestamp) -> Tenan
 /// A tenant and everything below it: each project before what is inside it, each key after its project.
 pub(crate) fn of_tenant(relay: &Relay, tenant: &LiveTenant, now: Timestamp) -> TenantStatus {
     let mut paths: Vec<Path> = tenant.projects().into_iter().map(|(_, account)| path_to(&account)).collect();
-    paths.extend(tenant.keys().iter().map(|key| key.path().iter().cloned().collect::<Path>()));
+    paths.extend(tenant.keys().iter().map(|key| key.path()));
     let mut accounts: Vec<AccountStatus> = paths.iter().map(|path| below_tenant(relay, path, now)).collect();
     accounts.sort_by(|left, right| left.name.cmp(&right.name));
     let root = path_to(&tenant.account);
@@ -71,7 +71,7 @@ fn below_tenant(relay: &Relay, path: &[std::sync::Arc<Account>], now: Timestamp)
     let account = path.last().expect("a path has a tenant at least");
     let name = match (account.level, &account.parent) {
         (base::ScopeLevel::Key, Some(project)) => format!("{}/{}", project.name, account.name),
-        _ => account.name.clone(),
+        _ => account.name.to_string(),
     };
     AccountStatus { level: account.level.to_string(), name, figures: account_figures(relay, path, now) }
 }

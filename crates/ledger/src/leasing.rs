@@ -63,7 +63,7 @@ impl Ledger {
     /// then the reservation says [`crate::NoHold::Unleased`] again, and the next lease is asked for.
     pub fn extend(&mut self, lease: &Lease) {
         let place = self.place(lease.account);
-        self.accounts[place].extend(lease);
+        self.change(place, |account| account.extend(lease));
     }
 
     /// Gives back a lease that was durable before this process started, after [`Ledger::restore`].
@@ -131,7 +131,7 @@ impl Ledger {
         let at = self.place(account);
         let is_meant = |lost: &Lost| lost.resource == resource && place(lost.period) == place(period);
         let found = self.accounts[at].lost().find(is_meant)?;
-        self.accounts[at].set_lost(&Lost { amount: 0, ..found });
+        self.change(at, |account| account.set_lost(&Lost { amount: 0, ..found }));
         Some(found)
     }
 }

@@ -11,6 +11,7 @@ use crate::balances::{AccountBalances, PostedBalance};
 use crate::entry::{AccountPath, Entry};
 use crate::hold::{Ending, Hold, Settlement, Unresolved};
 use crate::lease::LeasePolicy;
+use crate::periods::Shelf;
 use crate::shortage::{NoHold, Shortage};
 
 /// The accounts of one shard of tenants and their open holds. Not to be shared: its owner locks it.
@@ -29,7 +30,12 @@ pub struct Ledger {
     pub(crate) crossed: Vec<Crossed>,
     /// No grant is dated before it.
     not_before: Option<Timestamp>,
+    /// The periods that accounts have now.
+    shelf: Shelf,
 }
+
+/// The vector of accounts grows by one of so many parts of itself, since many accounts are what it has.
+const SPARE_PARTS: usize = 8;
 
 /// A hold as the ledger knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,12 +90,30 @@ impl Ledger {
     /// A lowered limit stops new holds at once and leaves what is posted and held alone.
     pub fn configure(&mut self, account: AccountIndex, config: &AccountConfig) {
         if let Some(&place) = self.places.get(&account) {
-            self.accounts[place as usize].configure(config);
+            self.change(place as usize, |account| account.configure(config));
         } else {
             let place = u32::try_from(self.accounts.len()).expect("accounts are fewer than 2^32");
+            if self.accounts.len() == self.accounts.capacity() {
+                self.accounts.reserve_exact(self.accounts.len() / SPARE_PARTS + 1);
+            }
             self.accounts.push(Account::new(account, config, self.lease_policy.is_some()));
             self.places.insert(account, place);
+            self.change(place as usize, |_| {});
         }
+    }
+
+    /// Changes an account in a way that may change its periods.
+    pub(crate) fn change<T>(&mut self, place: usize, work: impl FnOnce(&mut Account) -> T) -> T {
+        let account = &mut self.accounts[place];
+        let done = work(account);
+        self.shelf.share(&mut account.periods);
+        done
+    }
+
+    /// How many accounts were configured before this one; `None` when it was not. For whoever keeps a list beside.
+    #[must_use]
+    pub fn number(&self, account: AccountIndex) -> Option<usize> {
+        self.places.get(&account).map(|&place| place as usize)
     }
 
     /// Whether the account was configured.
@@ -103,9 +127,7 @@ impl Ledger {
     /// A balance of a period older than the account's current one is ignored.
     pub fn restore(&mut self, account: AccountIndex, posted: &[PostedBalance]) {
         let place = self.place(account);
-        for balance in posted {
-            self.accounts[place].restore(balance);
-        }
+        self.change(place, |account| posted.iter().for_each(|balance| account.restore(balance)));
     }
 
     /// Lets no grant be dated before `at`: the time of the balances that [`Ledger::restore`] is given. A clock that shows
@@ -131,9 +153,7 @@ impl Ledger {
         let places = self.places_of(path);
         let at = self.time_on(&places, now);
         let needed = worst.numbers();
-        for place in places.iter() {
-            self.accounts[place].roll(at);
-        }
+        self.roll(&places, at);
         if !places.iter().all(|place| self.accounts[place].fits(needed)) {
             return Err(self.shortage_on(&places, needed, at).map_or(NoHold::Unleased, NoHold::Short));
         }
@@ -193,7 +213,7 @@ impl Ledger {
         let settlement = self.end(attempt, ending);
         for lost in &lost {
             let place = self.place(lost.account);
-            self.accounts[place].set_lost(lost);
+            self.change(place, |account| account.set_lost(lost));
         }
         settlement
     }
@@ -246,9 +266,7 @@ impl Ledger {
                     self.take_in_the_past(places, attempt, worst, granted_at);
                     return;
                 }
-                for place in places.iter() {
-                    self.accounts[place].roll(granted_at);
-                }
+                self.roll(&places, granted_at);
                 self.take(places, attempt, worst, granted_at, true);
             }
             Entry::Settled { attempt, charged, variance: _ } => {
@@ -260,7 +278,7 @@ impl Ledger {
             Entry::Leased(ref lease) => self.extend(lease),
             Entry::Lost(ref lost) => {
                 let place = self.place(lost.account);
-                self.accounts[place].set_lost(lost);
+                self.change(place, |account| account.set_lost(lost));
             }
             Entry::Credited { account, amount: _, in_all } => {
                 let place = self.place(account);
@@ -268,6 +286,15 @@ impl Ledger {
             }
             Entry::Refunded { attempt: _, ref path, amounts, granted_at } => {
                 self.take_back(path, amounts, granted_at);
+            }
+        }
+    }
+
+    fn roll(&mut self, places: &Places, at: Timestamp) {
+        for place in places.iter() {
+            let account = &mut self.accounts[place];
+            if account.roll(at) {
+                self.shelf.share(&mut account.periods);
             }
         }
     }
@@ -298,7 +325,8 @@ impl Ledger {
     /// Replays a hold after younger periods have begun, as balances and leases of today make them do: it is held in
     /// those of its grant (I8).
     fn take_in_the_past(&mut self, places: Places, attempt: AttemptId, worst: Amounts, at: Timestamp) {
-        let names = places.iter().map(|place| self.accounts[place].hold_in_the_past(worst.numbers(), at)).collect();
+        let hold = |place| self.change(place, |account| account.hold_in_the_past(worst.numbers(), at));
+        let names = places.iter().map(hold).collect();
         let generations = [0; PATH_LEVELS_MAX];
         let open = Open {
             places,

@@ -22,11 +22,14 @@ mod balances;
 mod calendar;
 mod counter;
 mod entry;
+mod held;
 mod hold;
 mod invariants;
 mod lease;
 mod leasing;
 mod ledger;
+mod limited;
+mod periods;
 mod shortage;
 mod slot;
 #[cfg(test)]

@@ -9,11 +9,12 @@ use crate::amounts::{Amounts, money};
 use crate::balances::PeriodBalance;
 use crate::calendar::{is_endless, period_at};
 use crate::counter::Counter;
+use crate::periods::Span;
 
 /// Where the period without end stands in [`BudgetPeriod::ALL`].
 pub(crate) const TOTAL: usize = 4;
 
-/// One calendar period of an account.
+/// One calendar period of an account, put together for whoever looks at all of it: an account keeps less.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Slot {
     pub(crate) period: BudgetPeriod,
@@ -30,27 +31,12 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
-    /// A slot before the first time is known: any time is after its end.
-    pub(crate) fn unstarted(period: BudgetPeriod, has_leases: bool) -> Slot {
-        let never = Timestamp::from_micros(i64::MIN);
-        Slot {
-            period,
-            starts: never,
-            ends: never,
-            date: Date::MIN,
-            first_generation: 0,
-            is_over_limit: false,
-            counters: [Counter::new(has_leases); 2],
-        }
-    }
-
     pub(crate) fn is_started(&self) -> bool {
         self.ends.micros() != i64::MIN
     }
 
-    /// Whether `at` is after this period. Its end is the latest time there is when it never ends.
-    pub(crate) fn is_over(&self, at: Timestamp) -> bool {
-        at >= self.ends && self.ends != Timestamp::MAX
+    pub(crate) const fn span(&self) -> Span {
+        Span { starts: self.starts, ends: self.ends, date: self.date }
     }
 
     /// The slot of the same kind around `at`, empty.
@@ -79,6 +65,14 @@ impl Slot {
         self.is_over_limit = self.counters.iter().any(Counter::is_over);
     }
 
+    /// Takes what a replayed hold takes, whatever the limits are.
+    pub(crate) fn hold(&mut self, worst: [u64; 2]) {
+        for (counter, amount) in self.counters.iter_mut().zip(worst) {
+            counter.held = counter.held.checked_add(amount).expect("a sum of holds overflowed");
+        }
+        self.note_over_limit();
+    }
+
     pub(crate) fn has_holds(&self) -> bool {
         self.counters.iter().any(|counter| counter.held > 0)
     }
@@ -88,7 +82,7 @@ impl Slot {
     }
 
     pub(crate) fn balance(&self) -> PeriodBalance {
-        let limit = |counter: &Counter| counter.is_limited().then_some(counter.limit);
+        let limit = |counter: &Counter| counter.terms.is_limited().then_some(counter.terms.limit);
         let [usd, tokens] = &self.counters;
         PeriodBalance {
             period: self.period,
@@ -98,9 +92,9 @@ impl Slot {
             tokens_limit: limit(tokens),
             posted: self.sums(|counter| counter.posted),
             held: self.sums(|counter| counter.held),
-            lost: self.sums(|counter| counter.lost),
-            usd_leased: usd.lease().map(money),
-            tokens_leased: tokens.lease(),
+            lost: self.sums(|counter| counter.terms.lost),
+            usd_leased: usd.terms.lease().map(money),
+            tokens_leased: tokens.terms.lease(),
         }
     }
 

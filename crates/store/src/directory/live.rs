@@ -2,15 +2,16 @@
 
 use core::fmt;
 use core::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use arc_swap::{ArcSwap, Guard};
-use base::{KeyId, TenantId, Timestamp};
+use base::{AccountIndex, KeyId, TenantId, Timestamp};
 use smallvec::SmallVec;
 
 use super::Account;
+use super::account::AccountName;
 use super::few::Few;
 use crate::resource::{Network, ProjectPath};
+use crate::secret::SecretHash;
 
 /// A tenant that exists now.
 pub struct LiveTenant {
@@ -18,18 +19,30 @@ pub struct LiveTenant {
     pub id: TenantId,
     /// Its account, the root of its tree.
     pub account: Arc<Account>,
-    display_name: ArcSwap<Option<String>>,
-    projects: Mutex<Few<ProjectPath, Arc<Account>>>,
-    keys: Mutex<Few<i64, Weak<LiveKey>>>,
+    below: Mutex<Below>,
+}
+
+/// What belongs to a tenant: most have little.
+#[derive(Default)]
+struct Below {
+    /// In the order of their paths.
+    projects: Few<Arc<Account>>,
+    /// In the order of their accounts.
+    keys: Few<(AccountIndex, Weak<LiveKey>)>,
 }
 
 /// A key that exists now, revoked or not. Replaced as a whole when the key changes; its accounts stay.
-#[derive(Debug)]
 pub struct LiveKey {
-    pub(super) id: KeyId,
-    pub(super) project: ProjectPath,
+    pub(super) account: Arc<Account>,
     pub(super) tenant: Arc<LiveTenant>,
-    pub(super) path: SmallVec<[Arc<Account>; 4]>,
+    pub(super) hash: SecretHash,
+    /// What few keys have.
+    pub(super) rare: Option<Box<RareKey>>,
+}
+
+/// What few keys have; an ordinary one has the default.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct RareKey {
     pub(super) revoked: bool,
     pub(super) expires: Option<Timestamp>,
     pub(super) ip_allow: Box<[Network]>,
@@ -39,14 +52,17 @@ pub struct LiveKey {
 impl LiveKey {
     /// Its name within its project.
     #[must_use]
-    pub const fn id(&self) -> &KeyId {
-        &self.id
+    pub fn id(&self) -> &KeyId {
+        let AccountName::Key(id) = &self.account.name else { unreachable!("a key's account is named as a key") };
+        id
     }
 
     /// Its project.
     #[must_use]
-    pub const fn project(&self) -> &ProjectPath {
-        &self.project
+    pub fn project(&self) -> &ProjectPath {
+        let around = self.account.parent.as_ref().map(|parent| &parent.name);
+        let Some(AccountName::Project(path)) = around else { unreachable!("a key is in a project") };
+        path
     }
 
     /// Its tenant.
@@ -57,94 +73,94 @@ impl LiveKey {
 
     /// All accounts that a call with it draws on: the tenant first, then the projects from outside in, the key last.
     #[must_use]
-    pub fn path(&self) -> &[Arc<Account>] {
-        &self.path
+    pub fn path(&self) -> SmallVec<[Arc<Account>; 4]> {
+        self.account.path()
     }
 
     /// The key's own account, the last of its path.
     #[must_use]
-    pub fn account(&self) -> &Arc<Account> {
-        self.path.last().expect("a path ends at its key")
+    pub const fn account(&self) -> &Arc<Account> {
+        &self.account
     }
 
     /// Whether it is refused for good.
     #[must_use]
-    pub const fn revoked(&self) -> bool {
-        self.revoked
+    pub fn revoked(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.revoked)
     }
 
     /// From when on it is refused.
     #[must_use]
-    pub const fn expires(&self) -> Option<Timestamp> {
-        self.expires
+    pub fn expires(&self) -> Option<Timestamp> {
+        self.rare.as_ref().and_then(|rare| rare.expires)
     }
 
     /// Whether it may be used from `address`.
     #[must_use]
     pub fn allows_address(&self, address: IpAddr) -> bool {
-        self.ip_allow.is_empty() || self.ip_allow.iter().any(|network| network.contains(address))
+        let allowed: &[Network] = self.rare.as_ref().map_or(&[], |rare| &rare.ip_allow);
+        allowed.is_empty() || allowed.iter().any(|network| network.contains(address))
     }
 
     /// For a service key the tenants that it may act for; `None` for an ordinary key.
     #[must_use]
     pub fn service(&self) -> Option<&[TenantId]> {
-        self.service.as_deref()
+        self.rare.as_ref().and_then(|rare| rare.service.as_deref())
+    }
+}
+
+/// Without its hash.
+impl fmt::Debug for LiveKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut key = f.debug_struct("LiveKey");
+        key.field("tenant", &self.tenant.id).field("account", &self.account).field("rare", &self.rare);
+        key.finish_non_exhaustive()
     }
 }
 
 impl LiveTenant {
-    pub(super) fn new(id: TenantId, account: Arc<Account>, display_name: Option<String>) -> LiveTenant {
-        LiveTenant {
-            id,
-            account,
-            display_name: ArcSwap::new(Arc::new(display_name)),
-            projects: Mutex::default(),
-            keys: Mutex::default(),
-        }
-    }
-
-    /// The name for people, where one was given.
-    #[must_use]
-    pub fn display_name(&self) -> Guard<Arc<Option<String>>> {
-        self.display_name.load()
+    pub(super) fn new(id: TenantId, account: Arc<Account>) -> LiveTenant {
+        LiveTenant { id, account, below: Mutex::default() }
     }
 
     /// Its projects by path, each before those inside it.
     #[must_use]
     pub fn projects(&self) -> Vec<(ProjectPath, Arc<Account>)> {
-        let projects = self.projects.lock().unwrap_or_else(PoisonError::into_inner);
-        projects.iter().cloned().collect()
+        let named = |account: &Arc<Account>| match &account.name {
+            AccountName::Project(path) => Some((path.clone(), account.clone())),
+            AccountName::Tenant(_) | AccountName::Key(_) => None,
+        };
+        self.below().projects.as_slice().iter().filter_map(named).collect()
     }
 
     /// One of its projects.
     #[must_use]
     pub fn project(&self, path: &ProjectPath) -> Option<Arc<Account>> {
-        self.projects.lock().unwrap_or_else(PoisonError::into_inner).get(path).cloned()
+        self.below().projects.get(|account| (*account.name).cmp(path.as_str())).cloned()
     }
 
     /// Its keys in order of project and name.
     #[must_use]
     pub fn keys(&self) -> Vec<Arc<LiveKey>> {
-        let mut keys: Vec<Arc<LiveKey>> = {
-            let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-            keys.iter().filter_map(|(_, key)| key.upgrade()).collect()
-        };
-        keys.sort_by(|left, right| (&left.project, &left.id).cmp(&(&right.project, &right.id)));
+        let keys = self.below().keys.as_slice().iter().filter_map(|(_, key)| key.upgrade()).collect();
+        let mut keys: Vec<Arc<LiveKey>> = keys;
+        keys.sort_by(|left, right| (left.project(), left.id()).cmp(&(right.project(), right.id())));
         keys
     }
 
-    pub(super) fn rename(&self, display_name: Option<String>) {
-        self.display_name.store(Arc::new(display_name));
+    /// Brings a project into force, or takes it out.
+    pub(super) fn set_project(&self, account: &Arc<Account>, exists: bool) {
+        let compare = |known: &Arc<Account>| (*known.name).cmp(&*account.name);
+        self.below().projects.set(compare, exists.then(|| account.clone()));
     }
 
-    pub(super) fn set_project(&self, path: ProjectPath, account: Option<Arc<Account>>) {
-        let mut projects = self.projects.lock().unwrap_or_else(PoisonError::into_inner);
-        projects.set(path, account);
+    /// Brings the key of an account into force, or takes it out.
+    pub(super) fn set_key(&self, account: AccountIndex, key: Option<&Arc<LiveKey>>) {
+        self.below().keys.set(|(known, _)| known.cmp(&account), key.map(|key| (account, Arc::downgrade(key))));
     }
 
-    pub(super) fn set_key(&self, number: i64, key: Option<&Arc<LiveKey>>) {
-        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        keys.set(number, key.map(Arc::downgrade));
+    fn below(&self) -> MutexGuard<'_, Below> {
+        self.below.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

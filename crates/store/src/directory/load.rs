@@ -2,17 +2,20 @@
 
 use std::sync::Arc;
 
-use base::{AccountLimits, KeyId, ModelId, Priority, ScopeLevel, TenantId};
+use base::{AccountLimits, ModelId, Priority, TenantId};
 use catalog::Catalog;
 use jiff::tz::TimeZone;
 use rusqlite::Connection;
-use smallvec::SmallVec;
 
+use super::account::AccountName;
+use super::by_hash::{ByHash, ById};
+use super::live::RareKey;
 use super::state::{KeyEntry, ProjectEntry, State};
 use super::{Account, AccountSettings, Directory, LiveKey, LiveTenant};
 use crate::entries::wallet;
 use crate::resource::{KeyResource, KeyStatus, ProjectPath, ProjectResource, TenantResource, TenantStatus};
 use crate::rows::{self, KeyRow, ProjectRow, Row};
+use crate::secret::SecretHash;
 use crate::{ChangeNote, Kind, StoreError, feed, supply};
 
 /// Reads all rows in one consistent view.
@@ -108,8 +111,8 @@ fn change_tenant(
     match rows::tenant(view, note.number)? {
         Some(row) if !row.deleted => put_tenant(directory, state, view, note.sequence, row),
         _ => {
-            if let Some(tenant) = state.tenants.get(&note.number) {
-                directory.tenants.pin().remove(&tenant.id);
+            if let Some(tenant) = state.tenants.get(note.number) {
+                directory.tenants.pin().remove(tenant.id.as_str());
             }
             Ok(())
         }
@@ -120,10 +123,8 @@ fn change_project(state: &mut State, view: &Connection, note: &ChangeNote) -> Re
     match rows::project(view, note.number)? {
         Some(row) if !row.deleted => put_project(state, note.sequence, row),
         _ => {
-            if let Some(entry) = state.projects.get(&note.number)
-                && let Some(tenant) = state.tenants.get(&entry.tenant)
-            {
-                tenant.set_project(entry.path.clone(), None);
+            if let Some(entry) = state.projects.get(note.number) {
+                entry.tenant.set_project(&entry.account, false);
             }
             Ok(())
         }
@@ -152,13 +153,11 @@ fn change_key(
 }
 
 fn remove_key(directory: &Directory, state: &mut State, number: i64) {
-    if let Some(entry) = state.keys.get_mut(&number)
-        && let Some(hash) = entry.hash.take()
-    {
-        let keys = directory.keys.pin();
-        if let Some(key) = keys.remove(&hash) {
-            key.tenant.set_key(number, None);
-        }
+    let Some(entry) = state.keys.get_mut(number) else { return };
+    let account = entry.account().clone();
+    if let KeyEntry::Live(key) = core::mem::replace(entry, KeyEntry::Gone(account.clone())) {
+        directory.keys.pin().remove(&key.hash);
+        key.tenant.set_key(account.index, None);
     }
 }
 
@@ -175,19 +174,18 @@ fn put_tenant(
         settings.wallet = Some(wallet::cap(view, &row.form.id)?);
     }
     let settings = state.share(settings);
-    if let Some(tenant) = state.tenants.get(&row.number).cloned() {
+    if let Some(tenant) = state.tenants.get(row.number).cloned() {
         let before = tenant.account.settings().clone();
         tenant.account.replace_settings(settings.clone());
-        tenant.rename(row.form.name);
         if (&before.zone, before.priority, before.weight) != (&settings.zone, settings.priority, settings.weight) {
             pass_down(&tenant, &settings, version);
         }
-        directory.tenants.pin().insert(tenant.id.clone(), tenant);
+        directory.tenants.pin().insert(ById(tenant.clone()), tenant);
         return Ok(());
     }
-    let account = state.account(ScopeLevel::Tenant, row.form.id.to_string(), None, settings);
-    let tenant = Arc::new(LiveTenant::new(row.form.id, account, row.form.name));
-    directory.tenants.pin().insert(tenant.id.clone(), tenant.clone());
+    let account = state.account(AccountName::Tenant(row.form.id.clone()), None, settings);
+    let tenant = Arc::new(LiveTenant::new(row.form.id, account));
+    directory.tenants.pin().insert(ById(tenant.clone()), tenant.clone());
     state.tenants.insert(row.number, tenant);
     Ok(())
 }
@@ -210,78 +208,64 @@ fn pass_down(tenant: &LiveTenant, settings: &AccountSettings, version: u64) {
 
 /// Brings a project that exists into force; its tenant and the project around it were before it.
 fn put_project(state: &mut State, version: u64, row: ProjectRow) -> Result<(), StoreError> {
-    let tenant = state.tenants.get(&row.tenant).cloned();
+    let tenant = state.tenants.get(row.tenant).cloned();
     let tenant = tenant.ok_or_else(|| StoreError::corrupt("project", "it has no tenant"))?;
     let settings = state.share(project_settings(&row.form, &tenant.account.settings(), version));
-    if let Some(entry) = state.projects.get(&row.number) {
+    if let Some(entry) = state.projects.get(row.number) {
         entry.account.replace_settings(settings);
-        tenant.set_project(entry.path.clone(), Some(entry.account.clone()));
+        tenant.set_project(&entry.account, true);
         return Ok(());
     }
     let parent = match row.parent {
         None => tenant.account.clone(),
         Some(parent) => {
-            let parent = state.projects.get(&parent);
+            let parent = state.projects.get(parent);
             parent.ok_or_else(|| StoreError::corrupt("project", "it has no parent"))?.account.clone()
         }
     };
-    let path = ProjectPath::from_stored(&row.path);
-    let account = state.account(ScopeLevel::Project, row.path, Some(parent), settings);
-    tenant.set_project(path.clone(), Some(account.clone()));
-    state.projects.insert(row.number, ProjectEntry { tenant: row.tenant, path, account });
+    let name = AccountName::Project(ProjectPath::from_stored(&row.path));
+    let account = state.account(name, Some(parent), settings);
+    tenant.set_project(&account, true);
+    state.projects.insert(row.number, ProjectEntry { tenant, account });
     Ok(())
 }
 
 /// Brings a key that exists into force; its project was before it.
 fn put_key(directory: &Directory, state: &mut State, version: u64, row: KeyRow) -> Result<(), StoreError> {
-    let project = state.projects.get(&row.project).cloned();
+    let project = state.projects.get(row.project).cloned();
     let project = project.ok_or_else(|| StoreError::corrupt("key", "it has no project"))?;
-    let tenant = state.tenants.get(&project.tenant).cloned();
-    let tenant = tenant.ok_or_else(|| StoreError::corrupt("key", "it has no tenant"))?;
+    let tenant = project.tenant;
     let settings = state.share(key_settings(&row.form, &tenant, version));
-    let account = match state.keys.get(&row.number) {
-        Some(entry) => {
-            entry.account.replace_settings(settings);
-            entry.account.clone()
-        }
-        None => {
-            let name = row.form.name.to_string();
-            let account = state.account(ScopeLevel::Key, name, Some(project.account.clone()), settings);
-            state.keys.insert(row.number, KeyEntry { account: account.clone(), hash: None });
+    let known = state.keys.get(row.number).map(|entry| entry.account().clone());
+    let account = match known {
+        Some(account) => {
+            account.replace_settings(settings);
             account
         }
+        None => state.account(AccountName::Key(row.form.name.clone()), Some(project.account), settings),
     };
-    let key = Arc::new(live_key(row.form, &project, &tenant, &account));
-    let entry = state.keys.get_mut(&row.number).expect("it was put there above");
+    let key = Arc::new(live_key(row.form, row.hash, &tenant, account));
     let keys = directory.keys.pin();
-    keys.insert(row.hash, key.clone());
-    if let Some(before) = entry.hash.replace(row.hash)
-        && before != row.hash
+    keys.insert(ByHash(key.clone()), key.clone());
+    let before = state.keys.insert(row.number, KeyEntry::Live(key.clone()));
+    if let Some(KeyEntry::Live(before)) = before
+        && before.hash != key.hash
     {
-        keys.remove(&before);
+        keys.remove(&before.hash);
     }
-    tenant.set_key(row.number, Some(&key));
+    tenant.set_key(key.account.index, Some(&key));
     Ok(())
 }
 
-fn live_key(form: KeyResource, project: &ProjectEntry, tenant: &Arc<LiveTenant>, account: &Arc<Account>) -> LiveKey {
-    let mut path: SmallVec<[Arc<Account>; 4]> = SmallVec::new();
-    let mut next = Some(account);
-    while let Some(account) = next {
-        path.push(account.clone());
-        next = account.parent.as_ref();
-    }
-    path.reverse();
-    LiveKey {
-        id: KeyId::clone(&form.name),
-        project: project.path.clone(),
-        tenant: tenant.clone(),
-        path,
+fn live_key(form: KeyResource, hash: SecretHash, tenant: &Arc<LiveTenant>, account: Arc<Account>) -> LiveKey {
+    let rare = RareKey {
         revoked: form.status == Some(KeyStatus::Revoked),
         expires: form.expires,
         ip_allow: form.ip_allow.into_boxed_slice(),
         service: form.service.map(Vec::<TenantId>::into_boxed_slice),
-    }
+    };
+    let rare = (rare != RareKey::default()).then(|| Box::new(rare));
+    LiveKey { account, tenant: tenant.clone(), hash, rare }
 }
 
 fn tenant_settings(form: &TenantResource, version: u64) -> Result<AccountSettings, StoreError> {

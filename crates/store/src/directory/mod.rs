@@ -1,32 +1,32 @@
 //! The live directory: what each request reads, from memory and without locks.
 
 mod account;
+mod by_hash;
+mod by_row;
 mod few;
 mod live;
 mod load;
 mod state;
 mod watch;
 
-use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
-use base::TenantId;
 use catalog::Catalog;
 
-use crate::secret::SecretHash;
 use crate::{Store, StoreError};
+use by_hash::{ByHash, ById, FirstBytes};
 use state::State;
 
-pub use account::{Account, AccountSettings};
+pub use account::{Account, AccountName, AccountSettings};
 pub use live::{LiveKey, LiveTenant};
 pub use watch::WatchGuard;
 
 /// Tenants, keys, models and prices as they are in force now. Reads take no lock; changes are applied one by one.
 pub struct Directory {
     store: Arc<Store>,
-    keys: papaya::HashMap<SecretHash, Arc<LiveKey>, BuildHasherDefault<FirstBytes>>,
-    tenants: papaya::HashMap<TenantId, Arc<LiveTenant>>,
+    keys: papaya::HashMap<ByHash, Arc<LiveKey>, FirstBytes>,
+    tenants: papaya::HashMap<ById, Arc<LiveTenant>>,
     catalog: ArcSwap<Catalog>,
     state: Mutex<State>,
 }
@@ -121,24 +121,5 @@ impl core::fmt::Debug for Directory {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let (tenants, keys) = (self.tenants.len(), self.keys.len());
         f.debug_struct("Directory").field("tenants", &tenants).field("keys", &keys).finish_non_exhaustive()
-    }
-}
-
-/// Takes the first eight bytes of a keyed hash as they are: nobody without the pepper can choose them.
-#[derive(Default)]
-struct FirstBytes(u64);
-
-impl Hasher for FirstBytes {
-    fn write(&mut self, bytes: &[u8]) {
-        if let Some(first) = bytes.first_chunk() {
-            self.0 = u64::from_le_bytes(*first);
-        }
-    }
-
-    /// The length that precedes an array says nothing.
-    fn write_usize(&mut self, _length: usize) {}
-
-    fn finish(&self) -> u64 {
-        self.0
     }
 }

@@ -1,14 +1,14 @@
 //! What the directory knows beside what requests read: which row is which account. Touched only while changes are
 //! applied.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use base::{AccountIndex, ScopeLevel};
+use base::AccountIndex;
 
-use super::{Account, AccountSettings, LiveTenant};
-use crate::resource::ProjectPath;
-use crate::secret::SecretHash;
+use super::account::AccountName;
+use super::by_row::ByRow;
+use super::{Account, AccountSettings, LiveKey, LiveTenant};
 
 /// Row numbers to live things. Entries stay when the row is deleted: created again, it is the same account.
 #[derive(Default)]
@@ -16,9 +16,9 @@ pub(super) struct State {
     /// Changes up to this sequence are in force.
     pub(super) sequence: u64,
     next_index: u32,
-    pub(super) tenants: HashMap<i64, Arc<LiveTenant>>,
-    pub(super) projects: HashMap<i64, ProjectEntry>,
-    pub(super) keys: HashMap<i64, KeyEntry>,
+    pub(super) tenants: ByRow<Arc<LiveTenant>>,
+    pub(super) projects: ByRow<ProjectEntry>,
+    pub(super) keys: ByRow<KeyEntry>,
     /// Settings that were seen last. Plans are few and accounts many: what is equal is kept once.
     shared: VecDeque<Arc<AccountSettings>>,
 }
@@ -26,16 +26,25 @@ pub(super) struct State {
 /// A project's row.
 #[derive(Clone)]
 pub(super) struct ProjectEntry {
-    pub(super) tenant: i64,
-    pub(super) path: ProjectPath,
+    pub(super) tenant: Arc<LiveTenant>,
     pub(super) account: Arc<Account>,
 }
 
 /// A key's row.
-pub(super) struct KeyEntry {
-    pub(super) account: Arc<Account>,
-    /// Under which hash it can be found now.
-    pub(super) hash: Option<SecretHash>,
+pub(super) enum KeyEntry {
+    /// It can be found.
+    Live(Arc<LiveKey>),
+    /// It cannot, and may come back.
+    Gone(Arc<Account>),
+}
+
+impl KeyEntry {
+    pub(super) fn account(&self) -> &Arc<Account> {
+        match self {
+            KeyEntry::Live(key) => key.account(),
+            KeyEntry::Gone(account) => account,
+        }
+    }
 }
 
 /// Settings that are looked at for equal ones.
@@ -59,13 +68,12 @@ impl State {
     /// A new account in the next free place.
     pub(super) fn account(
         &mut self,
-        level: ScopeLevel,
-        name: String,
+        name: AccountName,
         parent: Option<Arc<Account>>,
         settings: Arc<AccountSettings>,
     ) -> Arc<Account> {
         let index = AccountIndex(self.next_index);
         self.next_index = self.next_index.checked_add(1).expect("fewer than four billion accounts fit in memory");
-        Arc::new(Account::new(index, level, name, parent, settings))
+        Arc::new(Account::new(index, name, parent, settings))
     }
 }

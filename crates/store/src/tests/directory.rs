@@ -29,7 +29,8 @@ fn a_key_is_found_by_its_secret_with_the_accounts_of_its_path() {
     bench.apply(&format!("{SMALL}\n[[tenant.project.project]]\nid = \"inner\"\nlimits = {{ rpm = 3 }}\n[[tenant.project.project.key]]\nname = \"deep\"\nsecret = \"deep-secret-0123456789\"\n"));
     let directory = Directory::load(bench.store.clone()).unwrap();
     let key = directory.find_key(b"deep-secret-0123456789").unwrap();
-    let path: Vec<_> = key.path().iter().map(|account| (account.level, account.name.as_str())).collect();
+    let accounts = key.path();
+    let path: Vec<_> = accounts.iter().map(|account| (account.level, &*account.name)).collect();
     let expected = [
         (ScopeLevel::Tenant, "acme"),
         (ScopeLevel::Project, "search"),
