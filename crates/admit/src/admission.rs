@@ -1,6 +1,6 @@
 //! The operations on the windows of account paths.
 
-use base::{AccountIndex, AccountLimits, AccountMap, Limits, Moment, PATH_LEVELS_MAX, Part, PartLimits};
+use base::{AccountIndex, AccountLimits, AccountMap, Chunks, Limits, Moment, PATH_LEVELS_MAX, Part, PartLimits};
 
 use crate::account::Account;
 use crate::counts::Counts;
@@ -21,7 +21,7 @@ pub struct Admission {
     /// Where an account is in `accounts`.
     places: AccountMap<u32>,
     /// Accounts, and parts of them: single models and end users. A place is never given to another account.
-    pub(crate) accounts: Vec<Account>,
+    pub(crate) accounts: Chunks<Account>,
     latest: Option<Moment>,
     /// Goes up whenever windows are created.
     created: u32,
@@ -42,7 +42,7 @@ impl Admission {
     pub fn new(end_users_max: usize) -> Admission {
         Admission {
             places: AccountMap::default(),
-            accounts: Vec::new(),
+            accounts: Chunks::default(),
             latest: None,
             created: 0,
             end_users_max,

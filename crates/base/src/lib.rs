@@ -5,6 +5,7 @@
 //!
 //! Invariants: money and prices are integers; a [`Secret`] never prints; a [`Refusal`] is data, rendered elsewhere.
 
+mod chunks;
 mod decimal;
 mod id;
 mod limits;
@@ -14,6 +15,7 @@ mod refusal;
 mod secret;
 mod time;
 
+pub use chunks::Chunks;
 pub use decimal::DecimalError;
 pub use id::{AccountIndex, AttemptId, EndUserId, IdError, KeyId, ModelId, ProjectId, RequestId, TenantId, UpstreamId};
 pub use limits::{

@@ -77,7 +77,7 @@ impl Ledger {
     pub fn lose_unused_leases(&mut self) -> Vec<Lost> {
         let mut lost = Vec::new();
         self.mark_survivors(u64::MAX);
-        for account in &mut self.accounts {
+        for account in self.accounts.iter_mut() {
             if account.lose_unused_leases() {
                 lost.extend(account.lost());
             }

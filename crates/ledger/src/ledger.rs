@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use base::{AccountIndex, AccountMap, AttemptId, NumberHashing, PATH_LEVELS_MAX, Timestamp};
+use base::{AccountIndex, AccountMap, AttemptId, Chunks, NumberHashing, PATH_LEVELS_MAX, Timestamp};
 
 use crate::account::{Account, AccountConfig, PeriodNames, When};
 use crate::alerts::Crossed;
@@ -22,7 +22,7 @@ use crate::shortage::{NoHold, Shortage};
 pub struct Ledger {
     /// Where an account is in `accounts`.
     places: AccountMap<u32>,
-    pub(crate) accounts: Vec<Account>,
+    pub(crate) accounts: Chunks<Account>,
     pub(crate) open: HashMap<AttemptId, Open, NumberHashing>,
     /// `None` when limits bind alone.
     pub(crate) lease_policy: Option<LeasePolicy>,
@@ -33,9 +33,6 @@ pub struct Ledger {
     /// The periods that accounts have now.
     shelf: Shelf,
 }
-
-/// The vector of accounts grows by one of so many parts of itself, since many accounts are what it has.
-const SPARE_PARTS: usize = 8;
 
 /// A hold as the ledger knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,9 +90,6 @@ impl Ledger {
             self.change(place as usize, |account| account.configure(config));
         } else {
             let place = u32::try_from(self.accounts.len()).expect("accounts are fewer than 2^32");
-            if self.accounts.len() == self.accounts.capacity() {
-                self.accounts.reserve_exact(self.accounts.len() / SPARE_PARTS + 1);
-            }
             self.accounts.push(Account::new(account, config, self.lease_policy.is_some()));
             self.places.insert(account, place);
             self.change(place as usize, |_| {});
