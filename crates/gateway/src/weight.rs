@@ -146,7 +146,7 @@ fn active(directory: &Directory) {
     let mut queue = Queue::new(policy, Limit::new(Some(1)));
     let queued = each("a place in a queue, with a call that waits", &paths, |path| {
         let ask = Ask { tenant: path[0].index, weight: 1, priority: base::Priority::Normal, tokens: 100, bytes: 100 };
-        drop(queue.enter(&ask, now));
+        let _ = queue.enter(&ask, now);
     });
     println!("  in all: {} bytes", books_bytes + waits + queued);
 }
