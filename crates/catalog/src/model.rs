@@ -46,6 +46,11 @@ impl ModelKind {
         match endpoint {
             Endpoint::ChatCompletions
             | Endpoint::Responses
+            | Endpoint::ResponseGet
+            | Endpoint::ResponseDelete
+            | Endpoint::ResponseCancel
+            | Endpoint::ResponseInputItems
+            | Endpoint::ResponseInputTokens
             | Endpoint::Messages
             | Endpoint::CountMessageTokens
             | Endpoint::GenerateContent => matches!(self, ModelKind::Chat | ModelKind::Text),

@@ -217,7 +217,8 @@ fn input_bound(model: &Model, billable: &Billable, text_tokens: u64) -> InputBou
         upstream_routing,
         unknown_parameters,
         cache_writes: _, // in the price
-        is_free: _,      // quoted apart
+        stored_input,
+        is_free: _, // quoted apart
     } = *billable;
     let prompts = u64::from(prompts).max(1);
     let window = model.context_window.saturating_mul(prompts);
@@ -233,8 +234,8 @@ fn input_bound(model: &Model, billable: &Billable, text_tokens: u64) -> InputBou
         }
     };
     // A page of a file may be billed as text and as an image; search results and tools of the provider come back as input.
-    if files > 0 || file_bytes > 0 || server_tools > 0 || web_search || upstream_routing.is_some() || unknown_parameters
-    {
+    let is_open = files > 0 || file_bytes > 0 || server_tools > 0 || web_search || stored_input;
+    if is_open || upstream_routing.is_some() || unknown_parameters {
         return InputBound { total: window, audio };
     }
     let total = text_tokens

@@ -20,6 +20,7 @@ mod dialect;
 mod embeddings;
 mod errors;
 mod fault;
+mod kept;
 mod models;
 mod options;
 mod pieces;

@@ -27,6 +27,7 @@ pub(crate) enum Endpoint {
     Moderations,
     Messages,
     CountMessageTokens,
+    CountResponseTokens,
     Contents,
     CountTokens,
     Vectors,
@@ -37,7 +38,7 @@ impl Endpoint {
     pub(crate) const fn style(self) -> Style {
         match self {
             Endpoint::Chat | Endpoint::Completions | Endpoint::Embeddings | Endpoint::Moderations => Style::Openai,
-            Endpoint::Responses => Style::Responses,
+            Endpoint::Responses | Endpoint::CountResponseTokens => Style::Responses,
             Endpoint::Messages | Endpoint::CountMessageTokens => Style::Anthropic,
             Endpoint::Contents | Endpoint::CountTokens | Endpoint::Vectors => Style::Gemini,
         }
@@ -133,6 +134,9 @@ pub(crate) fn prepare(
             (false, responses::moderation(&model, count), Usage::default())
         }
         Endpoint::CountMessageTokens => counted("input_tokens", &messages::read(&members, true)?),
+        Endpoint::CountResponseTokens => {
+            counted("object\":\"response.input_tokens\",\"input_tokens", &responses::read(&members)?)
+        }
         Endpoint::CountTokens => counted("totalTokens", &gemini::read(&members)?),
         Endpoint::Vectors => {
             let (prompt, count) = gemini::embedded(&members)?;

@@ -77,6 +77,8 @@ pub struct Billable {
     pub unknown_parameters: bool,
     /// What may be written to a prompt cache.
     pub cache_writes: CacheWrites,
+    /// Something that the provider keeps is input again, such as the conversation before, of any length.
+    pub stored_input: bool,
     /// The provider bills no tokens for it: tokens are counted, or a text is judged.
     pub is_free: bool,
 }
@@ -107,6 +109,7 @@ impl Default for Billable {
             upstream_routing: None,
             unknown_parameters: false,
             cache_writes: CacheWrites::Any,
+            stored_input: false,
             is_free: false,
         }
     }

@@ -61,10 +61,9 @@ pub(crate) fn records() -> Vec<(Asked, Value)> {
 }
 
 /// What is refused here although a provider took it, by the beginning of the sentence, and how often it was recorded.
-const REFUSED: [(&str, usize); 5] = [
+const REFUSED: [(&str, usize); 4] = [
     ("The advisor tool asks another model", 2),
     ("'container' names an object of the provider's account", 3),
-    ("'previous_response_id' names an object", 6),
     ("'conversation' names an object", 1),
     ("Responses in the background are not relayed", 1),
 ];

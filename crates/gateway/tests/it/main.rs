@@ -18,6 +18,7 @@ mod metrics;
 mod never_overspends;
 mod nothing_held;
 mod nothing_lost;
+mod owned;
 mod parts_of_accounts;
 mod quiet_neighbours;
 mod relays;

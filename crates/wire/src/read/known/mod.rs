@@ -12,7 +12,7 @@ use crate::dialect::Endpoint;
 pub(super) fn table_of(endpoint: Endpoint) -> &'static Table {
     match endpoint {
         Endpoint::Messages | Endpoint::CountMessageTokens => &anthropic::TABLE,
-        Endpoint::Responses => &responses::TABLE,
+        Endpoint::Responses | Endpoint::ResponseInputTokens => &responses::TABLE,
         Endpoint::GenerateContent | Endpoint::CountTokens => &gemini::CONTENT,
         Endpoint::EmbedContent | Endpoint::BatchEmbedContents => &gemini::EMBED,
         _ => &openai::TABLE,
