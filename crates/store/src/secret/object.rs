@@ -16,6 +16,8 @@ const TAG_BYTES: usize = 16;
 /// Longest sealed id that is looked at, and longest id of a provider that is sealed, in bytes.
 const SEALED_BYTES_MAX: usize = 1_024;
 const ID_BYTES_MAX: usize = 512;
+/// Stands before a seal without a beginning, so that nothing in it is taken for one.
+const NO_PREFIX: &str = "M";
 /// Longest beginning of an id that says what it is of (`resp_`), in bytes.
 const PREFIX_BYTES_MAX: usize = 16;
 
@@ -79,7 +81,7 @@ impl ObjectSeal {
         let tag = self.tag(tenant, prefix, &plain);
         self.apply_stream(&tag, &mut plain);
         let mut sealed = String::with_capacity(prefix.len() + (TAG_BYTES + plain.len()).div_ceil(3) * 4);
-        sealed.push_str(prefix);
+        sealed.push_str(if prefix.is_empty() { NO_PREFIX } else { prefix });
         URL_SAFE_NO_PAD.encode_string([tag.as_slice(), &plain].concat(), &mut sealed);
         sealed
     }
@@ -91,6 +93,7 @@ impl ObjectSeal {
             return None;
         }
         let (prefix, rest) = split(sealed);
+        let rest = if prefix.is_empty() { rest.strip_prefix(NO_PREFIX)? } else { rest };
         let mut bytes = URL_SAFE_NO_PAD.decode(rest).ok()?;
         let (tag, plain) = bytes.split_first_chunk_mut::<TAG_BYTES>()?;
         self.apply_stream(tag, plain);
@@ -183,8 +186,22 @@ mod tests {
             assert_eq!(other.open(&tenant("anna"), &sealed), None);
             let (prefix, rest) = split(&sealed);
             assert_eq!(prefix, split(id).0, "it begins like the provider's");
+            assert!(seal.open(&tenant("anna"), rest).is_none() || prefix.is_empty());
             assert!(rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)), "{sealed}");
             assert_eq!(seal.seal(&tenant("anna"), &origin, id), sealed, "the same object has the same id");
+        }
+    }
+
+    /// Whatever letters a seal begins with, they are not taken for the beginning of an id.
+    #[test]
+    fn any_id_is_read_back() {
+        let (seal, origin, anna) = (seal(), origin("main"), tenant("anna"));
+        let mut random = fastrand::Rng::with_seed(1);
+        for number in 0..20_000 {
+            let prefix = ["", "resp_", "msg_", "file-", "a-", "_", "-x"][number % 7];
+            let id: String = prefix.chars().chain((0..random.usize(1..40)).map(|_| random.alphanumeric())).collect();
+            let sealed = seal.seal(&anna, &origin, &id);
+            assert_eq!(seal.open(&anna, &sealed).map(|object| object.id), Some(id), "{sealed}");
         }
     }
 
