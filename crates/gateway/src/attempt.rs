@@ -97,6 +97,7 @@ impl Attempt {
         let deadlines = Deadlines { head: now + timeouts.first_byte, total: now + timeouts.total, timeouts };
         let meter = Meter::new(call.clone(), candidate.model().clone(), line_bytes_max);
         let meter = meter.translating(candidate.translation().map(|translation| hold.answers(translation)));
+        let meter = meter.priced(&candidate.price().rates);
         let meter = meter.sealing(Sealing::of(&hold, candidate, call));
         connection.send(request);
         let exchange = Exchange {

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use catalog::{Model, Tokenizer};
+use catalog::{Model, Rates, Tokenizer};
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::response::Parts;
 use wire::convert::AnswerTranslator;
-use wire::{Call, StreamEnd, StreamMeter, StreamOptions, Usage, UsageFault};
+use wire::{Call, Endpoint, StreamEnd, StreamMeter, StreamOptions, Usage, UsageFault};
 
 use crate::hold::Outcome;
 use crate::owned::Sealing;
@@ -23,6 +23,8 @@ pub(crate) struct Meter {
     call: Arc<Call>,
     model: Arc<Model>,
     line_bytes_max: usize,
+    /// Output tokens have a price.
+    prices_tokens: bool,
     /// Zero until the head has come.
     status: u16,
     reading: Reading,
@@ -49,13 +51,27 @@ pub(crate) struct Malformed;
 
 impl Meter {
     pub(crate) fn new(call: Arc<Call>, model: Arc<Model>, line_bytes_max: usize) -> Meter {
-        let reading = Reading::Nothing;
-        Meter { call, model, line_bytes_max, status: 0, reading, translator: None, sealing: None, translated: None }
+        Meter {
+            call,
+            model,
+            line_bytes_max,
+            prices_tokens: true,
+            status: 0,
+            reading: Reading::Nothing,
+            translator: None,
+            sealing: None,
+            translated: None,
+        }
     }
 
     /// The answer comes in another dialect than its client speaks.
     pub(crate) fn translating(self, translator: Option<AnswerTranslator>) -> Meter {
         Meter { translator: translator.map(Box::new), ..self }
+    }
+
+    /// What its candidate asks for is what it is charged by.
+    pub(crate) fn priced(self, rates: &Rates) -> Meter {
+        Meter { prices_tokens: rates.output.is_some(), ..self }
     }
 
     /// The answer may name stored objects.
@@ -217,6 +233,11 @@ impl Meter {
                 let id = self.call.opened_objects().next().map(|(_, id)| id.to_owned());
                 (Outcome::Complete(Usage::default()), id)
             }
+            // The whole text is billed when it is spoken, however much of that is heard.
+            Reading::Whole { .. } if self.call.endpoint() == Endpoint::Speech => {
+                let usage = Usage { characters: self.call.billable().characters, ..Usage::default() };
+                (if ended { Outcome::Complete(usage) } else { Outcome::Cut(usage) }, None)
+            }
             Reading::Nothing => (Outcome::Unknown, None),
             Reading::Whole { .. } if !ended => (Outcome::Unknown, None),
             Reading::Whole { .. } => self.of_whole(&whole),
@@ -230,6 +251,8 @@ impl Meter {
     fn of_whole(&self, body: &[u8]) -> (Outcome, Option<String>) {
         let facts = wire::answer_facts(self.endpoint(), body);
         let outcome = match facts.usage {
+            // Images that are priced by their tokens, and came without a count of them.
+            Ok(Some(usage)) if usage.images > 0 && usage.output == 0 && self.prices_tokens => Outcome::Unknown,
             Ok(Some(usage)) => Outcome::Complete(usage),
             Ok(None) => Outcome::Cut(self.count(&wire::answer_text(self.endpoint(), body), 0)),
             Err(fault) => unusable(fault),

@@ -21,6 +21,7 @@ mod embeddings;
 mod errors;
 mod fault;
 mod kept;
+mod made;
 mod models;
 mod options;
 mod pieces;

@@ -79,6 +79,8 @@ fn target<'a>(method: &Method, path: &'a str, query: &'a str) -> Target<'a> {
         (&Method::POST, Some("/responses")) => Target::Billed(Endpoint::Responses),
         (&Method::POST, Some("/responses/input_tokens")) => Target::Billed(Endpoint::CountResponseTokens),
         (_, Some(path)) if path.starts_with("/responses/") => Target::Kept(&path["/responses/".len()..], query),
+        (&Method::POST, Some("/images/generations")) => Target::Billed(Endpoint::Images),
+        (&Method::POST, Some("/audio/speech")) => Target::Billed(Endpoint::Speech),
         (&Method::POST, Some("/moderations")) => Target::Billed(Endpoint::Moderations),
         (&Method::POST, Some("/messages")) => Target::Billed(Endpoint::Messages),
         (&Method::POST, Some("/messages/count_tokens")) => Target::Billed(Endpoint::CountMessageTokens),
@@ -283,7 +285,7 @@ impl Shared {
             _ if !prepared.is_stream && is_plain_fault_free(&prepared.fault) => {
                 let bytes = prepared.page.fill(&self.answer_id(sequence), self.created_seconds());
                 let bytes = self.keep(prepared, request, bytes);
-                Ok(respond(200, "application/json", SimBody::Whole { bytes: Some(bytes), guard }))
+                Ok(respond(200, prepared.content_type, SimBody::Whole { bytes: Some(bytes), guard }))
             }
             _ => Ok(self.in_parts(sequence, prepared, request, guard, is_paid_ahead)),
         }
@@ -348,7 +350,7 @@ impl Shared {
             _ => Duration::ZERO,
         };
         let is_events = prepared.is_stream && !prepared.is_array;
-        let content_type = if is_events { "text/event-stream; charset=utf-8" } else { "application/json" };
+        let content_type = if is_events { "text/event-stream; charset=utf-8" } else { prepared.content_type };
         let mut answer = respond(200, content_type, SimBody::Parts(Box::new(parts)));
         if prepared.fault == Fault::Gzip {
             answer.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));

@@ -79,6 +79,8 @@ pub struct Billable {
     pub cache_writes: CacheWrites,
     /// Something that the provider keeps is input again, such as the conversation before, of any length.
     pub stored_input: bool,
+    /// Characters of a text that is to be spoken.
+    pub characters: u64,
     /// The provider bills no tokens for it: tokens are counted, or a text is judged.
     pub is_free: bool,
 }
@@ -110,6 +112,7 @@ impl Default for Billable {
             unknown_parameters: false,
             cache_writes: CacheWrites::Any,
             stored_input: false,
+            characters: 0,
             is_free: false,
         }
     }

@@ -98,11 +98,15 @@ pub enum Endpoint {
     ResponseInputItems,
     /// OpenAI: the tokens of what a response would be made from are counted.
     ResponseInputTokens,
+    /// OpenAI: images are made from a text.
+    ImageGenerations,
+    /// OpenAI: a text is spoken.
+    Speech,
 }
 
 impl Endpoint {
     /// Every endpoint.
-    pub const ALL: [Endpoint; 21] = [
+    pub const ALL: [Endpoint; 23] = [
         Endpoint::ChatCompletions,
         Endpoint::Completions,
         Endpoint::Embeddings,
@@ -124,6 +128,8 @@ impl Endpoint {
         Endpoint::ResponseCancel,
         Endpoint::ResponseInputItems,
         Endpoint::ResponseInputTokens,
+        Endpoint::ImageGenerations,
+        Endpoint::Speech,
     ];
 
     /// The dialect of an endpoint whose calls go to an upstream; `None` for those that are answered here.
@@ -139,6 +145,8 @@ impl Endpoint {
             | Endpoint::ResponseCancel
             | Endpoint::ResponseInputItems
             | Endpoint::ResponseInputTokens
+            | Endpoint::ImageGenerations
+            | Endpoint::Speech
             | Endpoint::Moderations => Some(Dialect::Openai),
             Endpoint::Messages | Endpoint::CountMessageTokens => Some(Dialect::Anthropic),
             Endpoint::GenerateContent
@@ -214,6 +222,8 @@ impl Endpoint {
             | Endpoint::ResponseCancel
             | Endpoint::ResponseInputItems
             | Endpoint::ResponseInputTokens
+            | Endpoint::ImageGenerations
+            | Endpoint::Speech
             | Endpoint::ModelList
             | Endpoint::ModelGet
             | Endpoint::Usage
@@ -253,6 +263,8 @@ impl Endpoint {
             Endpoint::ResponseCancel => "{id}/cancel",
             Endpoint::ResponseInputItems => "{id}/input_items",
             Endpoint::ResponseInputTokens => "/responses/input_tokens",
+            Endpoint::ImageGenerations => "/images/generations",
+            Endpoint::Speech => "/audio/speech",
         }
     }
 
@@ -281,6 +293,8 @@ impl Endpoint {
             Endpoint::ResponseCancel => "responses/cancel",
             Endpoint::ResponseInputItems => "responses/input_items",
             Endpoint::ResponseInputTokens => "responses/input_tokens",
+            Endpoint::ImageGenerations => "images/generations",
+            Endpoint::Speech => "audio/speech",
         }
     }
 }

@@ -52,6 +52,12 @@ pub const ROUTES: &[RouteSpec] = &[
     to("POST", "/v1beta/models/{model}:embedContent", Endpoint::EmbedContent),
     to("POST", "/v1/models/{model}:batchEmbedContents", Endpoint::BatchEmbedContents),
     to("POST", "/v1beta/models/{model}:batchEmbedContents", Endpoint::BatchEmbedContents),
+    to("POST", "/v1/images/generations", Endpoint::ImageGenerations),
+    to("POST", "/v1/audio/speech", Endpoint::Speech),
+    to("POST", "/openai/deployments/{model}/images/generations", Endpoint::ImageGenerations),
+    to("POST", "/openai/deployments/{model}/audio/speech", Endpoint::Speech),
+    to("POST", "/openai/v1/images/generations", Endpoint::ImageGenerations),
+    to("POST", "/openai/v1/audio/speech", Endpoint::Speech),
     // Azure's two forms of OpenAI's dialect: the model in the path, and the same endpoints elsewhere.
     to("POST", "/openai/deployments/{model}/chat/completions", Endpoint::ChatCompletions),
     to("POST", "/openai/deployments/{model}/completions", Endpoint::Completions),

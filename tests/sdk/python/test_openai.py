@@ -203,6 +203,23 @@ class OpenAiClient(unittest.TestCase):
         foreign = lambda: azure.chat.completions.create(model="gpt-4.1-mini", **ask)
         self.refused(openai.PermissionDeniedError, 403, "model_not_allowed", foreign)
 
+    def test_images_are_made_and_charged_by_their_tokens(self) -> None:
+        images = self.client(GAMMA).images.with_raw_response
+        raw = images.generate(model="gpt-image-1", prompt="A red circle.", n=2, size="1024x1024", quality="low")
+        answer = raw.parse()
+        self.assertEqual([image.b64_json for image in answer.data], ["aGVsbG8="] * 2)
+        nanos = answer.usage.input_tokens * 5_000 + answer.usage.output_tokens * 40_000
+        self.assertEqual(round(float(raw.headers["Mandant-Cost-Usd"]) * 1_000_000_000), nanos)
+        streamed = lambda: images.generate(model="gpt-image-1", prompt="x", stream=True)
+        self.refused(openai.BadRequestError, 400, "invalid_request", streamed)
+
+    def test_speech_is_charged_by_its_characters(self) -> None:
+        speech = self.client(GAMMA).audio.speech.with_raw_response
+        raw = speech.create(model="tts-1", voice="alloy", input="Hello, tenants!")
+        self.assertTrue(raw.content.startswith(b"ID3"))
+        self.assertEqual(raw.headers["content-type"], "audio/mpeg")
+        self.assertEqual(round(float(raw.headers["Mandant-Cost-Usd"]) * 1_000_000), 15 * 15)
+
     def test_moderations_cost_nothing(self) -> None:
         answer = self.client(GAMMA).moderations.with_raw_response.create(model="omni-moderation-latest", input="x")
         self.assertFalse(answer.parse().results[0].flagged)

@@ -14,6 +14,7 @@ mod hostile_clients;
 mod idempotency;
 mod isolation;
 mod limits;
+mod makes;
 mod metrics;
 mod never_overspends;
 mod nothing_held;

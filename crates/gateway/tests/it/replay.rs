@@ -133,6 +133,8 @@ fn model_of(case: &Case) -> Value {
         Endpoint::Embeddings | Endpoint::EmbedContent | Endpoint::BatchEmbedContents => "embedding",
         Endpoint::Completions => "completion",
         Endpoint::Moderations => "moderation",
+        Endpoint::ImageGenerations => "image",
+        Endpoint::Speech => "speech",
         _ => "chat",
     };
     let has_output = matches!(kind, "chat" | "completion");
@@ -142,6 +144,11 @@ fn model_of(case: &Case) -> Value {
     });
     if !has_output {
         price = json!({ "input": "1.00" });
+    }
+    match kind {
+        "image" => price["image"] = json!("0.01"),
+        "speech" => price["character"] = json!("15.00"),
+        _ => {}
     }
     let dialect = case.endpoint.dialect().expect("it goes to an upstream").name();
     json!({
@@ -345,6 +352,12 @@ const REFUSED_BY_SIGHT: [&str; 5] =
 
 /// What the models of this test ask for a usage, worked out apart from the relay's own calculation.
 fn price_of(usage: &wire::Usage, endpoint: Endpoint) -> Money {
+    if endpoint == Endpoint::ImageGenerations {
+        return Money::from_nanos((usage.input * 1_000 + usage.images * 10_000_000) as i64);
+    }
+    if endpoint == Endpoint::Speech {
+        return Money::from_nanos(usage.characters as i64 * 15_000);
+    }
     if endpoint.is_embedding() {
         return Money::from_nanos(usage.input as i64 * 1_000);
     }

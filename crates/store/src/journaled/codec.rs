@@ -26,6 +26,9 @@ const LOSS_COUNTED: u8 = 7;
 /// bit says that a cost does.
 const YOUNGER_CLASSES: u8 = 2;
 
+/// The same for images and characters.
+const MADE_UNITS: u8 = 4;
+
 /// Longest text of a name, so that a length that lies cannot make us allocate.
 const NAME_BYTES_MAX: usize = 512;
 
@@ -268,6 +271,9 @@ fn put_usage(writer: &mut Writer<'_>, usage: &Usage) {
         audio_output,
         accepted_prediction,
         rejected_prediction,
+        image_output,
+        images,
+        characters,
         web_searches,
         reported_cost,
     } = *usage;
@@ -281,12 +287,18 @@ fn put_usage(writer: &mut Writer<'_>, usage: &Usage) {
     }
     let younger = [cache_write_1h, cached_audio];
     let has_younger = younger.iter().any(|count| *count > 0);
-    writer.byte(u8::from(reported_cost.is_some()) | if has_younger { YOUNGER_CLASSES } else { 0 });
+    let made = [image_output, images, characters];
+    let has_made = made.iter().any(|count| *count > 0);
+    let parts = [(reported_cost.is_some(), 1), (has_younger, YOUNGER_CLASSES), (has_made, MADE_UNITS)];
+    writer.byte(parts.iter().filter(|(is_there, _)| *is_there).map(|(_, bit)| bit).sum());
     if let Some(cost) = reported_cost {
         writer.number(cost.nanos().unsigned_abs());
     }
     if has_younger {
         younger.into_iter().for_each(|count| writer.number(count));
+    }
+    if has_made {
+        made.into_iter().for_each(|count| writer.number(count));
     }
 }
 
@@ -304,11 +316,14 @@ fn usage(reader: &mut Reader<'_>) -> Result<Usage, StoreError> {
         audio_output: count()?,
         accepted_prediction: count()?,
         rejected_prediction: count()?,
+        image_output: 0,
+        images: 0,
+        characters: 0,
         web_searches: count()?,
         reported_cost: None,
     };
     let parts = reader.byte()?;
-    if parts & !(1 | YOUNGER_CLASSES) != 0 {
+    if parts & !(1 | YOUNGER_CLASSES | MADE_UNITS) != 0 {
         return Err(unreadable("a usage has parts of a newer version"));
     }
     if parts & 1 != 0 {
@@ -318,6 +333,12 @@ fn usage(reader: &mut Reader<'_>) -> Result<Usage, StoreError> {
         (usage.cache_write_1h, usage.cached_audio) = (reader.number()?, reader.number()?);
         if (usage.cache_write_1h, usage.cached_audio) == (0, 0) {
             return Err(unreadable("a usage has classes without tokens"));
+        }
+    }
+    if parts & MADE_UNITS != 0 {
+        (usage.image_output, usage.images, usage.characters) = (reader.number()?, reader.number()?, reader.number()?);
+        if (usage.image_output, usage.images, usage.characters) == (0, 0, 0) {
+            return Err(unreadable("a usage has units without a count"));
         }
     }
     Ok(usage)

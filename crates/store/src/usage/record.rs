@@ -118,6 +118,8 @@ const fn endpoint_code(endpoint: Endpoint) -> u8 {
         Endpoint::ResponseCancel => 18,
         Endpoint::ResponseInputItems => 19,
         Endpoint::ResponseInputTokens => 20,
+        Endpoint::ImageGenerations => 21,
+        Endpoint::Speech => 22,
     }
 }
 

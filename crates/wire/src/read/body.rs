@@ -151,6 +151,8 @@ impl<'a> Draft<'a> {
             Field::Background => self.background(scanner)?,
             Field::PreviousResponse => self.previous_response(scanner)?,
             Field::Store => self.store(scanner)?,
+            Field::NoStream => self.no_stream(scanner)?,
+            Field::SpokenText => self.spoken_text(scanner)?,
             Field::Prompt | Field::Input => self.prompts(scanner, name)?,
             Field::Stream => self.stream = boolean(scanner, name)?,
             Field::StreamOptions => self.stream_options(scanner)?,

@@ -6,6 +6,7 @@ mod fields;
 mod gemini;
 mod gemini_media;
 mod known;
+mod made;
 mod media;
 mod query;
 mod responses;
