@@ -113,6 +113,9 @@ fn rates_text(rates: &Rates) -> String {
         member("audio_input", rates.audio_input),
         member("cached_audio", rates.cached_audio),
         member("audio_output", rates.audio_output),
+        member("image_output", rates.image_output),
+        member("character", rates.character),
+        rates.image.map(|price| format!("image = \"{}\"", per_unit(price))),
         rates.request.map(|price| format!("request = \"{}\"", per_unit(price))),
         rates.web_search.map(|price| format!("web_search = \"{}\"", per_unit(price))),
     ];

@@ -100,6 +100,11 @@ pub enum Refusal {
         /// What this key may use, in order.
         allowed: Vec<ModelId>,
     },
+    /// The request names a stored object that is not one of its tenant's.
+    ObjectNotFound {
+        /// The id as it was sent, cut to a printable length.
+        id: String,
+    },
     /// The request is malformed.
     InvalidRequest {
         /// The field at fault, where there is one.
@@ -242,7 +247,10 @@ impl Refusal {
             Refusal::InvalidApiKey | Refusal::KeyExpired | Refusal::KeyRevoked => 401,
             Refusal::BudgetExhausted(_) | Refusal::WalletEmpty(_) => 402,
             Refusal::AddressNotAllowed | Refusal::TenantSuspended | Refusal::ModelNotAllowed { .. } => 403,
-            Refusal::TenantNotFound | Refusal::RouteNotFound | Refusal::ModelNotFound { .. } => 404,
+            Refusal::TenantNotFound
+            | Refusal::RouteNotFound
+            | Refusal::ModelNotFound { .. }
+            | Refusal::ObjectNotFound { .. } => 404,
             Refusal::MethodNotAllowed { .. } => 405,
             Refusal::IdempotencyInFlight { .. } | Refusal::IdempotencyLost => 409,
             Refusal::RequestTooLarge { .. } => 413,
@@ -256,7 +264,7 @@ impl Refusal {
     }
 
     /// All codes, each once.
-    pub const CODES: [&'static str; 25] = [
+    pub const CODES: [&'static str; 26] = [
         "invalid_api_key",
         "key_expired",
         "key_revoked",
@@ -268,6 +276,7 @@ impl Refusal {
         "method_not_allowed",
         "model_not_found",
         "model_not_allowed",
+        "object_not_found",
         "invalid_request",
         "ambiguous_request",
         "unsupported_field",
@@ -299,6 +308,7 @@ impl Refusal {
             Refusal::MethodNotAllowed { .. } => "method_not_allowed",
             Refusal::ModelNotFound { .. } => "model_not_found",
             Refusal::ModelNotAllowed { .. } => "model_not_allowed",
+            Refusal::ObjectNotFound { .. } => "object_not_found",
             Refusal::InvalidRequest { .. } => "invalid_request",
             Refusal::AmbiguousRequest { .. } => "ambiguous_request",
             Refusal::UnsupportedField { .. } => "unsupported_field",
@@ -365,6 +375,9 @@ impl Refusal {
             Refusal::ModelNotAllowed { model, allowed } => {
                 let list: Vec<&str> = allowed.iter().map(ModelId::as_str).collect();
                 format!("The model '{model}' is not allowed for this key. Allowed models: {}.", list.join(", "))
+            }
+            Refusal::ObjectNotFound { id } => {
+                format!("There is no object '{id}' of yours. Use the id as an answer of this relay gave it.")
             }
             Refusal::InvalidRequest { reason, .. }
             | Refusal::AmbiguousRequest { reason, .. }

@@ -33,12 +33,23 @@ pub enum ModelKind {
     Embedding,
     /// Judgements of texts and images, for which no tokens are billed.
     Moderation,
+    /// Images, for which each or their tokens are billed.
+    Image,
+    /// Speech, which is billed by the characters that are spoken.
+    Speech,
 }
 
 impl ModelKind {
     /// Every kind.
-    pub const ALL: [ModelKind; 5] =
-        [ModelKind::Chat, ModelKind::Completion, ModelKind::Text, ModelKind::Embedding, ModelKind::Moderation];
+    pub const ALL: [ModelKind; 7] = [
+        ModelKind::Chat,
+        ModelKind::Completion,
+        ModelKind::Text,
+        ModelKind::Embedding,
+        ModelKind::Moderation,
+        ModelKind::Image,
+        ModelKind::Speech,
+    ];
 
     /// Whether a model of this kind serves `endpoint`.
     #[must_use]
@@ -46,6 +57,11 @@ impl ModelKind {
         match endpoint {
             Endpoint::ChatCompletions
             | Endpoint::Responses
+            | Endpoint::ResponseGet
+            | Endpoint::ResponseDelete
+            | Endpoint::ResponseCancel
+            | Endpoint::ResponseInputItems
+            | Endpoint::ResponseInputTokens
             | Endpoint::Messages
             | Endpoint::CountMessageTokens
             | Endpoint::GenerateContent => matches!(self, ModelKind::Chat | ModelKind::Text),
@@ -53,16 +69,18 @@ impl ModelKind {
             Endpoint::Embeddings | Endpoint::EmbedContent | Endpoint::BatchEmbedContents => {
                 matches!(self, ModelKind::Embedding)
             }
-            Endpoint::CountTokens => !matches!(self, ModelKind::Moderation),
+            Endpoint::CountTokens => !matches!(self, ModelKind::Moderation | ModelKind::Image | ModelKind::Speech),
+            Endpoint::ImageGenerations => matches!(self, ModelKind::Image),
+            Endpoint::Speech => matches!(self, ModelKind::Speech),
             Endpoint::Moderations => matches!(self, ModelKind::Moderation),
             Endpoint::ModelList | Endpoint::ModelGet | Endpoint::Usage | Endpoint::Limits | Endpoint::Explain => false,
         }
     }
 
-    /// Whether its answers are billed by output tokens, so that it needs an output price and a maximum.
+    /// Whether its answers are texts, billed by output tokens, so that it needs an output price and a maximum.
     #[must_use]
     pub const fn has_output(self) -> bool {
-        !matches!(self, ModelKind::Embedding | ModelKind::Moderation)
+        matches!(self, ModelKind::Chat | ModelKind::Completion | ModelKind::Text)
     }
 
     /// The name used in configuration.
@@ -74,6 +92,8 @@ impl ModelKind {
             ModelKind::Text => "text",
             ModelKind::Embedding => "embedding",
             ModelKind::Moderation => "moderation",
+            ModelKind::Image => "image",
+            ModelKind::Speech => "speech",
         }
     }
 }
@@ -90,7 +110,7 @@ pub struct UnknownModelKind;
 
 impl fmt::Display for UnknownModelKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("unknown kind of model; known: chat, completion, text, embedding, moderation")
+        f.write_str("unknown kind of model; known: chat, completion, text, embedding, moderation, image, speech")
     }
 }
 
@@ -227,7 +247,12 @@ mod tests {
         for kind in ModelKind::ALL {
             assert_eq!(kind.name().parse(), Ok(kind));
             assert!(!kind.serves(Endpoint::ModelList));
-            assert_eq!(kind.serves(Endpoint::Embeddings) || kind.serves(Endpoint::Moderations), !kind.has_output());
+            assert_eq!(
+                [Endpoint::Embeddings, Endpoint::Moderations, Endpoint::ImageGenerations, Endpoint::Speech]
+                    .iter()
+                    .any(|one| kind.serves(*one)),
+                !kind.has_output()
+            );
             assert_eq!(kind.serves(Endpoint::Messages), kind.serves(Endpoint::ChatCompletions));
         }
         assert!("Chat".parse::<ModelKind>().is_err());

@@ -177,7 +177,10 @@ pub fn plan(
     let mut candidates = SmallVec::new();
     add_candidates(&mut candidates, catalog, model, call, now, draw)?;
     if candidates.is_empty() {
-        return Err(unserved(catalog, model, call.endpoint()));
+        return Err(match call.kept_at() {
+            None => unserved(catalog, model, call.endpoint()),
+            Some(_) => kept_elsewhere(model),
+        });
     }
     for (index, id) in model.fallbacks.iter().enumerate() {
         let Some(fallback) = catalog.model(id.as_str()) else { continue };
@@ -209,7 +212,12 @@ fn add_candidates(
     let text_tokens = call.billable().text_bytes;
     let quote = quote_text(model, rates, call.billable(), text_tokens)?;
     let mut foreign: SmallVec<[(usize, &Arc<Upstream>); 2]> = SmallVec::new();
-    for target_index in order(&model.route, draw) {
+    let targets = match call.kept_at() {
+        None => order(&model.route, draw),
+        // Its objects are there, whether new calls go there or not.
+        Some(kept) => (0..model.route.len()).filter(|&index| model.route[index].upstream == *kept).take(1).collect(),
+    };
+    for target_index in targets {
         // A route to an upstream that is gone is the operator's to mend; the other targets still answer.
         let Some(upstream) = catalog.upstream(model.route[target_index].upstream.as_str()) else { continue };
         if call.endpoint().dialect() != Some(upstream.dialect) {
@@ -317,6 +325,15 @@ fn unserved(catalog: &Catalog, model: &Model, endpoint: Endpoint) -> Refusal {
     let reason = format!(
         "The model '{}' is not served in the dialect '{dialect}'; it speaks '{}'. Call it with an SDK of that dialect.",
         model.id, upstream.dialect
+    );
+    Refusal::invalid(Some("model"), reason)
+}
+
+/// The objects that the call names are at an upstream that does not serve the model.
+fn kept_elsewhere(model: &Model) -> Refusal {
+    let reason = format!(
+        "The objects that this call names are not kept where the model '{}' is served. Use the model that made them.",
+        model.id
     );
     Refusal::invalid(Some("model"), reason)
 }

@@ -3,7 +3,7 @@
 use base::{Cost, Money, Price, Refusal};
 use wire::{Billable, Call, ServiceTier};
 
-use crate::{Model, Rates, count_tokens};
+use crate::{Model, ModelKind, Rates, count_tokens};
 
 /// Tokens that the format of a conversation adds to one message (role, separators, name); documented ones are 3 or 4.
 const MESSAGE_TOKENS: u64 = 16;
@@ -131,15 +131,28 @@ pub(crate) fn quote_text(
         let usd = Cost::ZERO.plus(1, rates.request.unwrap_or(Price::FREE)).charge_ceil();
         return Ok(Quote { usd, ..Quote::default() });
     }
+    if model.kind == ModelKind::Speech {
+        let spoken = Cost::ZERO.plus(billable.characters, rates.character.unwrap_or(Price::FREE));
+        let usd = spoken.plus(1, rates.request.unwrap_or(Price::FREE)).charge_ceil();
+        return Ok(Quote { usd, ..Quote::default() });
+    }
     let input = input_bound(model, billable, text_tokens);
-    let output_tokens = output_bound(model, billable, input.total);
+    let images = if model.kind == ModelKind::Image { images_bound(billable) } else { 0 };
+    let output_tokens = match images {
+        0 => output_bound(model, billable, input.total),
+        images if rates.output.is_some() => images.saturating_mul(image_tokens_bound(model)),
+        _ => 0,
+    };
     let dearest = rates.dearest(input.total, billable.cache_writes);
     let output_price = if billable.audio_output { dearest.audio_output } else { dearest.text_output };
+    let output_price =
+        if images > 0 { output_price.max(rates.image_output.unwrap_or(Price::FREE)) } else { output_price };
     let searches = if billable.web_search || billable.server_tools > 0 { WEB_SEARCHES_MAX } else { 0 };
     let usd = Cost::ZERO
         .plus(input.audio, dearest.audio_input)
         .plus(input.total - input.audio, dearest.text_input)
         .plus(output_tokens, output_price)
+        .plus(images, rates.image.unwrap_or(Price::FREE))
         .plus(searches, rates.web_search.unwrap_or(Price::FREE))
         .plus(1, rates.request.unwrap_or(Price::FREE))
         .charge_ceil();
@@ -154,6 +167,18 @@ fn check_priced(model: &Model, rates: &Rates, billable: &Billable) -> Result<(),
     };
     if model.kind.has_output() && rates.output.is_none() {
         return Err(Refusal::ModelNotFound { model: model.id.to_string() });
+    }
+    let is_priced = match model.kind {
+        ModelKind::Image => rates.image.is_some() || rates.output.is_some(),
+        ModelKind::Speech => rates.character.is_some(),
+        _ => true,
+    };
+    if !is_priced {
+        return Err(Refusal::ModelNotFound { model: model.id.to_string() });
+    }
+    if model.kind == ModelKind::Image && billable.unknown_parameters {
+        let reason = "A parameter is not known to this relay, and may ask for more images. Leave it out.";
+        return Err(Refusal::invalid(None, reason));
     }
     if billable.is_free {
         return Ok(());
@@ -217,7 +242,9 @@ fn input_bound(model: &Model, billable: &Billable, text_tokens: u64) -> InputBou
         upstream_routing,
         unknown_parameters,
         cache_writes: _, // in the price
-        is_free: _,      // quoted apart
+        stored_input,
+        characters: _, // quoted apart
+        is_free: _,    // quoted apart
     } = *billable;
     let prompts = u64::from(prompts).max(1);
     let window = model.context_window.saturating_mul(prompts);
@@ -233,8 +260,8 @@ fn input_bound(model: &Model, billable: &Billable, text_tokens: u64) -> InputBou
         }
     };
     // A page of a file may be billed as text and as an image; search results and tools of the provider come back as input.
-    if files > 0 || file_bytes > 0 || server_tools > 0 || web_search || upstream_routing.is_some() || unknown_parameters
-    {
+    let is_open = files > 0 || file_bytes > 0 || server_tools > 0 || web_search || stored_input;
+    if is_open || upstream_routing.is_some() || unknown_parameters {
         return InputBound { total: window, audio };
     }
     let total = text_tokens
@@ -246,6 +273,16 @@ fn input_bound(model: &Model, billable: &Billable, text_tokens: u64) -> InputBou
         .saturating_add(audio)
         .min(window);
     InputBound { total, audio }
+}
+
+/// Images at most.
+fn images_bound(billable: &Billable) -> u64 {
+    u64::from(billable.choices).max(1).saturating_mul(u64::from(billable.prompts).max(1))
+}
+
+/// Tokens that one image may be billed as.
+fn image_tokens_bound(model: &Model) -> u64 {
+    if model.max_output_tokens == 0 { model.context_window } else { model.max_output_tokens }
 }
 
 /// Output tokens at most, over all choices.

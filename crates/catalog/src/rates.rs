@@ -40,6 +40,15 @@ pub struct Rates {
     /// Audio output tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audio_output: Option<Price>,
+    /// Image output tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_output: Option<Price>,
+    /// Characters that are spoken, in USD per one million.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub character: Option<Price>,
+    /// Each image that is made, in USD per image.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "per_call")]
+    pub image: Option<Price>,
     /// Each call, in USD per call.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "per_call")]
     pub request: Option<Price>,
@@ -139,6 +148,9 @@ impl Rates {
             audio_input: None,
             cached_audio: None,
             audio_output: None,
+            image_output: None,
+            character: None,
+            image: None,
             request: None,
             web_search: None,
             tiers: Vec::new(),
@@ -168,11 +180,14 @@ impl Rates {
             audio_output,
             accepted_prediction: _,
             rejected_prediction: _,
+            image_output,
+            images,
+            characters,
             web_searches,
             reported_cost: _,
         } = *usage;
         let input = input.max(cached_input.saturating_add(cache_write)).max(audio_input);
-        let output = output.max(reasoning.saturating_add(audio_output));
+        let output = output.max(reasoning.saturating_add(audio_output).saturating_add(image_output));
         let price = self.at(input);
         let (cache_write_1h, cached_audio) = (cache_write_1h.min(cache_write), cached_audio.min(audio_input));
         let input_classes = [
@@ -182,10 +197,14 @@ impl Rates {
             (audio_input - cached_audio, price.audio_input),
             (cached_audio, price.cached_audio),
         ];
-        let output_classes = [(reasoning, price.reasoning), (audio_output, price.audio_output)];
+        let image_price = self.image_output.unwrap_or(price.output);
+        let output_classes =
+            [(reasoning, price.reasoning), (audio_output, price.audio_output), (image_output, image_price)];
         let mut cost = Cost::ZERO;
         cost = add_classes(cost, input, price.input, input_classes);
         cost = add_classes(cost, output, price.output, output_classes);
+        cost = cost.plus(images, self.image.unwrap_or(Price::FREE));
+        cost = cost.plus(characters, self.character.unwrap_or(Price::FREE));
         cost = cost.plus(web_searches, self.web_search.unwrap_or(Price::FREE));
         cost.plus(1, self.request.unwrap_or(Price::FREE)).charge_ceil()
     }
@@ -194,7 +213,8 @@ impl Rates {
     /// [`Rates::charge`] cannot charge it properly.
     #[must_use]
     pub const fn unpriced(&self, usage: &Usage) -> Option<&'static str> {
-        if usage.output > 0 && self.output.is_none() {
+        // Whoever prices images each, does not price their tokens.
+        if usage.output > 0 && self.output.is_none() && self.image.is_none() {
             return Some("output");
         }
         if usage.audio_input > 0 && self.audio_input.is_none() {

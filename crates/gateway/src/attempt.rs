@@ -18,6 +18,7 @@ use crate::clock::within;
 use crate::hold::{Hold, Observed, Receipt};
 use crate::idempotency::{Claim, Recorder};
 use crate::meter::{Malformed, Meter};
+use crate::owned::Sealing;
 use crate::queue::Place;
 use crate::relay::Relay;
 use crate::upstream::{Connection, Fault};
@@ -96,6 +97,8 @@ impl Attempt {
         let deadlines = Deadlines { head: now + timeouts.first_byte, total: now + timeouts.total, timeouts };
         let meter = Meter::new(call.clone(), candidate.model().clone(), line_bytes_max);
         let meter = meter.translating(candidate.translation().map(|translation| hold.answers(translation)));
+        let meter = meter.priced(&candidate.price().rates);
+        let meter = meter.sealing(Sealing::of(&hold, candidate, call));
         connection.send(request);
         let exchange = Exchange {
             stage: Stage::Sent,

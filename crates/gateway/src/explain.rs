@@ -14,7 +14,7 @@ use crate::authenticate::{Caller, Path};
 use crate::books::{Asked, indexes};
 use crate::relay::Relay;
 use crate::shadows::{WatchedFigure, budget_name};
-use crate::{admit, intake, reserve, status};
+use crate::{admit, intake, owned, reserve, status};
 
 /// What a call would meet.
 #[derive(Debug, Clone, Serialize)]
@@ -178,7 +178,8 @@ pub(crate) fn call(
         limits: Vec::new(),
         accounts: status::of_caller(relay, caller, now),
     };
-    let planned = intake::read(caller, *route, Some(b"application/json"), body).and_then(|call| {
+    let planned = intake::read(caller, *route, Some(b"application/json"), body).and_then(|mut call| {
+        owned::open(relay, caller, &mut call)?;
         (explanation.model, explanation.end_user) =
             (call.model().map(ToString::to_string), call.end_user().map(str::to_owned));
         Ok((intake::plan(relay, caller, &call, now)?, call))

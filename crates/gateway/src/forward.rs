@@ -172,7 +172,9 @@ fn outgoing(
             headers.insert(name, value.clone());
         }
     }
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if !endpoint.is_of_object() {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
     // The answer is read for its usage: an encoded one would have to be decoded first.
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     if candidate.upstream().dialect == Dialect::Anthropic && !headers.contains_key(ANTHROPIC_VERSION) {
@@ -182,7 +184,11 @@ fn outgoing(
         headers.insert(pool.credential_header(), credential.clone());
     }
     let mut request = Request::new(body);
-    *request.method_mut() = Method::POST;
+    *request.method_mut() = match endpoint.method() {
+        "GET" => Method::GET,
+        "DELETE" => Method::DELETE,
+        _ => Method::POST,
+    };
     *request.uri_mut() = pool.uri(endpoint, path.as_deref(), connection.is_http2());
     if connection.is_http2() {
         *request.version_mut() = Version::HTTP_2;

@@ -181,6 +181,11 @@ impl Hold {
         &self.relay
     }
 
+    /// Who pays.
+    pub(crate) fn tenant(&self) -> &base::TenantId {
+        &self.caller.tenant().id
+    }
+
     /// What turns the answers to this call around; `translation` is the call as it was sent.
     pub(crate) fn answers(&self, translation: &Translation) -> AnswerTranslator {
         let line_bytes_max = self.relay.settings.stream_line_bytes_max;
@@ -200,8 +205,10 @@ impl Hold {
 
     fn close(&mut self, outcome: Outcome, observed: Observed) -> Option<(Receipt, Option<Claim>)> {
         let Open { hold, pass, room } = self.open.take()?;
+        // What is done with a stored object costs nothing, also where each call has a price.
+        let priced = self.sent.as_ref().filter(|_| !self.call.endpoint.is_of_object());
         let charge = |usage: &Usage| Amounts {
-            usd: self.sent.as_ref().map_or(Money::ZERO, |sent| sent.price().rates.charge(usage)),
+            usd: priced.map_or(Money::ZERO, |sent| sent.price().rates.charge(usage)),
             tokens: usage.input.saturating_add(usage.output),
         };
         let (ending, usage) = match &outcome {

@@ -34,6 +34,7 @@ mod intake;
 mod leases;
 mod meter;
 mod metrics;
+mod owned;
 mod pipeline;
 mod queue;
 mod recover;

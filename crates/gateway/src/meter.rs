@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use catalog::{Model, Tokenizer};
+use catalog::{Model, Rates, Tokenizer};
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::response::Parts;
 use wire::convert::AnswerTranslator;
-use wire::{Call, StreamEnd, StreamMeter, StreamOptions, Usage, UsageFault};
+use wire::{Call, Endpoint, StreamEnd, StreamMeter, StreamOptions, Usage, UsageFault};
 
 use crate::hold::Outcome;
+use crate::owned::Sealing;
 
 /// Tokens that a chat message costs beyond its text: role and separators (OpenAI's counting guide says 3 to 4).
 const TOKENS_PER_MESSAGE: u64 = 4;
@@ -22,12 +23,16 @@ pub(crate) struct Meter {
     call: Arc<Call>,
     model: Arc<Model>,
     line_bytes_max: usize,
+    /// Output tokens have a price.
+    prices_tokens: bool,
     /// Zero until the head has come.
     status: u16,
     reading: Reading,
     /// Between an upstream of one dialect and a client of another.
     translator: Option<Box<AnswerTranslator>>,
-    /// The whole answer in the client's dialect, once it was turned around.
+    /// Gives stored objects the names under which the client knows them.
+    sealing: Option<Box<Sealing>>,
+    /// The whole answer in the client's dialect and with its names, once it was turned around.
     translated: Option<Bytes>,
 }
 
@@ -46,12 +51,32 @@ pub(crate) struct Malformed;
 
 impl Meter {
     pub(crate) fn new(call: Arc<Call>, model: Arc<Model>, line_bytes_max: usize) -> Meter {
-        Meter { call, model, line_bytes_max, status: 0, reading: Reading::Nothing, translator: None, translated: None }
+        Meter {
+            call,
+            model,
+            line_bytes_max,
+            prices_tokens: true,
+            status: 0,
+            reading: Reading::Nothing,
+            translator: None,
+            sealing: None,
+            translated: None,
+        }
     }
 
     /// The answer comes in another dialect than its client speaks.
     pub(crate) fn translating(self, translator: Option<AnswerTranslator>) -> Meter {
         Meter { translator: translator.map(Box::new), ..self }
+    }
+
+    /// What its candidate asks for is what it is charged by.
+    pub(crate) fn priced(self, rates: &Rates) -> Meter {
+        Meter { prices_tokens: rates.output.is_some(), ..self }
+    }
+
+    /// The answer may name stored objects.
+    pub(crate) fn sealing(self, sealing: Option<Box<Sealing>>) -> Meter {
+        Meter { sealing, ..self }
     }
 
     /// What the upstream was asked for.
@@ -102,7 +127,12 @@ impl Meter {
         match &mut self.reading {
             Reading::Nothing => Err(Malformed),
             Reading::Stream(meter) => match &mut self.translator {
-                None => meter.push(data, forward).map_err(|_| Malformed),
+                None => match &mut self.sealing {
+                    None => meter.push(data, forward).map_err(|_| Malformed),
+                    Some(sealing) => {
+                        meter.push(data, &mut |piece| sealing.push(&piece, forward)).map_err(|_| Malformed)
+                    }
+                },
                 Some(translator) => {
                     meter.push(data.clone(), &mut |_| {}).map_err(|_| Malformed)?;
                     let said = translator.push(&data).map_err(|_| Malformed)?;
@@ -136,11 +166,14 @@ impl Meter {
     /// The whole answer as its client reads it, once it has ended. Cheap to call again.
     pub(crate) fn whole(&mut self) -> Result<Bytes, Malformed> {
         let whole = self.gathered_whole();
-        let Some(translator) = &self.translator else { return Ok(whole) };
         if let Some(translated) = &self.translated {
             return Ok(translated.clone());
         }
-        let translated = translator.whole(self.status, &whole).map_err(|_| Malformed)?;
+        let translated = match (&self.translator, &mut self.sealing) {
+            (Some(translator), _) => translator.whole(self.status, &whole).map_err(|_| Malformed)?,
+            (None, Some(sealing)) => sealing.whole((200..300).contains(&self.status), &whole),
+            (None, None) => return Ok(whole),
+        };
         self.translated = Some(translated.clone());
         Ok(translated)
     }
@@ -166,7 +199,14 @@ impl Meter {
         match &mut self.reading {
             Reading::Stream(meter) => {
                 let Some(translator) = &mut self.translator else {
-                    let end = meter.finish(forward);
+                    let end = match &mut self.sealing {
+                        None => meter.finish(forward),
+                        Some(sealing) => {
+                            let end = meter.finish(&mut |piece| sealing.push(&piece, forward));
+                            sealing.finish(forward);
+                            end
+                        }
+                    };
                     return end == StreamEnd::Terminal || meter.is_final() || meter.error_event();
                 };
                 let end = meter.finish(&mut |_| {});
@@ -188,6 +228,16 @@ impl Meter {
     pub(crate) fn outcome(&mut self, ended: bool) -> (Outcome, Option<String>) {
         let whole = self.gathered_whole();
         let (outcome, id) = match &self.reading {
+            // No provider bills what is done with a stored object, whatever its answer says of an earlier one.
+            _ if self.call.endpoint().is_of_object() => {
+                let id = self.call.opened_objects().next().map(|(_, id)| id.to_owned());
+                (Outcome::Complete(Usage::default()), id)
+            }
+            // The whole text is billed when it is spoken, however much of that is heard.
+            Reading::Whole { .. } if self.call.endpoint() == Endpoint::Speech => {
+                let usage = Usage { characters: self.call.billable().characters, ..Usage::default() };
+                (if ended { Outcome::Complete(usage) } else { Outcome::Cut(usage) }, None)
+            }
             Reading::Nothing => (Outcome::Unknown, None),
             Reading::Whole { .. } if !ended => (Outcome::Unknown, None),
             Reading::Whole { .. } => self.of_whole(&whole),
@@ -201,6 +251,8 @@ impl Meter {
     fn of_whole(&self, body: &[u8]) -> (Outcome, Option<String>) {
         let facts = wire::answer_facts(self.endpoint(), body);
         let outcome = match facts.usage {
+            // Images that are priced by their tokens, and came without a count of them.
+            Ok(Some(usage)) if usage.images > 0 && usage.output == 0 && self.prices_tokens => Outcome::Unknown,
             Ok(Some(usage)) => Outcome::Complete(usage),
             Ok(None) => Outcome::Cut(self.count(&wire::answer_text(self.endpoint(), body), 0)),
             Err(fault) => unusable(fault),

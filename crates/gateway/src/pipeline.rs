@@ -33,7 +33,7 @@ use crate::refuse::Refused;
 use crate::relay::Relay;
 use crate::reserve::reserve;
 use crate::trace::Trace;
-use crate::{authenticate, headers, inquiry, intake, refuse};
+use crate::{authenticate, headers, inquiry, intake, owned, refuse};
 
 /// Answers one request. Never fails: a refusal is an answer too.
 pub(crate) async fn handle(relay: Arc<Relay>, address: IpAddr, request: Request<Incoming>) -> Response<AnswerBody> {
@@ -112,6 +112,7 @@ async fn call(
     let label = Label { claim, ..label };
     let bytes = body.len();
     let mut call = intake::call(caller, route, head, body)?;
+    owned::open(relay, caller, &mut call)?;
     let mut plan = intake::plan(relay, caller, &call, label.at)?;
     let admitted = admit(relay, caller.clone(), &plan, &call, bytes, arrived).await;
     let admitted = admitted.map_err(|refusal| refused(relay, caller, &plan, &call, refusal))?;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use base::{AttemptId, Refusal};
 use journal::{Durability, Journal, Position};
 use ledger::Lost;
-use store::{Directory, Store};
+use store::{Directory, ObjectSeal, Store};
 
 use crate::applier::Applier;
 use crate::authenticate::Path;
@@ -38,6 +38,8 @@ pub(crate) struct Relay {
     pub(crate) survivors: Mutex<HashMap<AttemptId, Path>>,
     /// The idempotency keys that were used.
     pub(crate) keys: Keys,
+    /// Seals and opens the ids of stored objects.
+    pub(crate) object_seal: Arc<ObjectSeal>,
     /// Request bodies in memory.
     pub(crate) bodies: Arc<Bodies>,
     /// Whole answers in memory.

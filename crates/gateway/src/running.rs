@@ -136,6 +136,7 @@ pub async fn start(
         bodies: Bodies::new(settings.tenant_body_bytes_max),
         answers: Bodies::new(settings.tenant_answer_bytes_max),
         counts: crate::counts::Counts::default(),
+        object_seal: Arc::new(store.object_seal()),
         clock,
         keys,
         tasks,

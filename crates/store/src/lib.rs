@@ -42,7 +42,7 @@ pub use journaled::{
     END_USER_BYTES_MAX, Idempotency, IntentRecord, LeaseRecord, PAYLOAD_BYTES_MAX, Record, ResolvedRecord,
 };
 pub use resource::{Defaults, Network, ProjectPath, Resources, Temperature};
-pub use secret::{MasterKeySource, NewSecret};
+pub use secret::{MasterKeySource, NewSecret, ObjectOrigin, ObjectSeal, OwnedObject};
 pub use store::Store;
 pub use usage::{
     Ending, RecentMoment, RecentUse, RestoredAccount, UsageBy, UsageGroup, UsageQuery, UsageRecord, UsageReport,

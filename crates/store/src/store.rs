@@ -9,7 +9,7 @@ use base::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use crate::data_dir::{self, AlreadyServing, ProcessId, ServingGuard};
-use crate::secret::{MasterKey, MasterKeySource, SecretHasher, random};
+use crate::secret::{MasterKey, MasterKeySource, ObjectSeal, SecretHasher, random};
 use crate::{ChangeNote, StoreError, database, feed};
 
 /// The name under which the pepper of key hashes is sealed.
@@ -109,6 +109,12 @@ impl Store {
         let mut statement = reader.prepare("PRAGMA integrity_check")?;
         let lines = statement.query_map([], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
         Ok(lines.into_iter().filter(|line| line != "ok").collect())
+    }
+
+    /// What seals the ids of objects that providers keep, under a secret of this store.
+    #[must_use]
+    pub fn object_seal(&self) -> ObjectSeal {
+        ObjectSeal::new(&self.hasher)
     }
 
     /// Where the store is.

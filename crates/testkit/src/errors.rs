@@ -46,6 +46,10 @@ impl ErrorAnswer {
         ErrorAnswer::json(404, &message, "invalid_request_error", None, Some("model_not_found"))
     }
 
+    pub(crate) fn not_kept(status: u16, message: &str, code: &str) -> ErrorAnswer {
+        ErrorAnswer::json(status, message, "invalid_request_error", None, Some(code))
+    }
+
     pub(crate) fn unknown_url(method: &str, path: &str) -> ErrorAnswer {
         let message = format!("Invalid URL ({method} {path})");
         ErrorAnswer::json(404, &message, "invalid_request_error", None, None)

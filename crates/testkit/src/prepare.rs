@@ -13,6 +13,7 @@ use crate::dialect::{Style, gemini, messages, responses};
 use crate::embeddings;
 use crate::errors::ErrorAnswer;
 use crate::fault::{Directives, Fault, UsageShape};
+use crate::made;
 use crate::options::{Options, TextSource};
 use crate::pieces::{Product, Wish, produce};
 use crate::render::{Page, Usage};
@@ -27,6 +28,9 @@ pub(crate) enum Endpoint {
     Moderations,
     Messages,
     CountMessageTokens,
+    CountResponseTokens,
+    Images,
+    Speech,
     Contents,
     CountTokens,
     Vectors,
@@ -36,8 +40,13 @@ impl Endpoint {
     /// Whose words its answers are in.
     pub(crate) const fn style(self) -> Style {
         match self {
-            Endpoint::Chat | Endpoint::Completions | Endpoint::Embeddings | Endpoint::Moderations => Style::Openai,
-            Endpoint::Responses => Style::Responses,
+            Endpoint::Chat
+            | Endpoint::Completions
+            | Endpoint::Embeddings
+            | Endpoint::Moderations
+            | Endpoint::Images
+            | Endpoint::Speech => Style::Openai,
+            Endpoint::Responses | Endpoint::CountResponseTokens => Style::Responses,
             Endpoint::Messages | Endpoint::CountMessageTokens => Style::Anthropic,
             Endpoint::Contents | Endpoint::CountTokens | Endpoint::Vectors => Style::Gemini,
         }
@@ -53,6 +62,7 @@ pub(crate) struct Prepared {
     pub(crate) is_array: bool,
     pub(crate) style: Style,
     pub(crate) page: Page,
+    pub(crate) content_type: &'static str,
     pub(crate) usage: Usage,
     pub(crate) fault: Fault,
     pub(crate) first_byte_latency: Duration,
@@ -133,6 +143,11 @@ pub(crate) fn prepare(
             (false, responses::moderation(&model, count), Usage::default())
         }
         Endpoint::CountMessageTokens => counted("input_tokens", &messages::read(&members, true)?),
+        Endpoint::Images => made::images(&members, settings.shape())?,
+        Endpoint::Speech => made::speech(&members)?,
+        Endpoint::CountResponseTokens => {
+            counted("object\":\"response.input_tokens\",\"input_tokens", &responses::read(&members)?)
+        }
         Endpoint::CountTokens => counted("totalTokens", &gemini::read(&members)?),
         Endpoint::Vectors => {
             let (prompt, count) = gemini::embedded(&members)?;
@@ -151,6 +166,7 @@ pub(crate) fn prepare(
         is_stream,
         is_array: endpoint == Endpoint::Contents && gemini::is_array(&members),
         style: endpoint.style(),
+        content_type: if endpoint == Endpoint::Speech { "audio/mpeg" } else { "application/json" },
         page,
         usage,
         fault: settings.fault,

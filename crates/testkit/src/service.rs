@@ -23,6 +23,7 @@ use crate::dialect::gemini::{self, Form};
 use crate::dialect::{Style, restyle, stream_error};
 use crate::errors::ErrorAnswer;
 use crate::fault::{Directives, Fault};
+use crate::kept::Kept;
 use crate::models;
 use crate::options::{ChunkBorders, CutBilling, Options};
 use crate::prepare::{Cache, Endpoint, Overrides, Prepared, prepare};
@@ -41,6 +42,7 @@ pub(crate) struct Shared {
     pub(crate) captures: Captures,
     pub(crate) script: Mutex<VecDeque<Fault>>,
     cache: Cache,
+    kept: Kept,
     sequence: AtomicU64,
     taken: Arc<AtomicUsize>,
 }
@@ -52,12 +54,14 @@ enum Target<'a> {
     Billed(Endpoint),
     /// The model and what is to be done with it are in the path.
     Gemini(&'a str, Endpoint, Form),
+    /// What is done with a response that is kept, and its id before it.
+    Kept(&'a str, &'a str),
     ModelList,
     Model(&'a str),
     Unknown,
 }
 
-fn target<'a>(method: &Method, path: &'a str, query: &str) -> Target<'a> {
+fn target<'a>(method: &Method, path: &'a str, query: &'a str) -> Target<'a> {
     let path = path.strip_prefix("/v1beta").or_else(|| path.strip_prefix("/v1"));
     if let (&Method::POST, Some((model, action))) =
         (method, path.and_then(|path| path.strip_prefix("/models/")).and_then(|rest| rest.rsplit_once(':')))
@@ -73,6 +77,10 @@ fn target<'a>(method: &Method, path: &'a str, query: &str) -> Target<'a> {
     }
     match (method, path) {
         (&Method::POST, Some("/responses")) => Target::Billed(Endpoint::Responses),
+        (&Method::POST, Some("/responses/input_tokens")) => Target::Billed(Endpoint::CountResponseTokens),
+        (_, Some(path)) if path.starts_with("/responses/") => Target::Kept(&path["/responses/".len()..], query),
+        (&Method::POST, Some("/images/generations")) => Target::Billed(Endpoint::Images),
+        (&Method::POST, Some("/audio/speech")) => Target::Billed(Endpoint::Speech),
         (&Method::POST, Some("/moderations")) => Target::Billed(Endpoint::Moderations),
         (&Method::POST, Some("/messages")) => Target::Billed(Endpoint::Messages),
         (&Method::POST, Some("/messages/count_tokens")) => Target::Billed(Endpoint::CountMessageTokens),
@@ -93,6 +101,7 @@ impl Shared {
             books: Arc::default(),
             script: Mutex::default(),
             cache: Cache::default(),
+            kept: Kept::default(),
             sequence: AtomicU64::new(0),
             taken: Arc::default(),
         }
@@ -138,6 +147,7 @@ impl Shared {
         let target = target(&head.method, head.uri.path(), head.uri.query().unwrap_or_default());
         let style = match &target {
             Target::Billed(endpoint) | Target::Gemini(_, endpoint, _) => endpoint.style(),
+            Target::Kept(..) => Style::Responses,
             _ => Style::Openai,
         };
         let mut answer = self.to_target(sequence, head, target, &body).await?;
@@ -164,6 +174,12 @@ impl Shared {
                 Ok(body) => self.billed(sequence, endpoint, key, &head.headers, &body.into()).await,
                 Err(refused) => Ok(error(&refused, Guard::default())),
             },
+            Target::Kept(rest, query) => Ok(match self.kept.answer(&head.method, rest, query) {
+                Ok((kind, body)) => {
+                    respond(200, kind, SimBody::Whole { bytes: Some(body.into()), guard: Guard::default() })
+                }
+                Err(refused) => error(&refused, Guard::default()),
+            }),
             Target::ModelList => Ok(json(models::list(known, created))),
             Target::Model(name) => {
                 Ok(models::get(name, known, created).map_or_else(|refused| error(&refused, Guard::default()), json))
@@ -205,8 +221,12 @@ impl Shared {
         if guard.slot.is_none() {
             return Ok(error(&ErrorAnswer::too_many_at_once(), guard));
         }
+        let prepared = prepared.and_then(|prepared| match prepared.style {
+            Style::Responses => self.kept.check(body).map(|()| prepared),
+            _ => Ok(prepared),
+        });
         match prepared {
-            Ok(prepared) => self.produce(sequence, &prepared, guard).await,
+            Ok(prepared) => self.produce(sequence, &prepared, body, guard).await,
             Err(refused) => Ok(error(&refused, guard)),
         }
     }
@@ -233,7 +253,13 @@ impl Shared {
     }
 
     /// From here on the model works: the prompt is owed, and the whole of a plain answer.
-    async fn produce(&self, sequence: u64, prepared: &Prepared, mut guard: Guard) -> Result<Answer, HangUp> {
+    async fn produce(
+        &self,
+        sequence: u64,
+        prepared: &Prepared,
+        request: &Bytes,
+        mut guard: Guard,
+    ) -> Result<Answer, HangUp> {
         let refused = match prepared.fault {
             Fault::Status { status, retry_after_seconds } => Some(ErrorAnswer::of_status(status, retry_after_seconds)),
             Fault::HtmlBadGateway => Some(ErrorAnswer::html()),
@@ -258,14 +284,30 @@ impl Shared {
             Fault::NeverAnswer => pending().await,
             _ if !prepared.is_stream && is_plain_fault_free(&prepared.fault) => {
                 let bytes = prepared.page.fill(&self.answer_id(sequence), self.created_seconds());
-                Ok(respond(200, "application/json", SimBody::Whole { bytes: Some(bytes), guard }))
+                let bytes = self.keep(prepared, request, bytes);
+                Ok(respond(200, prepared.content_type, SimBody::Whole { bytes: Some(bytes), guard }))
             }
-            _ => Ok(self.in_parts(sequence, prepared, guard, is_paid_ahead)),
+            _ => Ok(self.in_parts(sequence, prepared, request, guard, is_paid_ahead)),
         }
     }
 
+    /// Keeps a response for those who ask for it again.
+    fn keep(&self, prepared: &Prepared, request: &Bytes, answer: Bytes) -> Bytes {
+        if prepared.style != Style::Responses {
+            return answer;
+        }
+        self.kept.keep(request, answer, prepared.is_stream)
+    }
+
     /// Streams, and plain answers that do not come in one piece.
-    fn in_parts(&self, sequence: u64, prepared: &Prepared, guard: Guard, is_paid_ahead: bool) -> Answer {
+    fn in_parts(
+        &self,
+        sequence: u64,
+        prepared: &Prepared,
+        request: &Bytes,
+        guard: Guard,
+        is_paid_ahead: bool,
+    ) -> Answer {
         let mut page = prepared.page.clone();
         let mut ending = Ending::Clean { whole: true };
         let kept_events = kept_events(prepared, page.events().len());
@@ -274,6 +316,7 @@ impl Shared {
             ending = Ending::Clean { whole: false };
         }
         let mut bytes = page.fill(&self.answer_id(sequence), self.created_seconds());
+        bytes = self.keep(prepared, request, bytes);
         let mut events = page.events().to_vec();
         let mut content_length = None;
         match prepared.fault {
@@ -307,7 +350,7 @@ impl Shared {
             _ => Duration::ZERO,
         };
         let is_events = prepared.is_stream && !prepared.is_array;
-        let content_type = if is_events { "text/event-stream; charset=utf-8" } else { "application/json" };
+        let content_type = if is_events { "text/event-stream; charset=utf-8" } else { prepared.content_type };
         let mut answer = respond(200, content_type, SimBody::Parts(Box::new(parts)));
         if prepared.fault == Fault::Gzip {
             answer.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));

@@ -34,7 +34,7 @@ pub fn answer_facts(endpoint: Endpoint, body: &[u8]) -> AnswerFacts {
 fn facts(endpoint: Endpoint, body: &[u8]) -> AnswerFacts {
     let mut facts = AnswerFacts { usage: Ok(None), id: None };
     let mut scanner = Lenient::new(body);
-    let mut seen = false;
+    let (mut seen, mut images) = (false, 0);
     let read = scanner.object::<ScanError>(|scanner, key| {
         match key.raw {
             b"usage" if scanner.kind()? == Kind::Object => {
@@ -43,6 +43,12 @@ fn facts(endpoint: Endpoint, body: &[u8]) -> AnswerFacts {
                 let is_contradiction = seen && facts.usage != usage;
                 facts.usage = if is_contradiction { Err(UsageFault::Inconsistent) } else { usage };
                 seen = true;
+            }
+            b"data" if endpoint == Endpoint::ImageGenerations && scanner.kind()? == Kind::Array => {
+                scanner.array(|scanner| {
+                    images += u64::from(scanner.kind()? == Kind::Object);
+                    scanner.skip()
+                })?;
             }
             b"id" if facts.id.is_none() && scanner.kind()? == Kind::String => {
                 facts.id = id_of(&scanner.string()?.decode());
@@ -53,6 +59,10 @@ fn facts(endpoint: Endpoint, body: &[u8]) -> AnswerFacts {
     });
     if read.and_then(|()| scanner.end()).is_err() {
         facts.usage = Err(UsageFault::Malformed);
+    }
+    if endpoint == Endpoint::ImageGenerations {
+        // What was made is an answer's own account of itself, also where it has no usage.
+        facts.usage = facts.usage.map(|usage| Some(Usage { images, ..usage.unwrap_or_default() }));
     }
     facts
 }

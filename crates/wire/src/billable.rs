@@ -77,6 +77,10 @@ pub struct Billable {
     pub unknown_parameters: bool,
     /// What may be written to a prompt cache.
     pub cache_writes: CacheWrites,
+    /// Something that the provider keeps is input again, such as the conversation before, of any length.
+    pub stored_input: bool,
+    /// Characters of a text that is to be spoken.
+    pub characters: u64,
     /// The provider bills no tokens for it: tokens are counted, or a text is judged.
     pub is_free: bool,
 }
@@ -107,6 +111,8 @@ impl Default for Billable {
             upstream_routing: None,
             unknown_parameters: false,
             cache_writes: CacheWrites::Any,
+            stored_input: false,
+            characters: 0,
             is_free: false,
         }
     }

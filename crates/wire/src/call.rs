@@ -1,6 +1,6 @@
 //! A request that was read: its body verbatim, what it asks for, and where in the body the values stand that may be spliced.
 
-use base::ModelId;
+use base::{ModelId, UpstreamId};
 use bytes::Bytes;
 use smallvec::SmallVec;
 
@@ -90,6 +90,23 @@ pub(crate) struct Places {
     pub(crate) nested: NestedPlaces,
 }
 
+impl Places {
+    /// Of a body that begins at `inside`, or of none, in which nothing was found yet.
+    pub(crate) fn at(inside: usize) -> Places {
+        Places {
+            inside,
+            is_empty: true,
+            model: None,
+            max_tokens: None,
+            max_completion_tokens: None,
+            temperature: None,
+            usage_option: UsageOption::Absent,
+            resource_names: SmallVec::new(),
+            nested: NestedPlaces::Absent,
+        }
+    }
+}
+
 /// A value whose text may become prompt tokens.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum TextPlace {
@@ -97,6 +114,39 @@ pub(crate) enum TextPlace {
     Strings(Span),
     /// The JSON itself becomes text, such as the schema of a tool.
     Json(Span),
+}
+
+/// Where an id stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NamedPlace {
+    /// In the path: the object that something is done with.
+    Path,
+    /// In the query, as the value of this pair.
+    Query(usize),
+    /// In the body: the span is of the string with its quotes.
+    Body(Span),
+}
+
+/// One id that a request names.
+#[derive(Debug, Clone)]
+pub(crate) struct Named {
+    pub(crate) place: NamedPlace,
+    /// As the client wrote it.
+    pub(crate) id: String,
+    /// Only the id says what is meant: without its object the request means nothing, or something else.
+    pub(crate) is_needed: bool,
+    /// What the provider calls it, once it was opened.
+    pub(crate) opened: Option<String>,
+}
+
+/// What a request says of stored objects.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Objects {
+    pub(crate) named: Vec<Named>,
+    /// Pairs of the query that are passed on, such as `limit` and its value.
+    pub(crate) pairs: Vec<(&'static str, String)>,
+    /// The only upstream that has them.
+    pub(crate) upstream: Option<UpstreamId>,
 }
 
 /// What was filled in and goes out with every body made of the call.
@@ -123,6 +173,10 @@ pub struct Call {
     pub(crate) texts: SmallVec<[TextPlace; 4]>,
     /// Inline base64 payloads, in order: they are not text.
     pub(crate) payloads: Vec<Span>,
+    /// The stored objects that it names; `None` for nearly all calls.
+    pub(crate) objects: Option<Box<Objects>>,
+    /// The provider is to keep what it answers.
+    pub(crate) is_stored: bool,
 }
 
 impl Call {
@@ -137,6 +191,9 @@ impl Call {
     /// A model with a slash in its name is the name of a resource (`tunedModels/x`), and stands for itself.
     #[must_use]
     pub fn path(&self, model: &str) -> Option<String> {
+        if self.endpoint.is_of_object() {
+            return Some(self.object_path());
+        }
         if self.endpoint.dialect() != Some(Dialect::Gemini) {
             let path = self.endpoint.path();
             return (self.query != Query::None).then(|| format!("{path}{}", self.query.text()));

@@ -88,11 +88,25 @@ pub enum Endpoint {
     EmbedContent,
     /// Gemini: contents become vectors.
     BatchEmbedContents,
+    /// OpenAI: a stored response is read again.
+    ResponseGet,
+    /// OpenAI: a stored response is deleted.
+    ResponseDelete,
+    /// OpenAI: a response that is made in the background is given up.
+    ResponseCancel,
+    /// OpenAI: the items that a stored response was made from.
+    ResponseInputItems,
+    /// OpenAI: the tokens of what a response would be made from are counted.
+    ResponseInputTokens,
+    /// OpenAI: images are made from a text.
+    ImageGenerations,
+    /// OpenAI: a text is spoken.
+    Speech,
 }
 
 impl Endpoint {
     /// Every endpoint.
-    pub const ALL: [Endpoint; 16] = [
+    pub const ALL: [Endpoint; 23] = [
         Endpoint::ChatCompletions,
         Endpoint::Completions,
         Endpoint::Embeddings,
@@ -109,6 +123,13 @@ impl Endpoint {
         Endpoint::CountTokens,
         Endpoint::EmbedContent,
         Endpoint::BatchEmbedContents,
+        Endpoint::ResponseGet,
+        Endpoint::ResponseDelete,
+        Endpoint::ResponseCancel,
+        Endpoint::ResponseInputItems,
+        Endpoint::ResponseInputTokens,
+        Endpoint::ImageGenerations,
+        Endpoint::Speech,
     ];
 
     /// The dialect of an endpoint whose calls go to an upstream; `None` for those that are answered here.
@@ -119,6 +140,13 @@ impl Endpoint {
             | Endpoint::Completions
             | Endpoint::Embeddings
             | Endpoint::Responses
+            | Endpoint::ResponseGet
+            | Endpoint::ResponseDelete
+            | Endpoint::ResponseCancel
+            | Endpoint::ResponseInputItems
+            | Endpoint::ResponseInputTokens
+            | Endpoint::ImageGenerations
+            | Endpoint::Speech
             | Endpoint::Moderations => Some(Dialect::Openai),
             Endpoint::Messages | Endpoint::CountMessageTokens => Some(Dialect::Anthropic),
             Endpoint::GenerateContent
@@ -135,11 +163,43 @@ impl Endpoint {
         self.dialect().is_some()
     }
 
-    /// Whether providers bill a call by its tokens; counting and moderation cost none.
+    /// Whether providers bill a call by its tokens; counting, moderation and what is done with stored objects cost none.
     #[must_use]
     pub const fn has_usage(self) -> bool {
         self.is_billed()
-            && !matches!(self, Endpoint::Moderations | Endpoint::CountMessageTokens | Endpoint::CountTokens)
+            && !self.is_of_object()
+            && !matches!(
+                self,
+                Endpoint::Moderations
+                    | Endpoint::CountMessageTokens
+                    | Endpoint::CountTokens
+                    | Endpoint::ResponseInputTokens
+            )
+    }
+
+    /// Whether it does something with one stored object, whose id is in the path. Such a call has no body.
+    #[must_use]
+    pub const fn is_of_object(self) -> bool {
+        matches!(
+            self,
+            Endpoint::ResponseGet | Endpoint::ResponseDelete | Endpoint::ResponseCancel | Endpoint::ResponseInputItems
+        )
+    }
+
+    /// Whether its answers and their events are those of OpenAI's responses.
+    #[must_use]
+    pub const fn answers_response(self) -> bool {
+        matches!(self, Endpoint::Responses | Endpoint::ResponseGet | Endpoint::ResponseCancel)
+    }
+
+    /// The method that it is called with at an upstream.
+    #[must_use]
+    pub const fn method(self) -> &'static str {
+        match self {
+            Endpoint::ResponseGet | Endpoint::ResponseInputItems => "GET",
+            Endpoint::ResponseDelete => "DELETE",
+            _ => "POST",
+        }
     }
 
     /// Whether a text is made, which an output limit can bound.
@@ -157,6 +217,13 @@ impl Endpoint {
             | Endpoint::CountTokens
             | Endpoint::EmbedContent
             | Endpoint::BatchEmbedContents
+            | Endpoint::ResponseGet
+            | Endpoint::ResponseDelete
+            | Endpoint::ResponseCancel
+            | Endpoint::ResponseInputItems
+            | Endpoint::ResponseInputTokens
+            | Endpoint::ImageGenerations
+            | Endpoint::Speech
             | Endpoint::ModelList
             | Endpoint::ModelGet
             | Endpoint::Usage
@@ -173,7 +240,7 @@ impl Endpoint {
 
     /// The path below an upstream's `base_url`, such as "/chat/completions", unless [`crate::Call::path`] gives another.
     ///
-    /// Where the model is in the path it is what follows the model.
+    /// Where the model is in the path it is what follows the model, and where an id is, what follows the collection.
     #[must_use]
     pub const fn path(self) -> &'static str {
         match self {
@@ -192,6 +259,12 @@ impl Endpoint {
             Endpoint::CountTokens => ":countTokens",
             Endpoint::EmbedContent => ":embedContent",
             Endpoint::BatchEmbedContents => ":batchEmbedContents",
+            Endpoint::ResponseGet | Endpoint::ResponseDelete => "{id}",
+            Endpoint::ResponseCancel => "{id}/cancel",
+            Endpoint::ResponseInputItems => "{id}/input_items",
+            Endpoint::ResponseInputTokens => "/responses/input_tokens",
+            Endpoint::ImageGenerations => "/images/generations",
+            Endpoint::Speech => "/audio/speech",
         }
     }
 
@@ -215,6 +288,13 @@ impl Endpoint {
             Endpoint::CountTokens => "countTokens",
             Endpoint::EmbedContent => "embedContent",
             Endpoint::BatchEmbedContents => "batchEmbedContents",
+            Endpoint::ResponseGet => "responses/get",
+            Endpoint::ResponseDelete => "responses/delete",
+            Endpoint::ResponseCancel => "responses/cancel",
+            Endpoint::ResponseInputItems => "responses/input_items",
+            Endpoint::ResponseInputTokens => "responses/input_tokens",
+            Endpoint::ImageGenerations => "images/generations",
+            Endpoint::Speech => "audio/speech",
         }
     }
 }

@@ -126,7 +126,7 @@ impl Reading {
         match (self.endpoint.dialect(), self.endpoint) {
             (Some(Dialect::Anthropic), _) => self.message_event(scanner, shape),
             (Some(Dialect::Gemini), _) => self.gemini_event(scanner, shape),
-            (_, Endpoint::Responses) => self.response_event(scanner, shape),
+            (_, endpoint) if endpoint.answers_response() => self.response_event(scanner, shape),
             _ => {
                 scanner.object(|scanner, key| self.member(scanner, key, shape))?;
                 self.is_final |= shape.usage.is_some();
@@ -137,7 +137,7 @@ impl Reading {
 
     /// Whether `[DONE]` is the last event; the other dialects have events of their own for that.
     fn ends_with_done(&self) -> bool {
-        self.endpoint.dialect() == Some(Dialect::Openai) && self.endpoint != Endpoint::Responses
+        self.endpoint.dialect() == Some(Dialect::Openai) && !self.endpoint.answers_response()
     }
 
     /// One member of an event's object.

@@ -11,7 +11,7 @@ use crate::dialect::{Dialect, Endpoint};
 pub struct RouteSpec {
     /// The one HTTP method it takes.
     pub method: &'static str,
-    /// The path; `{model}` stands for a name that may contain slashes.
+    /// The path; `{model}` stands for a name that may contain slashes, `{id}` for an id, which has none.
     pub pattern: &'static str,
     /// The dialect of its requests, answers and refusals; `None` where it is that of the client: see [`Accent`].
     pub dialect: Option<Dialect>,
@@ -52,6 +52,12 @@ pub const ROUTES: &[RouteSpec] = &[
     to("POST", "/v1beta/models/{model}:embedContent", Endpoint::EmbedContent),
     to("POST", "/v1/models/{model}:batchEmbedContents", Endpoint::BatchEmbedContents),
     to("POST", "/v1beta/models/{model}:batchEmbedContents", Endpoint::BatchEmbedContents),
+    to("POST", "/v1/images/generations", Endpoint::ImageGenerations),
+    to("POST", "/v1/audio/speech", Endpoint::Speech),
+    to("POST", "/openai/deployments/{model}/images/generations", Endpoint::ImageGenerations),
+    to("POST", "/openai/deployments/{model}/audio/speech", Endpoint::Speech),
+    to("POST", "/openai/v1/images/generations", Endpoint::ImageGenerations),
+    to("POST", "/openai/v1/audio/speech", Endpoint::Speech),
     // Azure's two forms of OpenAI's dialect: the model in the path, and the same endpoints elsewhere.
     to("POST", "/openai/deployments/{model}/chat/completions", Endpoint::ChatCompletions),
     to("POST", "/openai/deployments/{model}/completions", Endpoint::Completions),
@@ -61,6 +67,22 @@ pub const ROUTES: &[RouteSpec] = &[
     to("POST", "/openai/v1/embeddings", Endpoint::Embeddings),
     to("POST", "/openai/v1/responses", Endpoint::Responses),
     to("POST", "/openai/responses", Endpoint::Responses),
+    // What is stored of responses, under every prefix that they are made under.
+    to("POST", "/v1/responses/input_tokens", Endpoint::ResponseInputTokens),
+    to("GET", "/v1/responses/{id}", Endpoint::ResponseGet),
+    to("DELETE", "/v1/responses/{id}", Endpoint::ResponseDelete),
+    to("POST", "/v1/responses/{id}/cancel", Endpoint::ResponseCancel),
+    to("GET", "/v1/responses/{id}/input_items", Endpoint::ResponseInputItems),
+    to("POST", "/openai/v1/responses/input_tokens", Endpoint::ResponseInputTokens),
+    to("GET", "/openai/v1/responses/{id}", Endpoint::ResponseGet),
+    to("DELETE", "/openai/v1/responses/{id}", Endpoint::ResponseDelete),
+    to("POST", "/openai/v1/responses/{id}/cancel", Endpoint::ResponseCancel),
+    to("GET", "/openai/v1/responses/{id}/input_items", Endpoint::ResponseInputItems),
+    to("POST", "/openai/responses/input_tokens", Endpoint::ResponseInputTokens),
+    to("GET", "/openai/responses/{id}", Endpoint::ResponseGet),
+    to("DELETE", "/openai/responses/{id}", Endpoint::ResponseDelete),
+    to("POST", "/openai/responses/{id}/cancel", Endpoint::ResponseCancel),
+    to("GET", "/openai/responses/{id}/input_items", Endpoint::ResponseInputItems),
     of(Dialect::Openai, "GET", "/openai/v1/models", Endpoint::ModelList),
     of(Dialect::Openai, "GET", "/openai/v1/models/{model}", Endpoint::ModelGet),
     to("GET", "/v1/models", Endpoint::ModelList),
@@ -100,7 +122,7 @@ pub struct Route<'a> {
     pub dialect: Dialect,
     /// What is asked for.
     pub endpoint: Endpoint,
-    /// The `{model}` part of the path, not decoded; it may contain `/`.
+    /// The `{model}` part of the path, not decoded, which may contain `/`; or the `{id}` part, which does not.
     pub tail: Option<&'a str>,
     /// The path asks for a stream.
     pub stream: bool,
@@ -143,7 +165,10 @@ pub fn route<'a>(method: &str, path: &'a str, query: &'a str, accent: Accent) ->
             let dialect = spec.dialect.unwrap_or(accent.dialect());
             return Ok(Route { dialect, endpoint: spec.endpoint, tail, stream: spec.stream, query });
         }
-        allowed = allowed.or(Some(spec.method));
+        allowed = match (allowed, spec.method) {
+            (Some("GET"), "DELETE") => Some("GET, DELETE"),
+            (first, method) => first.or(Some(method)),
+        };
     }
     Err(allowed.map_or(Refusal::RouteNotFound, |allowed| Refusal::MethodNotAllowed { allowed }))
 }
@@ -157,13 +182,11 @@ pub fn dialect_of(path: &str, accent: Accent) -> Dialect {
 
 /// `Some(tail)` when `path` is what `pattern` describes; a trailing slash is a different path.
 fn matches<'a>(pattern: &str, path: &'a str) -> Option<Option<&'a str>> {
-    match pattern.split_once("{model}") {
-        None => (pattern == path).then_some(None),
-        Some((prefix, suffix)) => {
-            let tail = path.strip_prefix(prefix)?.strip_suffix(suffix)?;
-            (!tail.is_empty()).then_some(Some(tail))
-        }
-    }
+    let Some((prefix, rest)) = pattern.split_once('{') else { return (pattern == path).then_some(None) };
+    let (name, suffix) = rest.split_once('}')?;
+    let tail = path.strip_prefix(prefix)?.strip_suffix(suffix)?;
+    let is_name = !tail.is_empty() && (name == "model" || !tail.contains('/'));
+    is_name.then_some(Some(tail))
 }
 
 /// Whether every server reads this path alike: no empty or dot segments, no escapes, only the characters of names.

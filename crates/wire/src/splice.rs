@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use crate::call::{Call, NestedPlaces, Span, UsageOption};
+use crate::call::{Call, NamedPlace, NestedPlaces, Span, UsageOption};
 use crate::dialect::{Dialect, Endpoint};
 
 /// Values to set in an outgoing body. `None` and `false` leave the client's own.
@@ -69,8 +69,12 @@ impl Call {
     /// latter ignores it, and with it the limit, so the choice is by the name of the model that goes out.
     #[must_use]
     pub fn outgoing(&self, edits: &Edits<'_>) -> Outgoing {
+        if self.endpoint.is_of_object() {
+            return Outgoing { pieces: SmallVec::new(), len: 0 };
+        }
         let mut patches: SmallVec<[Patch; 6]> = SmallVec::new();
         let mut inserted: Vec<u8> = Vec::new();
+        self.rename_objects(&mut patches);
         let limit = edits.output_limit.or(self.filled.output_limit);
         let temperature = edits.temperature.or(self.filled.temperature.as_deref());
         if self.endpoint.dialect() == Some(Dialect::Gemini) {
@@ -102,6 +106,15 @@ impl Call {
             }
         }
         self.assembled(patches, inserted)
+    }
+
+    /// Objects go by their provider's names.
+    fn rename_objects(&self, patches: &mut SmallVec<[Patch; 6]>) {
+        for named in self.objects.iter().flat_map(|objects| &objects.named) {
+            if let (NamedPlace::Body(place), Some(id)) = (named.place, &named.opened) {
+                patches.push(Patch::new(place, &quoted(id)));
+            }
+        }
     }
 
     /// The body with its patches, and the members to be inserted after its brace.

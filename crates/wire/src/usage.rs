@@ -28,6 +28,7 @@ struct Raw {
     audio_input: u64,
     reasoning: u64,
     audio_output: u64,
+    image_output: u64,
     accepted_prediction: u64,
     rejected_prediction: u64,
     web_searches: u64,
@@ -69,6 +70,7 @@ fn read_openai(endpoint: Endpoint, scanner: &mut Lenient<'_>) -> Result<Result<O
         b"completion_tokens_details" | b"output_tokens_details" => details(scanner, &mut |scanner, name| match name {
             b"reasoning_tokens" => largest(&mut raw.reasoning, count(scanner)?, &mut fault),
             b"audio_tokens" => largest(&mut raw.audio_output, count(scanner)?, &mut fault),
+            b"image_tokens" => largest(&mut raw.image_output, count(scanner)?, &mut fault),
             b"accepted_prediction_tokens" => largest(&mut raw.accepted_prediction, count(scanner)?, &mut fault),
             b"rejected_prediction_tokens" => largest(&mut raw.rejected_prediction, count(scanner)?, &mut fault),
             _ => Ok(scanner.skip()?),
@@ -165,6 +167,9 @@ fn normalise(endpoint: Endpoint, raw: &Raw) -> Result<Option<Usage>, UsageFault>
         audio_output: raw.audio_output,
         accepted_prediction: raw.accepted_prediction,
         rejected_prediction: raw.rejected_prediction,
+        image_output: raw.image_output.min(output),
+        images: 0,
+        characters: 0,
         web_searches: raw.web_searches,
         reported_cost: raw.cost,
     }))

@@ -144,11 +144,47 @@ class OpenAiClient(unittest.TestCase):
         call = self.client(GAMMA).responses.create(model="gpt-4.1", input="Look it up.", tools=[tool]).output[0]
         self.assertEqual((call.type, call.name), ("function_call", "look_up"))
 
-    def test_responses_refuse_what_belongs_to_nobody_known(self) -> None:
+    def test_stored_responses_are_those_of_their_tenant(self) -> None:
         client = self.client(GAMMA)
-        call = lambda: client.responses.create(model="gpt-4.1", input="x", previous_response_id="resp_1")
-        self.refused(openai.BadRequestError, 400, "invalid_request", call)
-        self.refused(openai.NotFoundError, 404, "route_not_found", lambda: client.responses.retrieve("resp_1"))
+        first = client.responses.create(model="gpt-4.1", input="Remember the tenants.")
+        self.assertTrue(first.id.startswith("resp_"), first.id)
+        again = client.responses.retrieve(first.id)
+        self.assertEqual((again.id, again.output_text), (first.id, first.output_text))
+        self.assertEqual(again.output[0].id, first.output[0].id)
+        second = client.responses.create(model="gpt-4.1", input="And now?", previous_response_id=first.id)
+        self.assertEqual(second.previous_response_id, first.id)
+        with client.responses.stream(model="gpt-4.1", input="And then?", previous_response_id=second.id) as stream:
+            third = [event.response for event in stream if event.type == "response.completed"][0]
+        self.assertEqual(client.responses.retrieve(third.id).output_text, third.output_text)
+        replayed = list(client.responses.retrieve(third.id, stream=True))
+        self.assertEqual((replayed[-1].type, replayed[-1].response.id), ("response.completed", third.id))
+        items = list(client.responses.input_items.list(first.id, limit=2))
+        self.assertEqual(items[0].content[0].text, "Remember the tenants.")
+        self.assertEqual(list(client.responses.input_items.list(first.id, after=items[0].id)), [])
+        reference = [{"type": "item_reference", "id": first.output[0].id}, {"role": "user", "content": "Go on."}]
+        self.assertTrue(client.responses.create(model="gpt-4.1", input=reference).output_text)
+        counted = client.responses.input_tokens.count(model="gpt-4.1", input="Go on.", previous_response_id=first.id)
+        self.assertGreater(counted.input_tokens, 0)
+        with self.assertRaises(openai.BadRequestError) as caught:
+            client.responses.cancel(first.id)
+        self.assertIn(first.id, str(caught.exception))
+
+        for stranger in [self.client(ALPHA), self.client(BETA)]:
+            calls = [
+                lambda: stranger.responses.retrieve(first.id),
+                lambda: stranger.responses.delete(first.id),
+                lambda: stranger.responses.cancel(first.id),
+                lambda: stranger.responses.input_items.list(first.id),
+            ]
+            for call in calls:
+                self.refused(openai.NotFoundError, 404, "object_not_found", call)
+        foreign = lambda: self.client(ALPHA).responses.create(model="gpt-4.1", input="x", previous_response_id=first.id)
+        self.refused(openai.NotFoundError, 404, "object_not_found", foreign)
+        self.refused(openai.NotFoundError, 404, "object_not_found", lambda: client.responses.retrieve("resp_1"))
+        client.responses.delete(first.id)
+        with self.assertRaises(openai.NotFoundError) as gone:
+            client.responses.retrieve(first.id)
+        self.assertEqual(gone.exception.code, "response_not_found")
 
     def test_a_broken_response_is_an_error(self) -> None:
         stream = self.client(GAMMA).responses.create(model="responses-that-break", input="x", stream=True)
@@ -166,6 +202,23 @@ class OpenAiClient(unittest.TestCase):
         self.assertEqual(answer.choices[0].message.content, plain.choices[0].message.content)
         foreign = lambda: azure.chat.completions.create(model="gpt-4.1-mini", **ask)
         self.refused(openai.PermissionDeniedError, 403, "model_not_allowed", foreign)
+
+    def test_images_are_made_and_charged_by_their_tokens(self) -> None:
+        images = self.client(GAMMA).images.with_raw_response
+        raw = images.generate(model="gpt-image-1", prompt="A red circle.", n=2, size="1024x1024", quality="low")
+        answer = raw.parse()
+        self.assertEqual([image.b64_json for image in answer.data], ["aGVsbG8="] * 2)
+        nanos = answer.usage.input_tokens * 5_000 + answer.usage.output_tokens * 40_000
+        self.assertEqual(round(float(raw.headers["Mandant-Cost-Usd"]) * 1_000_000_000), nanos)
+        streamed = lambda: images.generate(model="gpt-image-1", prompt="x", stream=True)
+        self.refused(openai.BadRequestError, 400, "invalid_request", streamed)
+
+    def test_speech_is_charged_by_its_characters(self) -> None:
+        speech = self.client(GAMMA).audio.speech.with_raw_response
+        raw = speech.create(model="tts-1", voice="alloy", input="Hello, tenants!")
+        self.assertTrue(raw.content.startswith(b"ID3"))
+        self.assertEqual(raw.headers["content-type"], "audio/mpeg")
+        self.assertEqual(round(float(raw.headers["Mandant-Cost-Usd"]) * 1_000_000), 15 * 15)
 
     def test_moderations_cost_nothing(self) -> None:
         answer = self.client(GAMMA).moderations.with_raw_response.create(model="omni-moderation-latest", input="x")

@@ -110,6 +110,9 @@ fn absurd_numbers_saturate_and_never_panic() {
         accepted_prediction: u64::MAX,
         rejected_prediction: u64::MAX,
         web_searches: u64::MAX,
+        image_output: u64::MAX,
+        images: u64::MAX,
+        characters: u64::MAX,
         reported_cost: None,
     };
     assert_eq!(full().charge(&most), Money::MAX);

@@ -174,7 +174,9 @@ impl Keys {
 
 /// The call's key, if it has one.
 fn key_of(head: &Parts) -> Result<Option<&[u8]>, Refusal> {
-    let Some(key) = head.headers.get(HEADER) else { return Ok(None) };
+    // What reads or deletes may be repeated as it is.
+    let key = head.headers.get(HEADER).filter(|_| head.method == http::Method::POST);
+    let Some(key) = key else { return Ok(None) };
     let key = key.as_bytes();
     if head.headers.get_all(HEADER).iter().nth(1).is_some() {
         return Err(Refusal::ambiguous("Idempotency-Key", "'Idempotency-Key' stands twice. Send it once."));

@@ -198,6 +198,9 @@ static PRICE: Form = Form {
         Field::optional("audio_input", PER_MILLION),
         Field::optional("cached_audio", PER_MILLION),
         Field::optional("audio_output", PER_MILLION),
+        Field::optional("image_output", PER_MILLION),
+        Field::optional("character", PER_MILLION),
+        Field::optional("image", PER_UNIT),
         Field::optional("request", PER_UNIT),
         Field::optional("web_search", PER_UNIT),
         Field::optional("tiers", Kind::Tables(&TIER)),
@@ -216,7 +219,10 @@ static MODEL: Form = Form {
     label: Some("id"),
     fields: &[
         Field::required("id", ID_MODEL),
-        Field::optional("kind", Kind::Word(&["chat", "completion", "text", "embedding", "moderation"])),
+        Field::optional(
+            "kind",
+            Kind::Word(&["chat", "completion", "text", "embedding", "moderation", "image", "speech"]),
+        ),
         Field::optional("context_window", TOKENS),
         Field::optional("max_output_tokens", Kind::Integer(0, 1_000_000_000)),
         Field::optional("image_tokens_max", Kind::Integer(0, 1_000_000_000)),

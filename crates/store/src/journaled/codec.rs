@@ -12,7 +12,7 @@ use super::{
 };
 use crate::StoreError;
 use crate::resource::ProjectPath;
-use crate::usage::{Ending, UsageRecord, attempt_number, from_shape, request_bits, shape};
+use crate::usage::{Ending, UsageRecord, attempt_number, from_shape, has_second_byte, request_bits, shape};
 
 const INTENT: u8 = 1;
 const SETTLED: u8 = 2;
@@ -25,6 +25,9 @@ const LOSS_COUNTED: u8 = 7;
 /// Bit of the byte before a usage's optional parts: classes of tokens that are younger than the form follow. The lowest
 /// bit says that a cost does.
 const YOUNGER_CLASSES: u8 = 2;
+
+/// The same for images and characters.
+const MADE_UNITS: u8 = 4;
 
 /// Longest text of a name, so that a length that lies cannot make us allocate.
 const NAME_BYTES_MAX: usize = 512;
@@ -119,7 +122,7 @@ pub(crate) fn encode_intent(intent: &IntentRecord, into: &mut Vec<u8>) {
     writer.text(intent.model.as_str());
     writer.text(intent.upstream.as_str());
     writer.optional_text(intent.end_user.as_deref().map(|name| cut(name, END_USER_BYTES_MAX)));
-    writer.byte(shape(intent.endpoint, Ending::Complete, intent.stream));
+    put_shape(&mut writer, intent.endpoint, Ending::Complete, intent.stream);
     put_amounts(&mut writer, intent.worst);
     writer.number(u64::from(intent.price_version));
 }
@@ -160,7 +163,7 @@ pub(crate) fn encode_usage(record: &UsageRecord, into: &mut Vec<u8>) {
     writer.text(record.model.as_str());
     writer.text(record.upstream.as_str());
     writer.optional_text(record.end_user.as_deref().map(|name| cut(name, END_USER_BYTES_MAX)));
-    writer.byte(shape(record.endpoint, record.ending, record.stream));
+    put_shape(&mut writer, record.endpoint, record.ending, record.stream);
     writer.number(u64::from(record.status));
     put_usage(&mut writer, &record.usage);
     for money in [record.held, record.charged, record.variance] {
@@ -268,6 +271,9 @@ fn put_usage(writer: &mut Writer<'_>, usage: &Usage) {
         audio_output,
         accepted_prediction,
         rejected_prediction,
+        image_output,
+        images,
+        characters,
         web_searches,
         reported_cost,
     } = *usage;
@@ -281,12 +287,18 @@ fn put_usage(writer: &mut Writer<'_>, usage: &Usage) {
     }
     let younger = [cache_write_1h, cached_audio];
     let has_younger = younger.iter().any(|count| *count > 0);
-    writer.byte(u8::from(reported_cost.is_some()) | if has_younger { YOUNGER_CLASSES } else { 0 });
+    let made = [image_output, images, characters];
+    let has_made = made.iter().any(|count| *count > 0);
+    let parts = [(reported_cost.is_some(), 1), (has_younger, YOUNGER_CLASSES), (has_made, MADE_UNITS)];
+    writer.byte(parts.iter().filter(|(is_there, _)| *is_there).map(|(_, bit)| bit).sum());
     if let Some(cost) = reported_cost {
         writer.number(cost.nanos().unsigned_abs());
     }
     if has_younger {
         younger.into_iter().for_each(|count| writer.number(count));
+    }
+    if has_made {
+        made.into_iter().for_each(|count| writer.number(count));
     }
 }
 
@@ -304,11 +316,14 @@ fn usage(reader: &mut Reader<'_>) -> Result<Usage, StoreError> {
         audio_output: count()?,
         accepted_prediction: count()?,
         rejected_prediction: count()?,
+        image_output: 0,
+        images: 0,
+        characters: 0,
         web_searches: count()?,
         reported_cost: None,
     };
     let parts = reader.byte()?;
-    if parts & !(1 | YOUNGER_CLASSES) != 0 {
+    if parts & !(1 | YOUNGER_CLASSES | MADE_UNITS) != 0 {
         return Err(unreadable("a usage has parts of a newer version"));
     }
     if parts & 1 != 0 {
@@ -318,6 +333,12 @@ fn usage(reader: &mut Reader<'_>) -> Result<Usage, StoreError> {
         (usage.cache_write_1h, usage.cached_audio) = (reader.number()?, reader.number()?);
         if (usage.cache_write_1h, usage.cached_audio) == (0, 0) {
             return Err(unreadable("a usage has classes without tokens"));
+        }
+    }
+    if parts & MADE_UNITS != 0 {
+        (usage.image_output, usage.images, usage.characters) = (reader.number()?, reader.number()?, reader.number()?);
+        if (usage.image_output, usage.images, usage.characters) == (0, 0, 0) {
+            return Err(unreadable("a usage has units without a count"));
         }
     }
     Ok(usage)
@@ -367,8 +388,16 @@ fn upstream(reader: &mut Reader<'_>) -> Result<UpstreamId, StoreError> {
     UpstreamId::new(reader.text(NAME_BYTES_MAX)?).map_err(|_| unreadable("its upstream is no name"))
 }
 
+fn put_shape(writer: &mut Writer<'_>, endpoint: Endpoint, ending: Ending, stream: bool) {
+    let (first, second) = shape(endpoint, ending, stream);
+    writer.byte(first);
+    second.into_iter().for_each(|second| writer.byte(second));
+}
+
 fn shape_of(reader: &mut Reader<'_>) -> Result<(Endpoint, Ending, bool), StoreError> {
-    from_shape(reader.byte()?).ok_or_else(|| unreadable("its shape is unknown"))
+    let first = reader.byte()?;
+    let second = if has_second_byte(first) { Some(reader.byte()?) } else { None };
+    from_shape(first, second).ok_or_else(|| unreadable("its shape is unknown"))
 }
 
 /// The number of a period in records and rows.

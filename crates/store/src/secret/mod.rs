@@ -2,11 +2,13 @@
 
 mod hex;
 mod master;
+mod object;
 mod token;
 
 pub(crate) use hex::{from_hex, to_hex};
 pub(crate) use master::MasterKey;
 pub use master::MasterKeySource;
+pub use object::{ObjectOrigin, ObjectSeal, OwnedObject};
 pub use token::NewSecret;
 pub(crate) use token::{SECRET_BYTES_MIN, generate, is_acceptable};
 

@@ -36,7 +36,7 @@ fn names() -> impl Strategy<Value = (TenantId, ProjectPath, KeyId, ModelId, Upst
 }
 
 fn usages() -> impl Strategy<Value = Usage> {
-    (prop::array::uniform12(prop_oneof![0..1_000_u64, any::<u64>()]), prop::option::of(money())).prop_map(
+    (prop::array::uniform15(prop_oneof![0..1_000_u64, any::<u64>()]), prop::option::of(money())).prop_map(
         |(counts, reported_cost)| Usage {
             input: counts[0],
             cached_input: counts[1],
@@ -50,6 +50,9 @@ fn usages() -> impl Strategy<Value = Usage> {
             web_searches: counts[9],
             cache_write_1h: counts[10],
             cached_audio: counts[11],
+            image_output: counts[12],
+            images: counts[13],
+            characters: counts[14],
             reported_cost,
         },
     )
@@ -189,6 +192,9 @@ fn longest() -> UsageRecord {
             accepted_prediction: max,
             rejected_prediction: max,
             web_searches: max,
+            image_output: max,
+            images: max,
+            characters: max,
             reported_cost: Some(Money::MAX),
         },
         held: Money::MAX,

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use catalog::PriceVersion;
+use catalog::{ModelKind, PriceVersion};
 
 use super::{Checker, base_url};
 use crate::resource::{ApiKey, ModelResource, UpstreamResource};
@@ -145,6 +145,18 @@ impl Checker<'_> {
                 "there is no price, and the default catalogue has none; a free model must say input = \"0\", output = \"0\"",
             ),
             Some(rates) => self.rates(rates, has_output, &format!("{path}.price")),
+        }
+        let what = match (supply::kind(model, known), rates) {
+            (ModelKind::Image, Some(rates)) if rates.image.or(rates.output).is_none() => {
+                Some("images; give image in USD each, or output in USD per 1M tokens")
+            }
+            (ModelKind::Speech, Some(rates)) if rates.character.is_none() => {
+                Some("speech; give character in USD per 1M characters")
+            }
+            _ => None,
+        };
+        if let Some(what) = what {
+            self.problem(format!("{path}.price"), format!("there is no price for {what}"));
         }
         if let Some(rates) = &model.list_price {
             self.rates(rates, has_output, &format!("{path}.list_price"));

@@ -10,7 +10,7 @@ use super::known::table_of;
 use super::media::Media;
 use super::table::{Field, Rule, Table, fold, is_valid_at};
 use crate::billable::{Billable, ServiceTier};
-use crate::call::{NestedPlaces, Places, Span, TextPlace, UsageOption};
+use crate::call::{Named, Places, Span, TextPlace, UsageOption};
 use crate::dialect::{Dialect, Endpoint};
 use crate::scan::{Kind, Strict, Text};
 
@@ -37,6 +37,8 @@ pub(super) struct Draft<'a> {
     max_completion_tokens: Option<u64>,
     /// Tokens of text that the provider adds for what the request names.
     pub(super) extra_text_tokens: u64,
+    pub(super) named: Vec<Named>,
+    pub(super) is_stored: bool,
     table: &'static Table,
     /// One bit per place in the table.
     seen: u128,
@@ -58,22 +60,14 @@ impl<'a> Draft<'a> {
             client_wants_usage: false,
             billable: Billable::default(),
             end_user: None,
-            places: Places {
-                inside,
-                is_empty: true,
-                model: None,
-                max_tokens: None,
-                max_completion_tokens: None,
-                temperature: None,
-                usage_option: UsageOption::Absent,
-                resource_names: SmallVec::new(),
-                nested: NestedPlaces::Absent,
-            },
+            places: Places::at(inside),
             texts: SmallVec::new(),
             payloads: Vec::new(),
             max_tokens: None,
             max_completion_tokens: None,
             extra_text_tokens: 0,
+            named: Vec::new(),
+            is_stored: endpoint == Endpoint::Responses,
             table: table_of(endpoint),
             seen: 0,
             unknown: SmallVec::new(),
@@ -155,6 +149,10 @@ impl<'a> Draft<'a> {
             Field::Speed => self.speed(scanner)?,
             Field::Geography => self.geography(scanner)?,
             Field::Background => self.background(scanner)?,
+            Field::PreviousResponse => self.previous_response(scanner)?,
+            Field::Store => self.store(scanner)?,
+            Field::NoStream => self.no_stream(scanner)?,
+            Field::SpokenText => self.spoken_text(scanner)?,
             Field::Prompt | Field::Input => self.prompts(scanner, name)?,
             Field::Stream => self.stream = boolean(scanner, name)?,
             Field::StreamOptions => self.stream_options(scanner)?,
@@ -481,7 +479,7 @@ fn tool(scanner: &mut Strict<'_>, endpoint: Endpoint, is_legacy: bool) -> Result
         let name = key.decode();
         if name.eq_ignore_ascii_case("type") && scanner.kind()? == Kind::String {
             let kind = scanner.string()?.decode();
-            if endpoint == Endpoint::Responses {
+            if matches!(endpoint, Endpoint::Responses | Endpoint::ResponseInputTokens) {
                 check_tool(&kind)?;
             }
             is_typed = true;

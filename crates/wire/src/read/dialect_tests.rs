@@ -53,7 +53,9 @@ fn what_costs_beyond_its_tokens_is_refused() {
     for (more, expected) in [
         (",\"background\":false,\"previous_response_id\":null,\"store\":true", "taken"),
         (",\"background\":true", "invalid_request background"),
-        (",\"previous_response_id\":\"resp_1\"", "invalid_request previous_response_id"),
+        (",\"previous_response_id\":\"resp_1\"", "taken"),
+        (",\"previous_response_id\":1", "invalid_request previous_response_id"),
+        (",\"store\":\"no\"", "invalid_request store"),
         (",\"conversation\":{\"id\":\"conv_1\"}", "invalid_request conversation"),
         (",\"tools\":[{\"type\":\"image_generation\"}]", "invalid_request tools"),
         (",\"tools\":[{\"type\":\"code_interpreter\",\"container\":{\"type\":\"auto\"}}]", "invalid_request tools"),

@@ -48,15 +48,17 @@ impl Media<'_> {
     /// Takes any value, counting the media in it. `in_part`: it stands inside a content part.
     pub(super) fn walk(&mut self, scanner: &mut Strict<'_>, in_part: bool) -> Result<(), Refusal> {
         match scanner.kind()? {
-            Kind::Object => scanner.object(|scanner, key| {
-                let name = key.decode();
-                match medium_of(name.as_bytes()) {
-                    Some(medium) => self.medium(scanner, medium, name.as_bytes(), in_part),
-                    None => self.walk(scanner, in_part || *name == *"content"),
-                }
-            }),
+            Kind::Object => scanner.object(|scanner, key| self.member(scanner, &key.decode(), in_part)),
             Kind::Array => scanner.array(|scanner| self.walk(scanner, in_part)),
             _ => Ok(scanner.skip()?),
+        }
+    }
+
+    /// Takes the value of a member of an object.
+    pub(super) fn member(&mut self, scanner: &mut Strict<'_>, name: &str, in_part: bool) -> Result<(), Refusal> {
+        match medium_of(name.as_bytes()) {
+            Some(medium) => self.medium(scanner, medium, name.as_bytes(), in_part),
+            None => self.walk(scanner, in_part || name == "content"),
         }
     }
 

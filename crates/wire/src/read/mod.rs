@@ -6,6 +6,7 @@ mod fields;
 mod gemini;
 mod gemini_media;
 mod known;
+mod made;
 mod media;
 mod query;
 mod responses;
@@ -13,10 +14,11 @@ mod table;
 
 use base::{ModelId, Refusal};
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use self::body::Draft;
-use crate::billable::Billable;
-use crate::call::{Call, Filled};
+use crate::billable::{Billable, CacheWrites};
+use crate::call::{Call, Filled, Named, NamedPlace, Objects, Places, Query};
 use crate::dialect::Endpoint;
 use crate::route::Route;
 use crate::scan::{Kind, Strict};
@@ -31,6 +33,9 @@ use crate::scan::{Kind, Strict};
 /// [`Refusal::AmbiguousRequest`] when two parsers could read it differently.
 pub fn read<'a>(route: impl Into<Route<'a>>, content_type: Option<&[u8]>, body: Bytes) -> Result<Call, Refusal> {
     let route = route.into();
+    if route.endpoint.is_of_object() {
+        return of_object(&route);
+    }
     check_content_type(content_type)?;
     if core::str::from_utf8(&body).is_err() {
         return Err(Refusal::invalid(None, "The body is not UTF-8."));
@@ -39,6 +44,9 @@ pub fn read<'a>(route: impl Into<Route<'a>>, content_type: Option<&[u8]>, body: 
     let query = query::read(endpoint, route.query)?;
     let draft = Draft::read(endpoint, model_of(route.tail)?, &body)?;
     let Draft { endpoint, model, stream, client_wants_usage, billable, end_user, places, texts, payloads, .. } = draft;
+    let objects = Some(draft.named).filter(|named| !named.is_empty());
+    let objects = objects.map(|named| Box::new(Objects { named, ..Objects::default() }));
+    let is_stored = draft.is_stored;
     let stream = stream || route.stream;
     let billable = Billable { cache_writes: anthropic::cache_writes(endpoint, &body), ..billable };
     // The draft borrows from the body, so the call gets its own handle on the same bytes.
@@ -47,8 +55,33 @@ pub fn read<'a>(route: impl Into<Route<'a>>, content_type: Option<&[u8]>, body: 
     #[rustfmt::skip]
     let call = Call {
         endpoint, query, body, model, stream, client_wants_usage, billable, end_user, places, filled, texts, payloads,
+        objects, is_stored,
     };
     Ok(call)
+}
+
+/// A call about one stored object: everything that it says is in its path and query, and a body stays here.
+fn of_object(route: &Route<'_>) -> Result<Call, Refusal> {
+    let mut objects = query::of_object(route.query)?;
+    let id = route.tail.unwrap_or_default().to_owned();
+    objects.named.insert(0, Named { place: NamedPlace::Path, id, is_needed: true, opened: None });
+    let stream = objects.pairs.iter().any(|(name, value)| *name == "stream" && value == "true");
+    Ok(Call {
+        endpoint: route.endpoint,
+        query: Query::None,
+        body: Bytes::new(),
+        model: None,
+        stream,
+        client_wants_usage: false,
+        billable: Billable { cache_writes: CacheWrites::None, is_free: true, ..Billable::default() },
+        end_user: None,
+        places: Places::at(0),
+        filled: Filled::default(),
+        texts: SmallVec::new(),
+        payloads: Vec::new(),
+        objects: Some(Box::new(objects)),
+        is_stored: true,
+    })
 }
 
 /// The model that a path names.

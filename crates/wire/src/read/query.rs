@@ -2,7 +2,7 @@
 
 use base::Refusal;
 
-use crate::call::Query;
+use crate::call::{Named, NamedPlace, Objects, Query};
 use crate::dialect::{Dialect, Endpoint};
 
 /// Reads what the dialect of `endpoint` says in queries.
@@ -25,6 +25,44 @@ pub(super) fn read(endpoint: Endpoint, query: &str) -> Result<Query, Refusal> {
         read = known;
     }
     Ok(read)
+}
+
+/// What may be asked of a stored object, by the name that goes out.
+const OF_OBJECTS: [(&str, &str); 10] = [
+    ("after", "after"),
+    ("before", "before"),
+    ("limit", "limit"),
+    ("order", "order"),
+    ("include", "include"),
+    ("include[]", "include[]"),
+    ("include%5B%5D", "include[]"),
+    ("stream", "stream"),
+    ("starting_after", "starting_after"),
+    ("include_obfuscation", "include_obfuscation"),
+];
+/// Most pairs that are passed on.
+const PAIRS_MAX: usize = 32;
+
+/// Reads what a query asks of a stored object: its pairs, and the ids of objects among them.
+///
+/// # Errors
+/// [`Refusal::InvalidRequest`] for a value that could be read as more than one.
+pub(super) fn of_object(query: &str) -> Result<Objects, Refusal> {
+    let mut objects = Objects::default();
+    for pair in query.split('&') {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let Some(&(_, name)) = OF_OBJECTS.iter().find(|(known, _)| *known == name) else { continue };
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        if value.is_empty() || !value.bytes().all(is_plain) || objects.pairs.len() >= PAIRS_MAX {
+            return Err(Refusal::invalid(Some(name), format!("'{name}' must be a plain value, without escapes.")));
+        }
+        if matches!(name, "after" | "before") {
+            let place = NamedPlace::Query(objects.pairs.len());
+            objects.named.push(Named { place, id: value.to_owned(), is_needed: true, opened: None });
+        }
+        objects.pairs.push((name, value.to_owned()));
+    }
+    Ok(objects)
 }
 
 /// Google's forms of answer.

@@ -51,10 +51,12 @@ pub fn stream_error(endpoint: Endpoint, array: Option<ArrayState>, refusal: &Ref
         (Some(ArrayState::Empty), ..) => (b"[", b"\n]\n"),
         // A reader that was cut off inside an item fails on this, as it should; any other gets the error as an item.
         (Some(ArrayState::Open), ..) => (b"\n,\n", b"\n]\n"),
-        (None, Dialect::Anthropic, _) | (None, _, Endpoint::Responses) => (b"event: error\ndata: ", b"\n\n"),
+        (None, Dialect::Anthropic, _) | (None, _, Endpoint::Responses | Endpoint::ResponseGet) => {
+            (b"event: error\ndata: ", b"\n\n")
+        }
         _ => (b"data: ", b"\n\n"),
     };
-    let error = if endpoint == Endpoint::Responses { openai::typed_error(refusal, request_id) } else { error };
+    let error = if endpoint.answers_response() { openai::typed_error(refusal, request_id) } else { error };
     Bytes::from([before, &error, after].concat())
 }
 

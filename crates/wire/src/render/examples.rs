@@ -26,7 +26,8 @@ fn after(refusal: &Refusal) -> Option<Refusal> {
             model: id("gpt-4.1"),
             allowed: vec![id("gemini-2.5-flash"), id("deepseek-v3.2")],
         },
-        Refusal::ModelNotAllowed { .. } => {
+        Refusal::ModelNotAllowed { .. } => Refusal::ObjectNotFound { id: "resp_0123456789abcdef".into() },
+        Refusal::ObjectNotFound { .. } => {
             Refusal::invalid(Some("n"), "'n' must be a whole number from 1 to 2147483647, in plain digits.")
         }
         Refusal::InvalidRequest { .. } => {

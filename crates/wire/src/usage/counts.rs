@@ -33,6 +33,12 @@ pub struct Usage {
     pub accepted_prediction: u64,
     /// Of `output`: predicted and rejected.
     pub rejected_prediction: u64,
+    /// Of `output`: images.
+    pub image_output: u64,
+    /// Images that were made, each by itself.
+    pub images: u64,
+    /// Characters that were spoken.
+    pub characters: u64,
     /// Searches of the web.
     pub web_searches: u64,
     /// What the provider says that it costs the operator. A cross-check only, never charged.

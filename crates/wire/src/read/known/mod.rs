@@ -2,6 +2,7 @@
 
 mod anthropic;
 mod gemini;
+mod media;
 mod openai;
 mod responses;
 
@@ -12,9 +13,11 @@ use crate::dialect::Endpoint;
 pub(super) fn table_of(endpoint: Endpoint) -> &'static Table {
     match endpoint {
         Endpoint::Messages | Endpoint::CountMessageTokens => &anthropic::TABLE,
-        Endpoint::Responses => &responses::TABLE,
+        Endpoint::Responses | Endpoint::ResponseInputTokens => &responses::TABLE,
         Endpoint::GenerateContent | Endpoint::CountTokens => &gemini::CONTENT,
         Endpoint::EmbedContent | Endpoint::BatchEmbedContents => &gemini::EMBED,
+        Endpoint::ImageGenerations => &media::IMAGES,
+        Endpoint::Speech => &media::SPEECH,
         _ => &openai::TABLE,
     }
 }
@@ -26,7 +29,15 @@ mod tests {
 
     #[test]
     fn every_known_name_is_found_once() {
-        for table in [&openai::TABLE, &anthropic::TABLE, &responses::TABLE, &gemini::CONTENT, &gemini::EMBED] {
+        for table in [
+            &openai::TABLE,
+            &anthropic::TABLE,
+            &responses::TABLE,
+            &gemini::CONTENT,
+            &gemini::EMBED,
+            &media::IMAGES,
+            &media::SPEECH,
+        ] {
             for (place, (name, _)) in table.known.iter().enumerate() {
                 assert_eq!(table.find(name.as_bytes()), Some(place), "{name} stands twice");
                 assert!(name.len() <= NAME_BYTES_MAX, "{name}");

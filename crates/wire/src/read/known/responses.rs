@@ -1,4 +1,4 @@
-//! The parameters of OpenAI's responses.
+//! The parameters of OpenAI's responses, and of counting their tokens.
 
 use super::super::table::{Field, Rule, TEXT, Table};
 
@@ -12,7 +12,7 @@ const KNOWN: &[(&str, Rule)] = &[
     ("user", Rule::Field(Field::User)),
     ("input", Rule::Field(Field::ResponseItems)),
     ("model", Rule::Field(Field::Model)),
-    ("store", Rule::Harmless(TEXT)),
+    ("store", Rule::Field(Field::Store)),
     ("tools", Rule::Field(Field::Tools)),
     ("top_p", Rule::Harmless(TEXT)),
     ("models", Rule::Routing),
@@ -41,6 +41,6 @@ const KNOWN: &[(&str, Rule)] = &[
     ("search_parameters", Rule::Field(Field::SearchOptions)),
     ("parallel_tool_calls", Rule::Harmless(TEXT)),
     ("prompt_cache_options", Rule::Harmless(TEXT)),
-    ("previous_response_id", Rule::Refused(OWNED)),
+    ("previous_response_id", Rule::Field(Field::PreviousResponse)),
     ("prompt_cache_retention", Rule::Harmless(TEXT)),
 ];

@@ -1,0 +1,123 @@
+//! Ids of stored objects in answers: found where OpenAI's responses have them, and renamed there. Nothing else of the
+//! answer changes.
+
+use bytes::Bytes;
+
+use crate::call::Span;
+use crate::scan::{Kind, Lenient, ScanError};
+
+/// Says what an id is to be called; `None` leaves it.
+pub type Rename<'a> = dyn FnMut(&str) -> Option<String> + 'a;
+
+/// An answer, or the data of an event, with its ids renamed; `None` when there is nothing to rename, or it is no JSON.
+#[must_use]
+pub fn rename_objects(document: &[u8], rename: &mut Rename<'_>) -> Option<Vec<u8>> {
+    let mut renamed = Vec::new();
+    let mut at = 0;
+    let mut scanner = Lenient::new(document);
+    let mut put = |span: Span, id: &str| {
+        if let Some(name) = rename(id) {
+            renamed.extend_from_slice(&document[at..span.start]);
+            serde_json::to_writer(&mut renamed, &name).expect("a text is always JSON");
+            at = span.end;
+        }
+    };
+    // What is broken off after an id still has that id renamed: its bytes are forwarded, too.
+    let _ = holder(&mut scanner, &mut put, 0);
+    if at == 0 {
+        return None;
+    }
+    renamed.extend_from_slice(&document[at..]);
+    Some(renamed)
+}
+
+/// Deepest object with an id of its own: an item in the output of the response of an event.
+const DEPTH_MAX: u32 = 2;
+
+/// An object with ids: an event, a response, an item, a list of them.
+fn holder(scanner: &mut Lenient<'_>, put: &mut dyn FnMut(Span, &str), depth: u32) -> Result<(), ScanError> {
+    if scanner.kind()? != Kind::Object {
+        return scanner.skip();
+    }
+    scanner.object(|scanner, key| match (key.raw, scanner.kind()?) {
+        (
+            b"id"
+            | b"item_id"
+            | b"response_id"
+            | b"previous_response_id"
+            | b"first_id"
+            | b"last_id"
+            | b"approval_request_id",
+            Kind::String,
+        ) => {
+            let text = scanner.string()?;
+            put(Span { start: text.start - 1, end: text.start + text.raw.len() + 1 }, &text.decode());
+            Ok(())
+        }
+        (b"response" | b"item", Kind::Object) if depth < DEPTH_MAX => holder(scanner, put, depth + 1),
+        (b"output" | b"data", Kind::Array) if depth < DEPTH_MAX => {
+            scanner.array(|scanner| holder(scanner, put, DEPTH_MAX))
+        }
+        _ => scanner.skip(),
+    })
+}
+
+/// Renames the ids in a stream of events as its bytes pass. A line is held back until it has ended; that its length is
+/// bounded is the business of the meter that reads the stream before.
+#[derive(Debug, Default)]
+pub struct ObjectStream {
+    held: Vec<u8>,
+}
+
+impl ObjectStream {
+    /// Takes the next bytes; `forward` gets them renamed, in order.
+    pub fn push(&mut self, chunk: &Bytes, rename: &mut Rename<'_>, forward: &mut impl FnMut(Bytes)) {
+        // chunk[run..at] is to be forwarded as it is.
+        let (mut run, mut at) = (0, 0);
+        while let Some(len) = memchr::memchr2(b'\n', b'\r', &chunk[at..]) {
+            let end = at + len + 1;
+            if self.held.is_empty() {
+                if let Some(line) = renamed_line(&chunk[at..end], rename) {
+                    pass(chunk, run, at, forward);
+                    forward(line.into());
+                    run = end;
+                }
+            } else {
+                self.held.extend_from_slice(&chunk[at..end]);
+                let held = core::mem::take(&mut self.held);
+                forward(renamed_line(&held, rename).unwrap_or(held).into());
+                run = end;
+            }
+            at = end;
+        }
+        pass(chunk, run, at, forward);
+        self.held.extend_from_slice(&chunk[at..]);
+    }
+
+    /// The stream has ended: what was held back goes out.
+    pub fn finish(&mut self, rename: &mut Rename<'_>, forward: &mut impl FnMut(Bytes)) {
+        if !self.held.is_empty() {
+            let held = core::mem::take(&mut self.held);
+            forward(renamed_line(&held, rename).unwrap_or(held).into());
+        }
+    }
+}
+
+/// One line with its end, where it has ids to rename.
+fn renamed_line(line: &[u8], rename: &mut Rename<'_>) -> Option<Vec<u8>> {
+    const NAME: &[u8] = b"data:";
+    let mark = if line.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+    let data = line[mark..].strip_prefix(NAME)?;
+    let renamed = rename_objects(data, rename)?;
+    Some([&line[..mark + NAME.len()], &renamed].concat())
+}
+
+fn pass(chunk: &Bytes, start: usize, end: usize, forward: &mut impl FnMut(Bytes)) {
+    if start < end {
+        forward(chunk.slice(start..end));
+    }
+}
+
+#[cfg(test)]
+#[path = "objects_tests.rs"]
+mod tests;

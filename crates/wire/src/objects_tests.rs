@@ -1,0 +1,88 @@
+//! Ids are renamed where they are, and nowhere else, however a stream is cut.
+
+use bytes::Bytes;
+
+use super::{ObjectStream, rename_objects};
+
+fn star(id: &str) -> Option<String> {
+    (!id.starts_with("keep")).then(|| format!("*{id}"))
+}
+
+fn renamed(document: &str) -> String {
+    let renamed = rename_objects(document.as_bytes(), &mut star);
+    renamed.map_or(document.to_owned(), |bytes| String::from_utf8(bytes).expect("text"))
+}
+
+#[test]
+fn ids_are_renamed_where_responses_have_them() {
+    let whole = r#" {"id": "resp_1" ,"object":"response","previous_response_id":"resp_0","output":[{"id":"rs_1","type":"reasoning"},
+        {"type":"message","content":[{"text":"{\"id\":\"resp_1\"}","id":"part"}],"id":"msg_1"}],"metadata":{"id":"resp_1"},
+        "tools":[{"id":"t","parameters":{"properties":{"id":"resp_1"}}}],"conversation":null}"#;
+    let expected = r#" {"id": "*resp_1" ,"object":"response","previous_response_id":"*resp_0","output":[{"id":"*rs_1","type":"reasoning"},
+        {"type":"message","content":[{"text":"{\"id\":\"resp_1\"}","id":"part"}],"id":"*msg_1"}],"metadata":{"id":"resp_1"},
+        "tools":[{"id":"t","parameters":{"properties":{"id":"resp_1"}}}],"conversation":null}"#;
+    assert_eq!(renamed(whole), expected);
+    let list = r#"{"object":"list","data":[{"id":"msg_1","content":[{"id":"x"}]}],"first_id":"msg_1","last_id":"msg_1","has_more":false}"#;
+    let expected = r#"{"object":"list","data":[{"id":"*msg_1","content":[{"id":"x"}]}],"first_id":"*msg_1","last_id":"*msg_1","has_more":false}"#;
+    assert_eq!(renamed(list), expected);
+    let event = r#"{"type":"response.completed","response":{"id":"resp_1","output":[{"id":"msg_1"}]}}"#;
+    assert_eq!(
+        renamed(event),
+        r#"{"type":"response.completed","response":{"id":"*resp_1","output":[{"id":"*msg_1"}]}}"#
+    );
+    let event =
+        r#"{"item_id":"msg_1","item":{"id":"mcpr_1","approval_request_id":"mcpr_0","call_id":"call_1"},"delta":"id"}"#;
+    let expected = r#"{"item_id":"*msg_1","item":{"id":"*mcpr_1","approval_request_id":"*mcpr_0","call_id":"call_1"},"delta":"id"}"#;
+    assert_eq!(renamed(event), expected);
+}
+
+#[test]
+fn what_has_no_ids_stays_and_what_is_broken_is_renamed_as_far_as_it_goes() {
+    for same in
+        ["", "[DONE]", "<html>", "[1]", r#"{"id":null,"output":"id"}"#, r#"{"id":"keep"}"#, r#"{"a":{"id":"x"}}"#]
+    {
+        assert_eq!(rename_objects(same.as_bytes(), &mut star), None, "{same}");
+    }
+    assert_eq!(renamed(r#"{"id":"a","output":[{"id":"b","#), r#"{"id":"*a","output":[{"id":"*b","#);
+    assert_eq!(renamed(r#"{"id":"a\u0062","x":1}"#), r#"{"id":"*ab","x":1}"#);
+}
+
+/// A stream in the three line ends that there are, with what must not be touched.
+fn stream(end: &str) -> (String, String) {
+    let events = [
+        "event: response.created|data: {\"type\":\"response.created\",\"response\":{\"id\":\"resp_1\",\"output\":[]}}||",
+        ": {\"id\":\"a comment\"}||",
+        "event: x|id: 7|data:{\"item_id\":\"msg_1\",\"delta\":\"\\\"id\\\":\\\"resp_1\\\" caf\u{e9}\"}||",
+        "data: {\"id\":\"keep\"}||data: [DONE]||",
+    ];
+    let text = events.concat();
+    let expected = text.replace("\"id\":\"resp_1\",", "\"id\":\"*resp_1\",").replace("\"msg_1\"", "\"*msg_1\"");
+    (text.replace('|', end), expected.replace('|', end))
+}
+
+#[test]
+fn a_stream_cut_anywhere_is_renamed_alike() {
+    for end in ["\n", "\r\n", "\r"] {
+        let (text, expected) = stream(end);
+        for mark in ["", "\u{feff}"] {
+            let (text, expected) = (format!("{mark}{text}"), format!("{mark}{expected}"));
+            for size in 1..text.len() + 1 {
+                let (mut stream, mut out) = (ObjectStream::default(), Vec::new());
+                for piece in text.as_bytes().chunks(size) {
+                    stream.push(&Bytes::copy_from_slice(piece), &mut star, &mut |bytes| out.extend_from_slice(&bytes));
+                }
+                stream.finish(&mut star, &mut |bytes| out.extend_from_slice(&bytes));
+                assert_eq!(String::from_utf8_lossy(&out), expected, "pieces of {size}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_unfinished_line_goes_out_renamed_at_the_end() {
+    let (mut stream, mut out) = (ObjectStream::default(), Vec::new());
+    let mut forward = |bytes: Bytes| out.extend_from_slice(&bytes);
+    stream.push(&Bytes::from_static(b"data: {\"id\":\"resp_1\""), &mut star, &mut forward);
+    stream.finish(&mut star, &mut forward);
+    assert_eq!(out, b"data: {\"id\":\"*resp_1\"");
+}
