@@ -33,12 +33,20 @@ pub enum ModelKind {
     Embedding,
     /// Judgements of texts and images, for which no tokens are billed.
     Moderation,
+    /// Documents in the order of a query; units of search are billed.
+    Rerank,
 }
 
 impl ModelKind {
     /// Every kind.
-    pub const ALL: [ModelKind; 5] =
-        [ModelKind::Chat, ModelKind::Completion, ModelKind::Text, ModelKind::Embedding, ModelKind::Moderation];
+    pub const ALL: [ModelKind; 6] = [
+        ModelKind::Chat,
+        ModelKind::Completion,
+        ModelKind::Text,
+        ModelKind::Embedding,
+        ModelKind::Moderation,
+        ModelKind::Rerank,
+    ];
 
     /// Whether a model of this kind serves `endpoint`.
     #[must_use]
@@ -48,12 +56,14 @@ impl ModelKind {
             | Endpoint::Responses
             | Endpoint::Messages
             | Endpoint::CountMessageTokens
-            | Endpoint::GenerateContent => matches!(self, ModelKind::Chat | ModelKind::Text),
+            | Endpoint::GenerateContent
+            | Endpoint::CohereChat => matches!(self, ModelKind::Chat | ModelKind::Text),
             Endpoint::Completions => matches!(self, ModelKind::Completion | ModelKind::Text),
-            Endpoint::Embeddings | Endpoint::EmbedContent | Endpoint::BatchEmbedContents => {
+            Endpoint::Embeddings | Endpoint::EmbedContent | Endpoint::BatchEmbedContents | Endpoint::CohereEmbed => {
                 matches!(self, ModelKind::Embedding)
             }
-            Endpoint::CountTokens => !matches!(self, ModelKind::Moderation),
+            Endpoint::CountTokens => !matches!(self, ModelKind::Moderation | ModelKind::Rerank),
+            Endpoint::CohereRerank => matches!(self, ModelKind::Rerank),
             Endpoint::Moderations => matches!(self, ModelKind::Moderation),
             Endpoint::ModelList | Endpoint::ModelGet | Endpoint::Usage | Endpoint::Limits | Endpoint::Explain => false,
         }
@@ -62,7 +72,7 @@ impl ModelKind {
     /// Whether its answers are billed by output tokens, so that it needs an output price and a maximum.
     #[must_use]
     pub const fn has_output(self) -> bool {
-        !matches!(self, ModelKind::Embedding | ModelKind::Moderation)
+        !matches!(self, ModelKind::Embedding | ModelKind::Moderation | ModelKind::Rerank)
     }
 
     /// The name used in configuration.
@@ -74,6 +84,7 @@ impl ModelKind {
             ModelKind::Text => "text",
             ModelKind::Embedding => "embedding",
             ModelKind::Moderation => "moderation",
+            ModelKind::Rerank => "rerank",
         }
     }
 }
@@ -90,7 +101,7 @@ pub struct UnknownModelKind;
 
 impl fmt::Display for UnknownModelKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("unknown kind of model; known: chat, completion, text, embedding, moderation")
+        f.write_str("unknown kind of model; known: chat, completion, text, embedding, moderation, rerank")
     }
 }
 
@@ -227,7 +238,10 @@ mod tests {
         for kind in ModelKind::ALL {
             assert_eq!(kind.name().parse(), Ok(kind));
             assert!(!kind.serves(Endpoint::ModelList));
-            assert_eq!(kind.serves(Endpoint::Embeddings) || kind.serves(Endpoint::Moderations), !kind.has_output());
+            let without_output = [Endpoint::Embeddings, Endpoint::Moderations, Endpoint::CohereRerank];
+            assert_eq!(without_output.into_iter().any(|endpoint| kind.serves(endpoint)), !kind.has_output());
+            assert_eq!(kind.serves(Endpoint::CohereChat), kind.serves(Endpoint::ChatCompletions));
+            assert_eq!(kind.serves(Endpoint::CohereEmbed), kind.serves(Endpoint::Embeddings));
             assert_eq!(kind.serves(Endpoint::Messages), kind.serves(Endpoint::ChatCompletions));
         }
         assert!("Chat".parse::<ModelKind>().is_err());

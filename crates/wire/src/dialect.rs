@@ -16,11 +16,13 @@ pub enum Dialect {
     Anthropic,
     /// Google's Gemini API: contents, embeddings and models under `/v1beta` and `/v1`.
     Gemini,
+    /// Cohere's chat, embeddings and reranking under `/v2`.
+    Cohere,
 }
 
 impl Dialect {
     /// Every dialect.
-    pub const ALL: [Dialect; 3] = [Dialect::Openai, Dialect::Anthropic, Dialect::Gemini];
+    pub const ALL: [Dialect; 4] = [Dialect::Openai, Dialect::Anthropic, Dialect::Gemini, Dialect::Cohere];
 
     /// The name used in configuration and records.
     #[must_use]
@@ -29,6 +31,7 @@ impl Dialect {
             Dialect::Openai => "openai",
             Dialect::Anthropic => "anthropic",
             Dialect::Gemini => "gemini",
+            Dialect::Cohere => "cohere",
         }
     }
 }
@@ -41,7 +44,7 @@ impl fmt::Display for Dialect {
 
 /// The text names no dialect; the known ones are in the sentence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("unknown dialect; known: openai, anthropic, gemini")]
+#[error("unknown dialect; known: openai, anthropic, gemini, cohere")]
 pub struct UnknownDialect;
 
 impl FromStr for Dialect {
@@ -88,11 +91,17 @@ pub enum Endpoint {
     EmbedContent,
     /// Gemini: contents become vectors.
     BatchEmbedContents,
+    /// Cohere: a conversation is continued.
+    CohereChat,
+    /// Cohere: texts become vectors.
+    CohereEmbed,
+    /// Cohere: documents are put in order.
+    CohereRerank,
 }
 
 impl Endpoint {
     /// Every endpoint.
-    pub const ALL: [Endpoint; 16] = [
+    pub const ALL: [Endpoint; 19] = [
         Endpoint::ChatCompletions,
         Endpoint::Completions,
         Endpoint::Embeddings,
@@ -109,6 +118,9 @@ impl Endpoint {
         Endpoint::CountTokens,
         Endpoint::EmbedContent,
         Endpoint::BatchEmbedContents,
+        Endpoint::CohereChat,
+        Endpoint::CohereEmbed,
+        Endpoint::CohereRerank,
     ];
 
     /// The dialect of an endpoint whose calls go to an upstream; `None` for those that are answered here.
@@ -125,6 +137,7 @@ impl Endpoint {
             | Endpoint::CountTokens
             | Endpoint::EmbedContent
             | Endpoint::BatchEmbedContents => Some(Dialect::Gemini),
+            Endpoint::CohereChat | Endpoint::CohereEmbed | Endpoint::CohereRerank => Some(Dialect::Cohere),
             Endpoint::ModelList | Endpoint::ModelGet | Endpoint::Usage | Endpoint::Limits | Endpoint::Explain => None,
         }
     }
@@ -150,13 +163,16 @@ impl Endpoint {
             | Endpoint::Completions
             | Endpoint::Responses
             | Endpoint::Messages
-            | Endpoint::GenerateContent => true,
+            | Endpoint::GenerateContent
+            | Endpoint::CohereChat => true,
             Endpoint::Embeddings
             | Endpoint::Moderations
             | Endpoint::CountMessageTokens
             | Endpoint::CountTokens
             | Endpoint::EmbedContent
             | Endpoint::BatchEmbedContents
+            | Endpoint::CohereEmbed
+            | Endpoint::CohereRerank
             | Endpoint::ModelList
             | Endpoint::ModelGet
             | Endpoint::Usage
@@ -168,7 +184,10 @@ impl Endpoint {
     /// Whether texts become vectors.
     #[must_use]
     pub const fn is_embedding(self) -> bool {
-        matches!(self, Endpoint::Embeddings | Endpoint::EmbedContent | Endpoint::BatchEmbedContents)
+        matches!(
+            self,
+            Endpoint::Embeddings | Endpoint::EmbedContent | Endpoint::BatchEmbedContents | Endpoint::CohereEmbed
+        )
     }
 
     /// The path below an upstream's `base_url`, such as "/chat/completions", unless [`crate::Call::path`] gives another.
@@ -192,6 +211,9 @@ impl Endpoint {
             Endpoint::CountTokens => ":countTokens",
             Endpoint::EmbedContent => ":embedContent",
             Endpoint::BatchEmbedContents => ":batchEmbedContents",
+            Endpoint::CohereChat => "/chat",
+            Endpoint::CohereEmbed => "/embed",
+            Endpoint::CohereRerank => "/rerank",
         }
     }
 
@@ -215,6 +237,9 @@ impl Endpoint {
             Endpoint::CountTokens => "countTokens",
             Endpoint::EmbedContent => "embedContent",
             Endpoint::BatchEmbedContents => "batchEmbedContents",
+            Endpoint::CohereChat => "chat",
+            Endpoint::CohereEmbed => "embed",
+            Endpoint::CohereRerank => "rerank",
         }
     }
 }

@@ -52,6 +52,9 @@ pub const ROUTES: &[RouteSpec] = &[
     to("POST", "/v1beta/models/{model}:embedContent", Endpoint::EmbedContent),
     to("POST", "/v1/models/{model}:batchEmbedContents", Endpoint::BatchEmbedContents),
     to("POST", "/v1beta/models/{model}:batchEmbedContents", Endpoint::BatchEmbedContents),
+    to("POST", "/v2/chat", Endpoint::CohereChat),
+    to("POST", "/v2/embed", Endpoint::CohereEmbed),
+    to("POST", "/v2/rerank", Endpoint::CohereRerank),
     // Azure's two forms of OpenAI's dialect: the model in the path, and the same endpoints elsewhere.
     to("POST", "/openai/deployments/{model}/chat/completions", Endpoint::ChatCompletions),
     to("POST", "/openai/deployments/{model}/completions", Endpoint::Completions),

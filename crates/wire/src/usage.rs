@@ -1,5 +1,6 @@
 //! What a provider says that it used, normalised over the habits of providers.
 
+mod cohere;
 mod counts;
 mod gemini;
 mod messages;
@@ -46,6 +47,7 @@ pub(crate) fn read(
             Ok(read.and_then(|()| counts.usage()))
         }
         Some(Dialect::Gemini) => gemini::read(scanner),
+        Some(Dialect::Cohere) => cohere::read(scanner),
         _ => read_openai(endpoint, scanner),
     }
 }

@@ -159,7 +159,7 @@ static UPSTREAM: Form = Form {
     label: Some("id"),
     fields: &[
         Field::required("id", ID_UPSTREAM),
-        Field::required("dialect", Kind::Word(&["openai", "anthropic", "gemini"])),
+        Field::required("dialect", Kind::Word(&["openai", "anthropic", "gemini", "cohere"])),
         Field::required("base_url", Kind::Text("an address", checks::base_url)),
         Field::optional("api_keys", Kind::List(&Kind::Text("a credential", checks::credential))),
         Field::optional("auth", Kind::Word(&["bearer", "x-api-key", "api-key", "x-goog-api-key"])),
@@ -216,7 +216,7 @@ static MODEL: Form = Form {
     label: Some("id"),
     fields: &[
         Field::required("id", ID_MODEL),
-        Field::optional("kind", Kind::Word(&["chat", "completion", "text", "embedding", "moderation"])),
+        Field::optional("kind", Kind::Word(&["chat", "completion", "text", "embedding", "moderation", "rerank"])),
         Field::optional("context_window", TOKENS),
         Field::optional("max_output_tokens", Kind::Integer(0, 1_000_000_000)),
         Field::optional("image_tokens_max", Kind::Integer(0, 1_000_000_000)),

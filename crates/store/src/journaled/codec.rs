@@ -12,7 +12,7 @@ use super::{
 };
 use crate::StoreError;
 use crate::resource::ProjectPath;
-use crate::usage::{Ending, UsageRecord, attempt_number, from_shape, request_bits, shape};
+use crate::usage::{Ending, UsageRecord, attempt_number, from_shape, has_second_byte, request_bits, shape};
 
 const INTENT: u8 = 1;
 const SETTLED: u8 = 2;
@@ -119,7 +119,7 @@ pub(crate) fn encode_intent(intent: &IntentRecord, into: &mut Vec<u8>) {
     writer.text(intent.model.as_str());
     writer.text(intent.upstream.as_str());
     writer.optional_text(intent.end_user.as_deref().map(|name| cut(name, END_USER_BYTES_MAX)));
-    writer.byte(shape(intent.endpoint, Ending::Complete, intent.stream));
+    put_shape(&mut writer, intent.endpoint, Ending::Complete, intent.stream);
     put_amounts(&mut writer, intent.worst);
     writer.number(u64::from(intent.price_version));
 }
@@ -160,7 +160,7 @@ pub(crate) fn encode_usage(record: &UsageRecord, into: &mut Vec<u8>) {
     writer.text(record.model.as_str());
     writer.text(record.upstream.as_str());
     writer.optional_text(record.end_user.as_deref().map(|name| cut(name, END_USER_BYTES_MAX)));
-    writer.byte(shape(record.endpoint, record.ending, record.stream));
+    put_shape(&mut writer, record.endpoint, record.ending, record.stream);
     writer.number(u64::from(record.status));
     put_usage(&mut writer, &record.usage);
     for money in [record.held, record.charged, record.variance] {
@@ -367,8 +367,16 @@ fn upstream(reader: &mut Reader<'_>) -> Result<UpstreamId, StoreError> {
     UpstreamId::new(reader.text(NAME_BYTES_MAX)?).map_err(|_| unreadable("its upstream is no name"))
 }
 
+fn put_shape(writer: &mut Writer<'_>, endpoint: Endpoint, ending: Ending, stream: bool) {
+    let (first, second) = shape(endpoint, ending, stream);
+    writer.byte(first);
+    second.into_iter().for_each(|second| writer.byte(second));
+}
+
 fn shape_of(reader: &mut Reader<'_>) -> Result<(Endpoint, Ending, bool), StoreError> {
-    from_shape(reader.byte()?).ok_or_else(|| unreadable("its shape is unknown"))
+    let first = reader.byte()?;
+    let second = if has_second_byte(first) { Some(reader.byte()?) } else { None };
+    from_shape(first, second).ok_or_else(|| unreadable("its shape is unknown"))
 }
 
 /// The number of a period in records and rows.

@@ -7,7 +7,7 @@ mod report;
 mod restored;
 mod sums;
 
-pub(crate) use record::{attempt_number, from_attempt_number, from_shape, request_bits, shape};
+pub(crate) use record::{attempt_number, from_attempt_number, from_shape, has_second_byte, request_bits, shape};
 pub(crate) use sums::{BUCKET_MICROS, COLUMNS, Delta, SUMS};
 
 pub use recent::{RecentMoment, RecentUse};

@@ -113,8 +113,16 @@ const fn endpoint_code(endpoint: Endpoint) -> u8 {
         Endpoint::CountTokens => 13,
         Endpoint::EmbedContent => 14,
         Endpoint::BatchEmbedContents => 15,
+        Endpoint::CohereChat => 48,
+        Endpoint::CohereEmbed => 49,
+        Endpoint::CohereRerank => 50,
     }
 }
+
+/// In the place of an ending: the endpoint is younger than the form, and a second byte follows.
+const YOUNGER: u8 = 7;
+/// The first code that does not fit in four bits.
+const YOUNGER_CODE_MIN: u8 = 16;
 
 /// Bits of a row's number that hold the sequence; the epoch is above them.
 const SEQUENCE_BITS: u32 = 40;
@@ -132,16 +140,31 @@ pub(crate) fn from_attempt_number(number: i64) -> AttemptId {
     AttemptId { epoch: number >> SEQUENCE_BITS, sequence: number & ((1 << SEQUENCE_BITS) - 1) }
 }
 
-/// Endpoint, ending and stream in the one byte that a record has for them.
-pub(crate) const fn shape(endpoint: Endpoint, ending: Ending, stream: bool) -> u8 {
-    endpoint_code(endpoint) << 4 | ending.code() << 1 | stream as u8
+/// Endpoint, ending and stream as a record has them: in one byte, or in two where the endpoint is younger than the form.
+pub(crate) const fn shape(endpoint: Endpoint, ending: Ending, stream: bool) -> (u8, Option<u8>) {
+    let code = endpoint_code(endpoint);
+    if code < YOUNGER_CODE_MIN {
+        return (code << 4 | ending.code() << 1 | stream as u8, None);
+    }
+    (code << 4 | YOUNGER << 1 | stream as u8, Some(code >> 4 << 3 | ending.code()))
+}
+
+/// Whether a second byte follows this first one.
+pub(crate) const fn has_second_byte(first: u8) -> bool {
+    first >> 1 & 7 == YOUNGER
 }
 
 /// The parts of [`shape`]; `None` when no version of this program wrote it.
-pub(crate) fn from_shape(shape: u8) -> Option<(Endpoint, Ending, bool)> {
-    let endpoint = Endpoint::ALL.into_iter().find(|endpoint| endpoint_code(*endpoint) == shape >> 4)?;
-    let ending = Ending::ALL.into_iter().find(|ending| ending.code() == shape >> 1 & 7)?;
-    Some((endpoint, ending, shape & 1 == 1))
+pub(crate) fn from_shape(first: u8, second: Option<u8>) -> Option<(Endpoint, Ending, bool)> {
+    let (code, ending) = match second {
+        None => (first >> 4, first >> 1 & 7),
+        // One shape has one form.
+        Some(second) if second >> 3 == 0 || second >> 7 == 1 => return None,
+        Some(second) => (second >> 3 << 4 | first >> 4, second & 7),
+    };
+    let endpoint = Endpoint::ALL.into_iter().find(|endpoint| endpoint_code(*endpoint) == code)?;
+    let ending = Ending::ALL.into_iter().find(|one| one.code() == ending)?;
+    Some((endpoint, ending, first & 1 == 1))
 }
 
 /// Where each character of a printed request id stands in its alphabet.
@@ -189,10 +212,15 @@ mod tests {
         for endpoint in Endpoint::ALL {
             for ending in Ending::ALL {
                 for stream in [false, true] {
-                    assert_eq!(from_shape(shape(endpoint, ending, stream)), Some((endpoint, ending, stream)));
+                    let (first, second) = shape(endpoint, ending, stream);
+                    assert_eq!(from_shape(first, second), Some((endpoint, ending, stream)));
+                    assert_eq!(has_second_byte(first), second.is_some());
                 }
             }
         }
-        assert_eq!(from_shape(5 << 1), None);
+        for (first, second) in [(5 << 1, None), (7 << 1, None), (7 << 1, Some(0)), (7 << 1, Some(5 | 1 << 3)), (14, Some(0xff))] {
+            assert_eq!(from_shape(first, second), None, "{first} {second:?}");
+        }
+        assert_eq!(shape(Endpoint::Responses, Ending::Cut, true), (8 << 4 | 1 << 1 | 1, None), "as older versions wrote it");
     }
 }

@@ -37,6 +37,9 @@ pub(super) struct Draft<'a> {
     max_completion_tokens: Option<u64>,
     /// Tokens of text that the provider adds for what the request names.
     pub(super) extra_text_tokens: u64,
+    /// Documents that were sent along, and bytes of what they are compared with.
+    pub(super) documents: u64,
+    pub(super) query_bytes: u64,
     table: &'static Table,
     /// One bit per place in the table.
     seen: u128,
@@ -74,6 +77,8 @@ impl<'a> Draft<'a> {
             max_tokens: None,
             max_completion_tokens: None,
             extra_text_tokens: 0,
+            documents: 0,
+            query_bytes: 0,
             table: table_of(endpoint),
             seen: 0,
             unknown: SmallVec::new(),
@@ -143,6 +148,8 @@ impl<'a> Draft<'a> {
             Field::System if self.endpoint.dialect() == Some(Dialect::Gemini) => self.parts(scanner)?,
             Field::System => self.system(scanner, name)?,
             Field::Parts => self.parts(scanner)?,
+            Field::Documents => self.documents(scanner)?,
+            Field::Query => self.query(scanner)?,
             Field::ResponseItems => self.response_items(scanner)?,
             Field::EmbedRequests => self.embed_requests(scanner)?,
             Field::CountedRequest => self.counted_request(scanner)?,
@@ -457,10 +464,13 @@ impl<'a> Draft<'a> {
             (old, new) => new.or(old),
         };
         let payload_bytes: usize = self.payloads.iter().map(|place| place.len()).sum();
-        billable.text_bytes = (body_bytes - payload_bytes) as u64 + self.extra_text_tokens;
+        let text_bytes = (body_bytes - payload_bytes) as u64 + self.extra_text_tokens;
+        let search_units = self.search_units(text_bytes);
+        let billable = &mut self.billable;
+        (billable.text_bytes, billable.search_units) = (text_bytes, search_units);
         billable.is_free = !self.endpoint.has_usage();
         self.payloads.sort_unstable_by_key(|place| place.start);
-        Ok(())
+        self.check_vectors()
     }
 }
 

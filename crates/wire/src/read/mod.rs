@@ -2,6 +2,7 @@
 
 mod anthropic;
 mod body;
+mod cohere;
 mod fields;
 mod gemini;
 mod gemini_media;

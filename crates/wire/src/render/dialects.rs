@@ -4,7 +4,7 @@ use base::{Refusal, whole_seconds_ceil};
 use bytes::Bytes;
 
 use super::entry::{ModelEntry, Rendered};
-use super::{anthropic, gemini, openai};
+use super::{anthropic, cohere, gemini, openai};
 use crate::dialect::{Dialect, Endpoint};
 use crate::stream::ArrayState;
 
@@ -20,6 +20,7 @@ fn error(dialect: Dialect, refusal: &Refusal, request_id: &str) -> Vec<u8> {
         Dialect::Openai => openai::error(refusal, request_id),
         Dialect::Anthropic => anthropic::error(refusal, request_id),
         Dialect::Gemini => gemini::error(refusal, request_id),
+        Dialect::Cohere => cohere::error(refusal, request_id),
     }
 }
 
@@ -51,10 +52,15 @@ pub fn stream_error(endpoint: Endpoint, array: Option<ArrayState>, refusal: &Ref
         (Some(ArrayState::Empty), ..) => (b"[", b"\n]\n"),
         // A reader that was cut off inside an item fails on this, as it should; any other gets the error as an item.
         (Some(ArrayState::Open), ..) => (b"\n,\n", b"\n]\n"),
+        (None, Dialect::Cohere, _) => (b"event: message-end\ndata: ", b"\n\n"),
         (None, Dialect::Anthropic, _) | (None, _, Endpoint::Responses) => (b"event: error\ndata: ", b"\n\n"),
         _ => (b"data: ", b"\n\n"),
     };
-    let error = if endpoint == Endpoint::Responses { openai::typed_error(refusal, request_id) } else { error };
+    let error = match (dialect, endpoint) {
+        (_, Endpoint::Responses) => openai::typed_error(refusal, request_id),
+        (Dialect::Cohere, _) => cohere::end_of_stream(refusal, request_id),
+        _ => error,
+    };
     Bytes::from([before, &error, after].concat())
 }
 
@@ -65,6 +71,7 @@ pub fn models(dialect: Dialect, entries: &[ModelEntry<'_>]) -> Bytes {
         Dialect::Openai => openai::models(entries),
         Dialect::Anthropic => anthropic::models(entries),
         Dialect::Gemini => gemini::models(entries),
+        Dialect::Cohere => cohere::models(entries),
     })
 }
 
@@ -75,5 +82,6 @@ pub fn model(dialect: Dialect, entry: &ModelEntry<'_>) -> Bytes {
         Dialect::Openai => openai::model(entry),
         Dialect::Anthropic => anthropic::model(entry),
         Dialect::Gemini => gemini::model(entry),
+        Dialect::Cohere => cohere::model(entry),
     })
 }

@@ -1,6 +1,7 @@
 //! What each dialect calls its parameters.
 
 mod anthropic;
+mod cohere;
 mod gemini;
 mod openai;
 mod responses;
@@ -15,6 +16,9 @@ pub(super) fn table_of(endpoint: Endpoint) -> &'static Table {
         Endpoint::Responses => &responses::TABLE,
         Endpoint::GenerateContent | Endpoint::CountTokens => &gemini::CONTENT,
         Endpoint::EmbedContent | Endpoint::BatchEmbedContents => &gemini::EMBED,
+        Endpoint::CohereChat => &cohere::CHAT,
+        Endpoint::CohereEmbed => &cohere::EMBED,
+        Endpoint::CohereRerank => &cohere::RERANK,
         _ => &openai::TABLE,
     }
 }
@@ -26,7 +30,8 @@ mod tests {
 
     #[test]
     fn every_known_name_is_found_once() {
-        for table in [&openai::TABLE, &anthropic::TABLE, &responses::TABLE, &gemini::CONTENT, &gemini::EMBED] {
+        let tables = [&openai::TABLE, &anthropic::TABLE, &responses::TABLE, &gemini::CONTENT, &gemini::EMBED];
+        for table in tables.into_iter().chain([&cohere::CHAT, &cohere::EMBED, &cohere::RERANK]) {
             for (place, (name, _)) in table.known.iter().enumerate() {
                 assert_eq!(table.find(name.as_bytes()), Some(place), "{name} stands twice");
                 assert!(name.len() <= NAME_BYTES_MAX, "{name}");
