@@ -57,7 +57,8 @@ impl ModelKind {
             | Endpoint::Messages
             | Endpoint::CountMessageTokens
             | Endpoint::GenerateContent
-            | Endpoint::CohereChat => matches!(self, ModelKind::Chat | ModelKind::Text),
+            | Endpoint::CohereChat
+            | Endpoint::Converse => matches!(self, ModelKind::Chat | ModelKind::Text),
             Endpoint::Completions => matches!(self, ModelKind::Completion | ModelKind::Text),
             Endpoint::Embeddings | Endpoint::EmbedContent | Endpoint::BatchEmbedContents | Endpoint::CohereEmbed => {
                 matches!(self, ModelKind::Embedding)

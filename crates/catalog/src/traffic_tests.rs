@@ -71,6 +71,7 @@ struct Recorded {
 enum Style {
     Gemini,
     Cohere,
+    Bedrock,
     #[default]
     #[serde(other)]
     Other,
@@ -82,6 +83,11 @@ impl Recorded {
         if self.style == Style::Cohere {
             let (input, output) = (self.billed_input.unwrap_or(0), self.billed_output);
             return Usage { input, output, web_searches: self.billed_search, ..Usage::default() };
+        }
+        if self.style == Style::Bedrock {
+            let input = self.input + self.cached_read + self.cache_write;
+            let (cached_input, cache_write) = (self.cached_read, self.cache_write);
+            return Usage { input, cached_input, cache_write, output: self.output, ..Usage::default() };
         }
         let is_google = self.style == Style::Gemini;
         let input = self
@@ -180,6 +186,9 @@ fn our_path(path: &str) -> Option<String> {
     let path = path.split('?').next()?;
     if path.contains("/threads/") || path.starts_with("/bin/") {
         return None;
+    }
+    if path.starts_with("/model/") {
+        return Some(path.to_owned());
     }
     if let Some((_, rest)) = path.split_once("/models/").filter(|(_, rest)| rest.contains(':')) {
         return Some(format!("/v1beta/models/{rest}"));

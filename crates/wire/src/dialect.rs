@@ -18,11 +18,14 @@ pub enum Dialect {
     Gemini,
     /// Cohere's chat, embeddings and reranking under `/v2`.
     Cohere,
+    /// Amazon Bedrock's Converse, whose model is in the path and whose streams are frames.
+    Bedrock,
 }
 
 impl Dialect {
     /// Every dialect.
-    pub const ALL: [Dialect; 4] = [Dialect::Openai, Dialect::Anthropic, Dialect::Gemini, Dialect::Cohere];
+    pub const ALL: [Dialect; 5] =
+        [Dialect::Openai, Dialect::Anthropic, Dialect::Gemini, Dialect::Cohere, Dialect::Bedrock];
 
     /// The name used in configuration and records.
     #[must_use]
@@ -32,6 +35,7 @@ impl Dialect {
             Dialect::Anthropic => "anthropic",
             Dialect::Gemini => "gemini",
             Dialect::Cohere => "cohere",
+            Dialect::Bedrock => "bedrock",
         }
     }
 }
@@ -44,7 +48,7 @@ impl fmt::Display for Dialect {
 
 /// The text names no dialect; the known ones are in the sentence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("unknown dialect; known: openai, anthropic, gemini, cohere")]
+#[error("unknown dialect; known: openai, anthropic, gemini, cohere, bedrock")]
 pub struct UnknownDialect;
 
 impl FromStr for Dialect {
@@ -97,11 +101,13 @@ pub enum Endpoint {
     CohereEmbed,
     /// Cohere: documents are put in order.
     CohereRerank,
+    /// Bedrock: a conversation is continued, at once or as a stream.
+    Converse,
 }
 
 impl Endpoint {
     /// Every endpoint.
-    pub const ALL: [Endpoint; 19] = [
+    pub const ALL: [Endpoint; 20] = [
         Endpoint::ChatCompletions,
         Endpoint::Completions,
         Endpoint::Embeddings,
@@ -121,6 +127,7 @@ impl Endpoint {
         Endpoint::CohereChat,
         Endpoint::CohereEmbed,
         Endpoint::CohereRerank,
+        Endpoint::Converse,
     ];
 
     /// The dialect of an endpoint whose calls go to an upstream; `None` for those that are answered here.
@@ -138,6 +145,7 @@ impl Endpoint {
             | Endpoint::EmbedContent
             | Endpoint::BatchEmbedContents => Some(Dialect::Gemini),
             Endpoint::CohereChat | Endpoint::CohereEmbed | Endpoint::CohereRerank => Some(Dialect::Cohere),
+            Endpoint::Converse => Some(Dialect::Bedrock),
             Endpoint::ModelList | Endpoint::ModelGet | Endpoint::Usage | Endpoint::Limits | Endpoint::Explain => None,
         }
     }
@@ -164,7 +172,8 @@ impl Endpoint {
             | Endpoint::Responses
             | Endpoint::Messages
             | Endpoint::GenerateContent
-            | Endpoint::CohereChat => true,
+            | Endpoint::CohereChat
+            | Endpoint::Converse => true,
             Endpoint::Embeddings
             | Endpoint::Moderations
             | Endpoint::CountMessageTokens
@@ -214,6 +223,7 @@ impl Endpoint {
             Endpoint::CohereChat => "/chat",
             Endpoint::CohereEmbed => "/embed",
             Endpoint::CohereRerank => "/rerank",
+            Endpoint::Converse => "/converse",
         }
     }
 
@@ -240,6 +250,7 @@ impl Endpoint {
             Endpoint::CohereChat => "chat",
             Endpoint::CohereEmbed => "embed",
             Endpoint::CohereRerank => "rerank",
+            Endpoint::Converse => "converse",
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Reads the events of one streamed answer: text that was delivered, usage, errors and the end.
 
+mod bedrock;
 mod cohere;
 mod gemini;
 mod messages;
@@ -128,6 +129,7 @@ impl Reading {
             (Some(Dialect::Anthropic), _) => self.message_event(scanner, shape),
             (Some(Dialect::Gemini), _) => self.gemini_event(scanner, shape),
             (Some(Dialect::Cohere), _) => self.cohere_event(scanner, shape),
+            (Some(Dialect::Bedrock), _) => self.bedrock_event(scanner, shape),
             (_, Endpoint::Responses) => self.response_event(scanner, shape),
             _ => {
                 scanner.object(|scanner, key| self.member(scanner, key, shape))?;

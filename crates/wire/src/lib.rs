@@ -15,6 +15,7 @@ pub mod convert;
 mod dialect;
 mod event;
 mod fill;
+mod frames;
 mod read;
 pub mod render;
 mod route;

@@ -1,5 +1,6 @@
 //! What a provider says that it used, normalised over the habits of providers.
 
+mod bedrock;
 mod cohere;
 mod counts;
 mod gemini;
@@ -48,6 +49,7 @@ pub(crate) fn read(
         }
         Some(Dialect::Gemini) => gemini::read(scanner),
         Some(Dialect::Cohere) => cohere::read(scanner),
+        Some(Dialect::Bedrock) => bedrock::read(scanner),
         _ => read_openai(endpoint, scanner),
     }
 }

@@ -494,7 +494,7 @@ pub(crate) enum UpstreamCommand {
         /// The new upstream's name.
         upstream: String,
         /// The wire format that it speaks.
-        #[arg(long, default_value = "openai", value_parser = ["openai", "anthropic", "gemini", "cohere"])]
+        #[arg(long, default_value = "openai", value_parser = ["openai", "anthropic", "gemini", "cohere", "bedrock"])]
         dialect: String,
         #[command(flatten)]
         terms: UpstreamTerms,

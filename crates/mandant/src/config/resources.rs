@@ -159,7 +159,7 @@ static UPSTREAM: Form = Form {
     label: Some("id"),
     fields: &[
         Field::required("id", ID_UPSTREAM),
-        Field::required("dialect", Kind::Word(&["openai", "anthropic", "gemini", "cohere"])),
+        Field::required("dialect", Kind::Word(&["openai", "anthropic", "gemini", "cohere", "bedrock"])),
         Field::required("base_url", Kind::Text("an address", checks::base_url)),
         Field::optional("api_keys", Kind::List(&Kind::Text("a credential", checks::credential))),
         Field::optional("auth", Kind::Word(&["bearer", "x-api-key", "api-key", "x-goog-api-key"])),

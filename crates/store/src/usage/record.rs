@@ -116,6 +116,7 @@ const fn endpoint_code(endpoint: Endpoint) -> u8 {
         Endpoint::CohereChat => 48,
         Endpoint::CohereEmbed => 49,
         Endpoint::CohereRerank => 50,
+        Endpoint::Converse => 51,
     }
 }
 

@@ -144,6 +144,9 @@ impl<'a> Draft<'a> {
         match field {
             Field::Model => self.model(scanner)?,
             Field::Messages if self.endpoint.dialect() == Some(Dialect::Gemini) => self.contents(scanner)?,
+            Field::Messages | Field::System if self.endpoint == Endpoint::Converse => {
+                self.bedrock_blocks(scanner, name)?;
+            }
             Field::Messages => self.messages(scanner)?,
             Field::System if self.endpoint.dialect() == Some(Dialect::Gemini) => self.parts(scanner)?,
             Field::System => self.system(scanner, name)?,
@@ -157,6 +160,11 @@ impl<'a> Draft<'a> {
             Field::ResourceName => self.resource_name(scanner)?,
             Field::GenerationConfig => self.generation_config(scanner)?,
             Field::GeminiTools => self.gemini_tools(scanner)?,
+            Field::InferenceConfig => self.inference_config(scanner)?,
+            Field::BedrockTools => self.bedrock_tools(scanner)?,
+            Field::BedrockFields => self.bedrock_fields(scanner)?,
+            Field::BedrockTier => self.bedrock_tier(scanner)?,
+            Field::Performance => self.performance(scanner)?,
             Field::McpServers => self.mcp_servers(scanner)?,
             Field::Metadata => self.metadata(scanner)?,
             Field::Speed => self.speed(scanner)?,

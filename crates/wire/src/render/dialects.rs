@@ -4,8 +4,9 @@ use base::{Refusal, whole_seconds_ceil};
 use bytes::Bytes;
 
 use super::entry::{ModelEntry, Rendered};
-use super::{anthropic, cohere, gemini, openai};
+use super::{anthropic, bedrock, cohere, gemini, openai};
 use crate::dialect::{Dialect, Endpoint};
+use crate::frames;
 use crate::stream::ArrayState;
 
 /// A refusal as a whole answer.
@@ -21,6 +22,7 @@ fn error(dialect: Dialect, refusal: &Refusal, request_id: &str) -> Vec<u8> {
         Dialect::Anthropic => anthropic::error(refusal, request_id),
         Dialect::Gemini => gemini::error(refusal, request_id),
         Dialect::Cohere => cohere::error(refusal, request_id),
+        Dialect::Bedrock => bedrock::error(refusal, request_id),
     }
 }
 
@@ -48,6 +50,9 @@ pub fn headers(refusal: &Refusal) -> Vec<(&'static str, String)> {
 pub fn stream_error(endpoint: Endpoint, array: Option<ArrayState>, refusal: &Refusal, request_id: &str) -> Bytes {
     let dialect = endpoint.dialect().unwrap_or(Dialect::Openai);
     let error = error(dialect, refusal, request_id);
+    if dialect == Dialect::Bedrock {
+        return Bytes::from(frames::exception(bedrock::exception(refusal), &error));
+    }
     let (before, after): (&[u8], &[u8]) = match (array, dialect, endpoint) {
         (Some(ArrayState::Empty), ..) => (b"[", b"\n]\n"),
         // A reader that was cut off inside an item fails on this, as it should; any other gets the error as an item.
@@ -72,6 +77,7 @@ pub fn models(dialect: Dialect, entries: &[ModelEntry<'_>]) -> Bytes {
         Dialect::Anthropic => anthropic::models(entries),
         Dialect::Gemini => gemini::models(entries),
         Dialect::Cohere => cohere::models(entries),
+        Dialect::Bedrock => bedrock::models(entries),
     })
 }
 
@@ -83,5 +89,6 @@ pub fn model(dialect: Dialect, entry: &ModelEntry<'_>) -> Bytes {
         Dialect::Anthropic => anthropic::model(entry),
         Dialect::Gemini => gemini::model(entry),
         Dialect::Cohere => cohere::model(entry),
+        Dialect::Bedrock => bedrock::model(entry),
     })
 }

@@ -1,6 +1,7 @@
 //! What each dialect calls its parameters.
 
 mod anthropic;
+mod bedrock;
 mod cohere;
 mod gemini;
 mod openai;
@@ -19,6 +20,7 @@ pub(super) fn table_of(endpoint: Endpoint) -> &'static Table {
         Endpoint::CohereChat => &cohere::CHAT,
         Endpoint::CohereEmbed => &cohere::EMBED,
         Endpoint::CohereRerank => &cohere::RERANK,
+        Endpoint::Converse => &bedrock::TABLE,
         _ => &openai::TABLE,
     }
 }
@@ -31,7 +33,7 @@ mod tests {
     #[test]
     fn every_known_name_is_found_once() {
         let tables = [&openai::TABLE, &anthropic::TABLE, &responses::TABLE, &gemini::CONTENT, &gemini::EMBED];
-        for table in tables.into_iter().chain([&cohere::CHAT, &cohere::EMBED, &cohere::RERANK]) {
+        for table in tables.into_iter().chain([&cohere::CHAT, &cohere::EMBED, &cohere::RERANK, &bedrock::TABLE]) {
             for (place, (name, _)) in table.known.iter().enumerate() {
                 assert_eq!(table.find(name.as_bytes()), Some(place), "{name} stands twice");
                 assert!(name.len() <= NAME_BYTES_MAX, "{name}");
