@@ -70,7 +70,7 @@ pub(crate) fn records() -> Vec<(Asked, Value)> {
 /// What is refused here although a provider took it, by the beginning of the sentence, and how often it was recorded.
 const REFUSED: [(&str, usize); 7] = [
     ("'guardrailConfig' has fees", 4),
-    ("'s3Location' names an object", 1),
+    ("'s3Location' names an object", 2),
     ("The advisor tool asks another model", 2),
     ("'container' names an object of the provider's account", 3),
     ("'previous_response_id' names an object", 6),

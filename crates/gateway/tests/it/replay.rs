@@ -149,7 +149,7 @@ fn endpoint(exchange: &Exchange) -> Option<Endpoint> {
 /// What is refused here, by its sentence, and how many recordings ask for it; the list only shrinks.
 const REFUSED: [(&str, usize); 8] = [
     ("'guardrailConfig' has fees", 4),
-    ("'s3Location' names an object", 3),
+    ("'s3Location' names an object", 7),
     ("has no price for this service tier", 2),
     ("The advisor tool asks another model", 2),
     ("'container' names an object of the provider's account", 3),
