@@ -54,11 +54,7 @@ const LIMITS: (usize, usize) = (1 << 20, 1 << 16);
 #[test]
 fn a_frame_is_read_whatever_its_cuts_and_its_headers() {
     let bytes = [frame("event", b"{\"a\":1}"), frame("event", b""), exception("throttlingException", b"{}")].concat();
-    let expected = vec![
-        (Some(b"{\"a\":1}".to_vec()), false),
-        (Some(Vec::new()), false),
-        (Some(b"{}".to_vec()), true),
-    ];
+    let expected = vec![(Some(b"{\"a\":1}".to_vec()), false), (Some(Vec::new()), false), (Some(b"{}".to_vec()), true)];
     for size in 1..=bytes.len() {
         assert_eq!(read(&bytes, &[size], LIMITS).as_ref(), Ok(&expected), "{size}");
     }

@@ -241,9 +241,27 @@ fn anthropics_parts_exclude_each_other() {
 fn cohere_is_believed_in_what_it_bills_and_else_in_what_it_processed() {
     let of = |endpoint, usage: &str| answer_usage(endpoint, usage.as_bytes());
     for (endpoint, answer, input, output, web_searches) in [
-        (Endpoint::CohereChat, r#"{"usage":{"billed_units":{"input_tokens":7,"output_tokens":3},"tokens":{"input_tokens":502,"output_tokens":6}}}"#, 7, 3, 0),
-        (Endpoint::CohereChat, r#"{"usage":{"billed_units":null,"tokens":{"input_tokens":502,"output_tokens":6}}}"#, 502, 6, 0),
-        (Endpoint::CohereEmbed, r#"{"meta":{"api_version":{"version":"2"},"billed_units":{"input_tokens":4,"image_tokens":2}}}"#, 6, 0, 0),
+        (
+            Endpoint::CohereChat,
+            r#"{"usage":{"billed_units":{"input_tokens":7,"output_tokens":3},"tokens":{"input_tokens":502,"output_tokens":6}}}"#,
+            7,
+            3,
+            0,
+        ),
+        (
+            Endpoint::CohereChat,
+            r#"{"usage":{"billed_units":null,"tokens":{"input_tokens":502,"output_tokens":6}}}"#,
+            502,
+            6,
+            0,
+        ),
+        (
+            Endpoint::CohereEmbed,
+            r#"{"meta":{"api_version":{"version":"2"},"billed_units":{"input_tokens":4,"image_tokens":2}}}"#,
+            6,
+            0,
+            0,
+        ),
         (Endpoint::CohereRerank, r#"{"meta":{"billed_units":{"search_units":2}}}"#, 0, 0, 2),
     ] {
         let expected = Usage { input, output, web_searches, ..Usage::default() };

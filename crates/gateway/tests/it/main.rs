@@ -15,6 +15,7 @@ mod idempotency;
 mod isolation;
 mod limits;
 mod metrics;
+mod native;
 mod never_overspends;
 mod nothing_held;
 mod nothing_lost;

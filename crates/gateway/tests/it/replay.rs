@@ -55,10 +55,11 @@ fn case(number: usize, exchange: &Exchange) -> Case {
         Some((_, action)) => Some(format!("/model/{model}/{action}")),
         None => None,
     };
-    let below = below.unwrap_or_else(|| match path.rsplit_once(':').filter(|_| endpoint.dialect() == Some(Dialect::Gemini)) {
-        Some((_, action)) => format!("/models/{model}:{action}"),
-        None => endpoint.path().to_owned(),
-    });
+    let below =
+        below.unwrap_or_else(|| match path.rsplit_once(':').filter(|_| endpoint.dialect() == Some(Dialect::Gemini)) {
+            Some((_, action)) => format!("/models/{model}:{action}"),
+            None => endpoint.path().to_owned(),
+        });
     let with_query = |path: String, query: &[&str]| match query {
         [] => path,
         pairs => format!("{path}?{}", pairs.join("&")),

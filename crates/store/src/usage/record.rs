@@ -219,9 +219,15 @@ mod tests {
                 }
             }
         }
-        for (first, second) in [(5 << 1, None), (7 << 1, None), (7 << 1, Some(0)), (7 << 1, Some(5 | 1 << 3)), (14, Some(0xff))] {
+        for (first, second) in
+            [(5 << 1, None), (7 << 1, None), (7 << 1, Some(0)), (7 << 1, Some(5 | 1 << 3)), (14, Some(0xff))]
+        {
             assert_eq!(from_shape(first, second), None, "{first} {second:?}");
         }
-        assert_eq!(shape(Endpoint::Responses, Ending::Cut, true), (8 << 4 | 1 << 1 | 1, None), "as older versions wrote it");
+        assert_eq!(
+            shape(Endpoint::Responses, Ending::Cut, true),
+            (8 << 4 | 1 << 1 | 1, None),
+            "as older versions wrote it"
+        );
     }
 }

@@ -139,8 +139,7 @@ impl<'a> Draft<'a> {
     pub(super) fn performance(&mut self, scanner: &mut Strict<'a>) -> Result<(), Refusal> {
         let word = word_of(scanner, "performanceConfig", "latency")?;
         if word.as_deref().is_some_and(|word| word != "standard") {
-            let sentence =
-                "'performanceConfig.latency' may only be 'standard': anything else costs more, for which this relay has \
+            let sentence = "'performanceConfig.latency' may only be 'standard': anything else costs more, for which this relay has \
                  no price.";
             return Err(Refusal::invalid(Some("performanceConfig"), sentence));
         }

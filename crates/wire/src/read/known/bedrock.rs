@@ -4,8 +4,10 @@ use super::super::table::{ALL, Field, Rule, Table};
 
 pub(super) static TABLE: Table = Table::new(KNOWN, false);
 
-const GUARDRAIL: &str = "has fees for which this relay has no price, and names an object of the provider's account; leave it out";
-const PROMPT: &str = "belongs to a prompt of the provider's account, whose owner this relay does not know; leave it out";
+const GUARDRAIL: &str =
+    "has fees for which this relay has no price, and names an object of the provider's account; leave it out";
+const PROMPT: &str =
+    "belongs to a prompt of the provider's account, whose owner this relay does not know; leave it out";
 
 const KNOWN: &[(&str, Rule)] = &[
     ("system", Rule::Field(Field::System)),
