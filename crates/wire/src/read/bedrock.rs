@@ -67,7 +67,7 @@ impl<'a> Draft<'a> {
                 unknown => {
                     if let Some(guarded) = ["maxTokens", "temperature"].iter().find(|one| fold(one) == fold(unknown)) {
                         let sentence = format!("Some parsers ignore case; write '{guarded}'.");
-                        return Err(Refusal::ambiguous(*guarded, sentence));
+                        return Err(Refusal::ambiguous(guarded, sentence));
                     }
                     self.billable.unknown_parameters = true;
                     scanner.skip()?;
