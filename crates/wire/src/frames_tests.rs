@@ -32,8 +32,11 @@ fn frame(message_type: &str, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
+/// A payload, where it was read, and whether the frame was an error.
+type Read = (Option<Vec<u8>>, bool);
+
 /// What a framer with these limits reads of bytes that come in chunks of these sizes, one after the other and again.
-fn read(bytes: &[u8], sizes: &[usize], most: (usize, usize)) -> Result<Vec<(Option<Vec<u8>>, bool)>, StreamFault> {
+fn read(bytes: &[u8], sizes: &[usize], most: (usize, usize)) -> Result<Vec<Read>, StreamFault> {
     let mut framer = FrameFramer::new(most.0, most.1);
     let mut seen = Vec::new();
     let (mut rest, mut sizes) = (bytes, sizes.iter().cycle());
