@@ -1,8 +1,10 @@
 """The official, unmodified AWS SDK for Python (boto3) against the real relay, with a bearer credential."""
 
 import os
+import pathlib
 import unittest
 import unittest.mock
+import urllib.parse
 
 import boto3
 from botocore.config import Config
@@ -10,6 +12,7 @@ from botocore.exceptions import ClientError, EventStreamError
 
 from native_provider import TEXT
 from relay import Relay
+from tls_front import TlsFront
 
 DELTA = "sdk-test-secret-of-delta"
 DELTA_POOR = "sdk-test-secret-of-delta-poor"
@@ -27,13 +30,16 @@ class BedrockClient(unittest.TestCase):
     def setUpClass(cls) -> None:
         cls.relay = Relay()
         cls.addClassCleanup(cls.relay.stop)
+        cls.front = TlsFront(urllib.parse.urlsplit(cls.relay.base_url).port, pathlib.Path(cls.relay.folder.name))
+        cls.addClassCleanup(cls.front.stop)
 
     def client(self, key: str):
         with unittest.mock.patch.dict(os.environ, {"AWS_BEARER_TOKEN_BEDROCK": key}):
             client = boto3.client(
                 "bedrock-runtime",
                 region_name="us-east-1",
-                endpoint_url=self.relay.base_url.removesuffix("/v1"),
+                endpoint_url=self.front.url,
+                verify=str(self.front.certificate),
                 config=Config(retries={"total_max_attempts": 1}, read_timeout=20),
             )
             # The token is read at the first call; a refused one is enough.

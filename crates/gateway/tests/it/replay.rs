@@ -51,10 +51,8 @@ fn case(number: usize, exchange: &Exchange) -> Case {
     let body = renamed(endpoint, &exchange.request_body, &model);
     let (path, query) = exchange.path.split_once('?').unwrap_or((&exchange.path, ""));
     let query: Vec<&str> = query.split('&').filter(|pair| pair.contains("alt=") || *pair == "beta=true").collect();
-    let below = match path.rsplit_once('/').filter(|_| endpoint == Endpoint::Converse) {
-        Some((_, action)) => Some(format!("/model/{model}/{action}")),
-        None => None,
-    };
+    let of_bedrock = path.rsplit_once('/').filter(|_| endpoint == Endpoint::Converse);
+    let below = of_bedrock.map(|(_, action)| format!("/model/{model}/{action}"));
     let below =
         below.unwrap_or_else(|| match path.rsplit_once(':').filter(|_| endpoint.dialect() == Some(Dialect::Gemini)) {
             Some((_, action)) => format!("/models/{model}:{action}"),
