@@ -34,17 +34,17 @@ class BedrockClient(unittest.TestCase):
         cls.addClassCleanup(cls.front.stop)
 
     def client(self, key: str):
-        with unittest.mock.patch.dict(os.environ, {"AWS_BEARER_TOKEN_BEDROCK": key}):
-            client = boto3.client(
-                "bedrock-runtime",
-                region_name="us-east-1",
-                endpoint_url=self.front.url,
-                verify=str(self.front.certificate),
-                config=Config(retries={"total_max_attempts": 1}, read_timeout=20),
-            )
-            # The token is read at the first call; a refused one is enough.
-            with self.assertRaises(ClientError):
-                client.converse(modelId="nobody", messages=ASK)
+        # It is read again for every call.
+        token = unittest.mock.patch.dict(os.environ, {"AWS_BEARER_TOKEN_BEDROCK": key})
+        token.start()
+        self.addCleanup(token.stop)
+        client = boto3.client(
+            "bedrock-runtime",
+            region_name="us-east-1",
+            endpoint_url=self.front.url,
+            verify=str(self.front.certificate),
+            config=Config(retries={"total_max_attempts": 1}, read_timeout=20),
+        )
         self.addCleanup(client.close)
         return client
 
