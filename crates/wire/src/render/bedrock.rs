@@ -6,13 +6,14 @@ use serde::Serialize;
 use super::details::{Details, details};
 use super::entry::ModelEntry;
 
-/// The kind and the sentence, where Amazon's SDKs look for them; then the stable code and what helps a client to act.
+/// The kind and the sentence, where Amazon's SDKs look for them; then the stable code, which may not be called that here,
+/// since they would take it for the kind; and what helps a client to act.
 #[derive(Serialize)]
 struct Error<'a> {
     #[serde(rename = "__type")]
     kind: &'static str,
     message: String,
-    code: &'static str,
+    reason: &'static str,
     request_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     param: Option<&'a str>,
@@ -25,7 +26,7 @@ pub(super) fn error(refusal: &Refusal, request_id: &str) -> Vec<u8> {
     let error = Error {
         kind: kind(refusal),
         message: refusal.message(),
-        code: refusal.code(),
+        reason: refusal.code(),
         request_id,
         param: refusal.param(),
         details: details(refusal),

@@ -37,7 +37,7 @@ pub fn refusals_markdown() -> String {
 fn write_dialects(out: &mut String) -> core::fmt::Result {
     let example = Refusal::ModelNotFound { model: "gpt-9".into() };
     out.push_str(
-        "\n## Dialects\n\nThe same refusal for the SDKs of each provider. Anthropic's has the `code` beside its type, Bedrock's beside its `__type`, Google's \
+        "\n## Dialects\n\nThe same refusal for the SDKs of each provider. Anthropic's has the `code` beside its type, Bedrock's as `reason` beside its `__type`, Google's \
          as the `reason` of its details, whose metadata are texts. At the end of a stream, OpenAI's and Google's come as \
          `data:`, Anthropic's and that of a response as `event: error`, Cohere's as `event: message-end` whose `finish_reason` is `ERROR`, \
          Bedrock's as a frame of the type `exception`, and in a streamed JSON array as its last item.\n",
