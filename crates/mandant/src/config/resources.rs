@@ -374,7 +374,7 @@ ip_allow = ["10.0.0.0/40"]
         let lines: Vec<&str> = findings.lines().collect();
         let starts = [
             "resources.toml:3: upstream[open ai].id: a name has only letters, digits and ._-",
-            "resources.toml:4: upstream[open ai].dialect: must be \"openai\" or \"anthropic\" or \"gemini\"; did you mean \"openai\"?",
+            "resources.toml:4: upstream[open ai].dialect: must be \"openai\" or \"anthropic\" or \"gemini\" or \"cohere\" or \"bedrock\"; did you mean \"openai\"?",
             "resources.toml:5: upstream[open ai].base_url: must be an address such as",
             "resources.toml:6: upstream[open ai].timeouts.connect: must be a span of time as a text",
             "resources.toml:7: model[gpt-4.1].route: missing",
