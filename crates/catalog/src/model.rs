@@ -37,11 +37,13 @@ pub enum ModelKind {
     Image,
     /// Speech, which is billed by the characters that are spoken.
     Speech,
+    /// Documents in the order of a query; units of search are billed.
+    Rerank,
 }
 
 impl ModelKind {
     /// Every kind.
-    pub const ALL: [ModelKind; 7] = [
+    pub const ALL: [ModelKind; 8] = [
         ModelKind::Chat,
         ModelKind::Completion,
         ModelKind::Text,
@@ -49,6 +51,7 @@ impl ModelKind {
         ModelKind::Moderation,
         ModelKind::Image,
         ModelKind::Speech,
+        ModelKind::Rerank,
     ];
 
     /// Whether a model of this kind serves `endpoint`.
@@ -64,14 +67,19 @@ impl ModelKind {
             | Endpoint::ResponseInputTokens
             | Endpoint::Messages
             | Endpoint::CountMessageTokens
-            | Endpoint::GenerateContent => matches!(self, ModelKind::Chat | ModelKind::Text),
+            | Endpoint::GenerateContent
+            | Endpoint::CohereChat
+            | Endpoint::Converse => matches!(self, ModelKind::Chat | ModelKind::Text),
             Endpoint::Completions => matches!(self, ModelKind::Completion | ModelKind::Text),
-            Endpoint::Embeddings | Endpoint::EmbedContent | Endpoint::BatchEmbedContents => {
+            Endpoint::Embeddings | Endpoint::EmbedContent | Endpoint::BatchEmbedContents | Endpoint::CohereEmbed => {
                 matches!(self, ModelKind::Embedding)
             }
-            Endpoint::CountTokens => !matches!(self, ModelKind::Moderation | ModelKind::Image | ModelKind::Speech),
+            Endpoint::CountTokens => {
+                !matches!(self, ModelKind::Moderation | ModelKind::Image | ModelKind::Speech | ModelKind::Rerank)
+            }
             Endpoint::ImageGenerations => matches!(self, ModelKind::Image),
             Endpoint::Speech => matches!(self, ModelKind::Speech),
+            Endpoint::CohereRerank => matches!(self, ModelKind::Rerank),
             Endpoint::Moderations => matches!(self, ModelKind::Moderation),
             Endpoint::ModelList | Endpoint::ModelGet | Endpoint::Usage | Endpoint::Limits | Endpoint::Explain => false,
         }
@@ -94,6 +102,7 @@ impl ModelKind {
             ModelKind::Moderation => "moderation",
             ModelKind::Image => "image",
             ModelKind::Speech => "speech",
+            ModelKind::Rerank => "rerank",
         }
     }
 }
@@ -110,7 +119,9 @@ pub struct UnknownModelKind;
 
 impl fmt::Display for UnknownModelKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("unknown kind of model; known: chat, completion, text, embedding, moderation, image, speech")
+        f.write_str(
+            "unknown kind of model; known: chat, completion, text, embedding, moderation, image, speech, rerank",
+        )
     }
 }
 
@@ -247,12 +258,16 @@ mod tests {
         for kind in ModelKind::ALL {
             assert_eq!(kind.name().parse(), Ok(kind));
             assert!(!kind.serves(Endpoint::ModelList));
-            assert_eq!(
-                [Endpoint::Embeddings, Endpoint::Moderations, Endpoint::ImageGenerations, Endpoint::Speech]
-                    .iter()
-                    .any(|one| kind.serves(*one)),
-                !kind.has_output()
-            );
+            let without_output = [
+                Endpoint::Embeddings,
+                Endpoint::Moderations,
+                Endpoint::ImageGenerations,
+                Endpoint::Speech,
+                Endpoint::CohereRerank,
+            ];
+            assert_eq!(without_output.into_iter().any(|endpoint| kind.serves(endpoint)), !kind.has_output());
+            assert_eq!(kind.serves(Endpoint::CohereChat), kind.serves(Endpoint::ChatCompletions));
+            assert_eq!(kind.serves(Endpoint::CohereEmbed), kind.serves(Endpoint::Embeddings));
             assert_eq!(kind.serves(Endpoint::Messages), kind.serves(Endpoint::ChatCompletions));
         }
         assert!("Chat".parse::<ModelKind>().is_err());

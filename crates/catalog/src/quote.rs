@@ -153,7 +153,7 @@ pub(crate) fn quote_text(
         .plus(input.total - input.audio, dearest.text_input)
         .plus(output_tokens, output_price)
         .plus(images, rates.image.unwrap_or(Price::FREE))
-        .plus(searches, rates.web_search.unwrap_or(Price::FREE))
+        .plus(searches.saturating_add(billable.search_units), rates.web_search.unwrap_or(Price::FREE))
         .plus(1, rates.request.unwrap_or(Price::FREE))
         .charge_ceil();
     Ok(Quote { usd, input_tokens: input.total, output_tokens })
@@ -191,6 +191,9 @@ fn check_priced(model: &Model, rates: &Rates, billable: &Billable) -> Result<(),
     }
     if billable.web_search && rates.web_search.is_none() {
         return unpriced("web_search_options", "web search");
+    }
+    if billable.search_units > 0 && rates.web_search.is_none() {
+        return unpriced("documents", "units of search ('web_search')");
     }
     if billable.server_tools > 0 && rates.web_search.is_none() {
         return unpriced("tools", "tools that the provider runs");
@@ -237,6 +240,7 @@ fn input_bound(model: &Model, billable: &Billable, text_tokens: u64) -> InputBou
         prediction_bytes: _, // output; its text is in `text_bytes` too
         audio_output: _,
         web_search,
+        search_units: _, // in the price
         service_tier: _,
         echo: _,
         upstream_routing,

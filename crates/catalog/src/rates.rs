@@ -52,7 +52,7 @@ pub struct Rates {
     /// Each call, in USD per call.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "per_call")]
     pub request: Option<Price>,
-    /// Each web search that the provider makes, in USD per search.
+    /// Each web search that the provider makes, or each unit of search of a reranking, in USD per search.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "per_call")]
     pub web_search: Option<Price>,
     /// Prices of calls with a long input, in any order; for a long call, all tiers that it exceeds apply, the highest last.

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use flate2::read::GzDecoder;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use wire::{Accent, Endpoint, Usage};
+use wire::{Accent, Dialect, Endpoint, Usage};
 
 use crate::{Model, ModelKind, Quote, Rates, default_entry, quote_loose, quote_tight};
 
@@ -54,6 +54,13 @@ struct Recorded {
     /// Google's input of tools, beside the prompt.
     #[serde(default)]
     tool_use_prompt: u64,
+    /// What Cohere bills, beside what it processed.
+    #[serde(default)]
+    billed_input: Option<u64>,
+    #[serde(default)]
+    billed_output: u64,
+    #[serde(default)]
+    billed_search: u64,
     #[serde(default)]
     style: Style,
 }
@@ -63,6 +70,8 @@ struct Recorded {
 #[serde(rename_all = "lowercase")]
 enum Style {
     Gemini,
+    Cohere,
+    Bedrock,
     #[default]
     #[serde(other)]
     Other,
@@ -71,6 +80,15 @@ enum Style {
 impl Recorded {
     /// In our terms: some providers count reasoning beside the output, which only the total shows.
     fn usage(&self) -> Usage {
+        if self.style == Style::Cohere {
+            let (input, output) = (self.billed_input.unwrap_or(0), self.billed_output);
+            return Usage { input, output, web_searches: self.billed_search, ..Usage::default() };
+        }
+        if self.style == Style::Bedrock {
+            let input = self.input + self.cached_read + self.cache_write;
+            let (cached_input, cache_write) = (self.cached_read, self.cache_write);
+            return Usage { input, cached_input, cache_write, output: self.output, ..Usage::default() };
+        }
         let is_google = self.style == Style::Gemini;
         let input = self
             .input_uncached
@@ -169,12 +187,19 @@ fn our_path(path: &str) -> Option<String> {
     if path.contains("/threads/") || path.starts_with("/bin/") {
         return None;
     }
+    if path.starts_with("/model/") {
+        return Some(path.to_owned());
+    }
     if let Some((_, rest)) = path.split_once("/models/").filter(|(_, rest)| rest.contains(':')) {
         return Some(format!("/v1beta/models/{rest}"));
     }
     let fixed = Endpoint::ALL.into_iter().filter(|one| one.is_billed() && one.path().starts_with('/'));
     let found = fixed.filter(|one| path.ends_with(one.path())).max_by_key(|one| one.path().len())?;
-    Some(format!("/v1{}", found.path()))
+    let is_cohere = found.dialect() == Some(Dialect::Cohere);
+    if is_cohere && !path.starts_with("/v2/") {
+        return None;
+    }
+    Some(format!("/v{}{}", if is_cohere { 2 } else { 1 }, found.path()))
 }
 
 #[test]
@@ -200,6 +225,8 @@ fn the_worst_case_covers_every_recorded_usage() {
         model.upstream_routing = true;
         if endpoint.is_embedding() {
             model.kind = ModelKind::Embedding;
+        } else if endpoint == Endpoint::CohereRerank {
+            model.kind = ModelKind::Rerank;
         }
         *by_endpoint.entry(endpoint.name()).or_insert(0) += 1;
         let (usage, mut billable) = (recorded.usage(), call.billable().clone());

@@ -69,7 +69,7 @@ impl AuthStyle {
     #[must_use]
     pub const fn of(dialect: Dialect) -> AuthStyle {
         match dialect {
-            Dialect::Openai => AuthStyle::Bearer,
+            Dialect::Openai | Dialect::Cohere | Dialect::Bedrock => AuthStyle::Bearer,
             Dialect::Anthropic => AuthStyle::XApiKey,
             Dialect::Gemini => AuthStyle::XGoogApiKey,
         }

@@ -21,7 +21,7 @@ use crate::hold::Receipt;
 use crate::tasks::Running;
 
 /// Headers of an upstream that reach the client. The others speak of the operator's account there, not of the call.
-const FORWARDED: [HeaderName; 8] = [
+const FORWARDED: [HeaderName; 9] = [
     CONTENT_TYPE,
     CACHE_CONTROL,
     RETRY_AFTER,
@@ -30,6 +30,8 @@ const FORWARDED: [HeaderName; 8] = [
     HeaderName::from_static("openai-processing-ms"),
     HeaderName::from_static("openai-version"),
     HeaderName::from_static("anthropic-version"),
+    // The kind of an error, which Amazon's SDKs read nowhere else.
+    HeaderName::from_static("x-amzn-errortype"),
 ];
 
 /// The body of an answer to a client.

@@ -93,7 +93,9 @@ impl Meter {
         let is_events = content_type.map_or(self.call.stream(), |value| value.starts_with(b"text/event-stream"));
         let is_json = content_type.is_none_or(|value| value.starts_with(b"application/json"));
         let is_array = self.translator.is_none() && self.call.streams_array() && is_json;
-        self.reading = if head.status.is_success() && (is_events || is_array) {
+        let is_frames = self.endpoint() == wire::Endpoint::Converse
+            && content_type.is_some_and(|value| value.starts_with(b"application/vnd.amazon.eventstream"));
+        self.reading = if head.status.is_success() && (is_events || is_array || is_frames) {
             let options = match &self.translator {
                 None => StreamOptions { is_array, ..StreamOptions::of(&self.call) },
                 Some(translator) => StreamOptions {
@@ -287,7 +289,7 @@ impl Meter {
     /// Whether comments may stand in the stream.
     pub(crate) fn takes_comments(&self) -> bool {
         let is_array = self.translator.as_ref().is_some_and(|translator| translator.array().is_some());
-        !is_array && matches!(&self.reading, Reading::Stream(meter) if meter.array().is_none())
+        !is_array && matches!(&self.reading, Reading::Stream(meter) if meter.takes_comments())
     }
 
     /// A usage that stops in the middle of a stream, with the output that was delivered.

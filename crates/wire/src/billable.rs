@@ -66,6 +66,8 @@ pub struct Billable {
     pub audio_output: bool,
     /// The provider may search the web for this request, and charge per search.
     pub web_search: bool,
+    /// Units of search that putting documents in order may be billed as (Cohere); 0 elsewhere.
+    pub search_units: u64,
     /// The service tier, where one is named.
     pub service_tier: Option<ServiceTier>,
     /// The prompt is repeated in the answer (completions).
@@ -106,6 +108,7 @@ impl Default for Billable {
             prediction_bytes: 0,
             audio_output: false,
             web_search: false,
+            search_units: 0,
             service_tier: None,
             echo: false,
             upstream_routing: None,

@@ -34,7 +34,8 @@ pub(crate) enum UsageOption {
     Value(Span),
 }
 
-/// Where the settings of a generation stand that are nested in the body (Gemini's `generationConfig`).
+/// Where the settings of a generation stand that are nested in the body (Gemini's `generationConfig`, Bedrock's
+/// `inferenceConfig`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NestedPlaces {
     /// There are none.
@@ -193,6 +194,11 @@ impl Call {
     pub fn path(&self, model: &str) -> Option<String> {
         if self.endpoint.is_of_object() {
             return Some(self.object_path());
+        }
+        if self.endpoint == Endpoint::Converse {
+            // As Amazon's SDKs write it.
+            let model = model.replace(':', "%3A").replace('/', "%2F");
+            return Some(format!("/model/{model}/converse{}", if self.stream { "-stream" } else { "" }));
         }
         if self.endpoint.dialect() != Some(Dialect::Gemini) {
             let path = self.endpoint.path();

@@ -16,11 +16,16 @@ pub enum Dialect {
     Anthropic,
     /// Google's Gemini API: contents, embeddings and models under `/v1beta` and `/v1`.
     Gemini,
+    /// Cohere's chat, embeddings and reranking under `/v2`.
+    Cohere,
+    /// Amazon Bedrock's Converse, whose model is in the path and whose streams are frames.
+    Bedrock,
 }
 
 impl Dialect {
     /// Every dialect.
-    pub const ALL: [Dialect; 3] = [Dialect::Openai, Dialect::Anthropic, Dialect::Gemini];
+    pub const ALL: [Dialect; 5] =
+        [Dialect::Openai, Dialect::Anthropic, Dialect::Gemini, Dialect::Cohere, Dialect::Bedrock];
 
     /// The name used in configuration and records.
     #[must_use]
@@ -29,6 +34,8 @@ impl Dialect {
             Dialect::Openai => "openai",
             Dialect::Anthropic => "anthropic",
             Dialect::Gemini => "gemini",
+            Dialect::Cohere => "cohere",
+            Dialect::Bedrock => "bedrock",
         }
     }
 }
@@ -41,7 +48,7 @@ impl fmt::Display for Dialect {
 
 /// The text names no dialect; the known ones are in the sentence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("unknown dialect; known: openai, anthropic, gemini")]
+#[error("unknown dialect; known: openai, anthropic, gemini, cohere, bedrock")]
 pub struct UnknownDialect;
 
 impl FromStr for Dialect {
@@ -102,11 +109,19 @@ pub enum Endpoint {
     ImageGenerations,
     /// OpenAI: a text is spoken.
     Speech,
+    /// Cohere: a conversation is continued.
+    CohereChat,
+    /// Cohere: texts become vectors.
+    CohereEmbed,
+    /// Cohere: documents are put in order.
+    CohereRerank,
+    /// Bedrock: a conversation is continued, at once or as a stream.
+    Converse,
 }
 
 impl Endpoint {
     /// Every endpoint.
-    pub const ALL: [Endpoint; 23] = [
+    pub const ALL: [Endpoint; 27] = [
         Endpoint::ChatCompletions,
         Endpoint::Completions,
         Endpoint::Embeddings,
@@ -130,6 +145,10 @@ impl Endpoint {
         Endpoint::ResponseInputTokens,
         Endpoint::ImageGenerations,
         Endpoint::Speech,
+        Endpoint::CohereChat,
+        Endpoint::CohereEmbed,
+        Endpoint::CohereRerank,
+        Endpoint::Converse,
     ];
 
     /// The dialect of an endpoint whose calls go to an upstream; `None` for those that are answered here.
@@ -153,6 +172,8 @@ impl Endpoint {
             | Endpoint::CountTokens
             | Endpoint::EmbedContent
             | Endpoint::BatchEmbedContents => Some(Dialect::Gemini),
+            Endpoint::CohereChat | Endpoint::CohereEmbed | Endpoint::CohereRerank => Some(Dialect::Cohere),
+            Endpoint::Converse => Some(Dialect::Bedrock),
             Endpoint::ModelList | Endpoint::ModelGet | Endpoint::Usage | Endpoint::Limits | Endpoint::Explain => None,
         }
     }
@@ -210,7 +231,9 @@ impl Endpoint {
             | Endpoint::Completions
             | Endpoint::Responses
             | Endpoint::Messages
-            | Endpoint::GenerateContent => true,
+            | Endpoint::GenerateContent
+            | Endpoint::CohereChat
+            | Endpoint::Converse => true,
             Endpoint::Embeddings
             | Endpoint::Moderations
             | Endpoint::CountMessageTokens
@@ -224,6 +247,8 @@ impl Endpoint {
             | Endpoint::ResponseInputTokens
             | Endpoint::ImageGenerations
             | Endpoint::Speech
+            | Endpoint::CohereEmbed
+            | Endpoint::CohereRerank
             | Endpoint::ModelList
             | Endpoint::ModelGet
             | Endpoint::Usage
@@ -235,7 +260,10 @@ impl Endpoint {
     /// Whether texts become vectors.
     #[must_use]
     pub const fn is_embedding(self) -> bool {
-        matches!(self, Endpoint::Embeddings | Endpoint::EmbedContent | Endpoint::BatchEmbedContents)
+        matches!(
+            self,
+            Endpoint::Embeddings | Endpoint::EmbedContent | Endpoint::BatchEmbedContents | Endpoint::CohereEmbed
+        )
     }
 
     /// The path below an upstream's `base_url`, such as "/chat/completions", unless [`crate::Call::path`] gives another.
@@ -265,6 +293,10 @@ impl Endpoint {
             Endpoint::ResponseInputTokens => "/responses/input_tokens",
             Endpoint::ImageGenerations => "/images/generations",
             Endpoint::Speech => "/audio/speech",
+            Endpoint::CohereChat => "/chat",
+            Endpoint::CohereEmbed => "/embed",
+            Endpoint::CohereRerank => "/rerank",
+            Endpoint::Converse => "/converse",
         }
     }
 
@@ -295,6 +327,10 @@ impl Endpoint {
             Endpoint::ResponseInputTokens => "responses/input_tokens",
             Endpoint::ImageGenerations => "images/generations",
             Endpoint::Speech => "audio/speech",
+            Endpoint::CohereChat => "chat",
+            Endpoint::CohereEmbed => "embed",
+            Endpoint::CohereRerank => "rerank",
+            Endpoint::Converse => "converse",
         }
     }
 }

@@ -16,7 +16,7 @@ struct Corpus {
     id: &'static str,
 }
 
-const CORPORA: [Corpus; 5] = [
+const CORPORA: [Corpus; 6] = [
     Corpus {
         endpoint: Endpoint::Messages,
         is_array: false,
@@ -82,6 +82,21 @@ const CORPORA: [Corpus; 5] = [
         usage: [1, 0, 0, 0, 2, 0, 0],
         text: "cut",
         id: "resp_2",
+    },
+    Corpus {
+        endpoint: Endpoint::CohereChat,
+        is_array: false,
+        events: &[
+            "event: message-start\ndata: {\"id\":\"c-1\",\"type\":\"message-start\",\"delta\":{\"message\":{\"role\":\"assistant\",\"content\":[],\"tool_plan\":\"\",\"citations\":[]}}}\n\n",
+            "event: tool-plan-delta\ndata: {\"type\":\"tool-plan-delta\",\"delta\":{\"message\":{\"tool_plan\":\"hm \"}}}\n\n",
+            "event: content-delta\ndata: {\"type\":\"content-delta\",\"index\":0,\"delta\":{\"message\":{\"content\":{\"text\":\"Gr\u{fc}\u{df}e\"}}}}\n\n",
+            "event: tool-call-start\ndata: {\"type\":\"tool-call-start\",\"delta\":{\"message\":{\"tool_calls\":{\"id\":\"f_0\",\"type\":\"function\",\"function\":{\"name\":\" f\",\"arguments\":\"{}\"}}}}}\n\n",
+            "event: citation-start\ndata: {\"type\":\"citation-start\",\"delta\":{\"message\":{\"citations\":{\"text\":\"not again\"}}}}\n\n",
+            "event: message-end\ndata: {\"type\":\"message-end\",\"delta\":{\"finish_reason\":\"COMPLETE\",\"usage\":{\"billed_units\":{\"input_tokens\":7.0,\"output_tokens\":9},\"tokens\":{\"input_tokens\":502,\"output_tokens\":12,\"reasoning_tokens\":3},\"cached_tokens\":448}}}\n\n",
+        ],
+        usage: [7, 0, 0, 0, 9, 3, 0],
+        text: "hm Gr\u{fc}\u{df}e f{}",
+        id: "c-1",
     },
 ];
 

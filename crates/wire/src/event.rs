@@ -1,5 +1,7 @@
 //! Reads the events of one streamed answer: text that was delivered, usage, errors and the end.
 
+mod bedrock;
+mod cohere;
 mod gemini;
 mod messages;
 mod responses;
@@ -126,6 +128,8 @@ impl Reading {
         match (self.endpoint.dialect(), self.endpoint) {
             (Some(Dialect::Anthropic), _) => self.message_event(scanner, shape),
             (Some(Dialect::Gemini), _) => self.gemini_event(scanner, shape),
+            (Some(Dialect::Cohere), _) => self.cohere_event(scanner, shape),
+            (Some(Dialect::Bedrock), _) => self.bedrock_event(scanner, shape),
             (_, endpoint) if endpoint.answers_response() => self.response_event(scanner, shape),
             _ => {
                 scanner.object(|scanner, key| self.member(scanner, key, shape))?;

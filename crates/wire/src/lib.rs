@@ -15,6 +15,7 @@ pub mod convert;
 mod dialect;
 mod event;
 mod fill;
+mod frames;
 mod named;
 mod objects;
 mod read;

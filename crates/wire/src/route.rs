@@ -58,6 +58,11 @@ pub const ROUTES: &[RouteSpec] = &[
     to("POST", "/openai/deployments/{model}/audio/speech", Endpoint::Speech),
     to("POST", "/openai/v1/images/generations", Endpoint::ImageGenerations),
     to("POST", "/openai/v1/audio/speech", Endpoint::Speech),
+    to("POST", "/v2/chat", Endpoint::CohereChat),
+    to("POST", "/v2/embed", Endpoint::CohereEmbed),
+    to("POST", "/v2/rerank", Endpoint::CohereRerank),
+    to("POST", "/model/{model}/converse", Endpoint::Converse),
+    streaming("POST", "/model/{model}/converse-stream", Endpoint::Converse),
     // Azure's two forms of OpenAI's dialect: the model in the path, and the same endpoints elsewhere.
     to("POST", "/openai/deployments/{model}/chat/completions", Endpoint::ChatCompletions),
     to("POST", "/openai/deployments/{model}/completions", Endpoint::Completions),
@@ -189,9 +194,22 @@ fn matches<'a>(pattern: &str, path: &'a str) -> Option<Option<&'a str>> {
     is_name.then_some(Some(tail))
 }
 
-/// Whether every server reads this path alike: no empty or dot segments, no escapes, only the characters of names.
+/// Below this path stand names that Amazon's SDKs escape.
+const ESCAPED_BELOW: &str = "/model/";
+
+/// The two characters of names that Amazon's SDKs escape, and a name without their escapes.
+pub(crate) fn unescaped(name: &str) -> Cow<'_, str> {
+    if !name.contains('%') {
+        return Cow::Borrowed(name);
+    }
+    Cow::Owned(name.replace("%3A", ":").replace("%2F", "/"))
+}
+
+/// Whether every server reads this path alike: no empty or dot segments, no escapes, only the characters of names. Names of
+/// Bedrock's models may have a colon and a slash escaped, in one way.
 fn is_canonical(path: &str) -> bool {
-    let Some(rest) = path.strip_prefix('/') else { return false };
+    let read = if path.starts_with(ESCAPED_BELOW) { unescaped(path) } else { Cow::Borrowed(path) };
+    let Some(rest) = read.strip_prefix('/') else { return false };
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/:@+".contains(&byte);
     rest.bytes().all(plain) && rest.split('/').all(|segment| !segment.is_empty() && !segment.ends_with('.'))
 }

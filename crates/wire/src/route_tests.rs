@@ -36,6 +36,21 @@ fn the_model_of_a_gemini_path_is_what_stands_before_the_action() {
 }
 
 #[test]
+fn the_model_of_a_bedrock_path_is_what_stands_before_the_action() {
+    for (path, stream) in [("converse", false), ("converse-stream", true)] {
+        for name in ["us.amazon.nova-2-lite-v1%3A0", "us.amazon.nova-2-lite-v1:0"] {
+            let path = format!("/model/{name}/{path}");
+            let found = plain("POST", &path).expect("a route");
+            assert_eq!((found.tail, found.stream, found.endpoint), (Some(name), stream, Endpoint::Converse));
+            let call = crate::read(found, None, bytes::Bytes::from_static(b"{\"messages\":[]}")).expect("a call");
+            assert_eq!(call.model().map(base::ModelId::as_str), Some("us.amazon.nova-2-lite-v1:0"));
+            let sent = call.path("arn:aws:bedrock:x/y").expect("a path of its own");
+            assert!(sent.starts_with("/model/arn%3Aaws%3Abedrock%3Ax%2Fy/converse"), "{sent}");
+        }
+    }
+}
+
+#[test]
 fn every_listed_route_is_found_and_takes_one_method() {
     for spec in ROUTES {
         let path = spec.pattern.replace("{model}", "openai/gpt-4.1:free").replace("{id}", "resp_1-a");
@@ -113,6 +128,18 @@ fn a_path_that_two_servers_could_read_differently_is_not_found() {
         "/v1beta/models/../x:generateContent",
         "http://host/v1/models",
         "/v1/models/\u{202e}",
+        "/v1/models/a%3Ab",
+        "/v1/chat%2Fcompletions",
+        "/model/a%3ab/converse",
+        "/model/a%253Ab/converse",
+        "/model/%2e%2e/converse",
+        "/model/..%2Fa/converse",
+        "/model/%2F/converse",
+        "/model/a%2F%2Fb/converse",
+        "/model/a/converse%2Fb",
+        "/model/a/invoke",
+        "/v1/chat",
+        "/v1/rerank",
     ] {
         assert_eq!(plain("GET", path).err().map(|r| r.status()), Some(404), "{path:?}");
         assert_eq!(plain("POST", path).err().map(|r| r.status()), Some(404), "{path:?}");

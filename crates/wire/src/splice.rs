@@ -77,7 +77,7 @@ impl Call {
         self.rename_objects(&mut patches);
         let limit = edits.output_limit.or(self.filled.output_limit);
         let temperature = edits.temperature.or(self.filled.temperature.as_deref());
-        if self.endpoint.dialect() == Some(Dialect::Gemini) {
+        if matches!(self.endpoint.dialect(), Some(Dialect::Gemini | Dialect::Bedrock)) {
             self.nest(edits.model, limit, temperature, &mut patches, &mut inserted);
             return self.assembled(patches, inserted);
         }
@@ -129,8 +129,8 @@ impl Call {
         assemble(&self.body, patches)
     }
 
-    /// Gemini's form: the model is in the path, and in the body only as the name of a resource; the settings of the
-    /// generation have an object of their own.
+    /// Gemini's form, and Bedrock's: the model is in the path, and in the body only as the name of a resource; the settings
+    /// of the generation have an object of their own.
     fn nest(
         &self,
         model: Option<&str>,
@@ -144,11 +144,15 @@ impl Call {
             let value = quoted(&format!("{collection}{model}"));
             patches.extend(self.places.resource_names.iter().map(|place| Patch::new(*place, &value)));
         }
+        let (object_name, limit_name) = match self.endpoint {
+            Endpoint::Converse => ("inferenceConfig", "maxTokens"),
+            _ => ("generationConfig", "maxOutputTokens"),
+        };
         let mut members = Vec::new();
         if let Some(limit) = limit {
             let mut digits = itoa::Buffer::new();
             let value = digits.format(limit).as_bytes();
-            set(patches, &mut members, "maxOutputTokens", self.places.max_tokens, value);
+            set(patches, &mut members, limit_name, self.places.max_tokens, value);
         }
         if let Some(temperature) = temperature {
             set(patches, &mut members, "temperature", self.places.temperature, temperature.as_bytes());
@@ -159,7 +163,7 @@ impl Call {
         let comma = members.pop();
         let object = |members: &[u8]| [b"{", members, b"}"].concat();
         match self.places.nested {
-            NestedPlaces::Absent => set(patches, inserted, "generationConfig", None, &object(&members)),
+            NestedPlaces::Absent => set(patches, inserted, object_name, None, &object(&members)),
             NestedPlaces::Null(place) => patches.push(Patch::new(place, &object(&members))),
             NestedPlaces::Object { inside, is_empty } => {
                 members.extend(comma.filter(|_| !is_empty));

@@ -10,6 +10,9 @@ pub enum StreamFault {
     /// A line is longer than the limit in bytes.
     #[error("a line of the stream is longer than {0} bytes")]
     LineTooLong(usize),
+    /// A frame's lengths, headers or sums are wrong.
+    #[error("a frame of the stream is damaged")]
+    BadFrame,
 }
 
 /// An event that has just ended.

@@ -7,6 +7,7 @@ use crate::array::ArrayFramer;
 use crate::call::Call;
 use crate::dialect::Endpoint;
 use crate::event::{Delivered, Reading};
+use crate::frames::FrameFramer;
 use crate::sse::{Event, Framer, StreamFault};
 use crate::usage::{Usage, UsageFault};
 
@@ -20,6 +21,8 @@ pub struct StreamOptions {
     pub endpoint: Endpoint,
     /// The stream is one JSON array instead of events.
     pub is_array: bool,
+    /// The stream is frames with sums instead of events.
+    pub is_frames: bool,
     /// Choices that are to finish.
     pub choices: u32,
     /// Remove the usage chunk, since the relay asked for it and not the client.
@@ -37,6 +40,7 @@ impl StreamOptions {
         StreamOptions {
             endpoint,
             is_array: false,
+            is_frames: matches!(endpoint, Endpoint::Converse),
             choices: 1,
             strip_usage,
             line_bytes_max: 16 << 20,
@@ -78,6 +82,7 @@ pub enum ArrayState {
 enum Framing {
     Events(Framer),
     Array(ArrayFramer),
+    Frames(FrameFramer),
 }
 
 impl Framing {
@@ -85,20 +90,21 @@ impl Framing {
         match self {
             Framing::Events(framer) => framer.next(chunk, at),
             Framing::Array(framer) => framer.next(chunk, at),
+            Framing::Frames(framer) => framer.next(chunk, at),
         }
     }
 
     fn takes_line_feed(&mut self, chunk: &[u8]) -> bool {
         match self {
             Framing::Events(framer) => framer.takes_line_feed(chunk),
-            Framing::Array(_) => false,
+            Framing::Array(_) | Framing::Frames(_) => false,
         }
     }
 
     fn finish(&mut self) -> Option<Event<'_>> {
         match self {
             Framing::Events(framer) => framer.finish(),
-            Framing::Array(_) => None,
+            Framing::Array(_) | Framing::Frames(_) => None,
         }
     }
 }
@@ -126,7 +132,9 @@ impl StreamMeter {
     /// A meter at the start of a stream.
     #[must_use]
     pub fn new(options: StreamOptions) -> StreamMeter {
-        let framing = if options.is_array {
+        let framing = if options.is_frames {
+            Framing::Frames(FrameFramer::new(options.line_bytes_max, options.event_bytes_max))
+        } else if options.is_array {
             Framing::Array(ArrayFramer::new(options.line_bytes_max, options.event_bytes_max))
         } else {
             Framing::Events(Framer::new(options.line_bytes_max, options.event_bytes_max))
@@ -243,7 +251,7 @@ impl StreamMeter {
     #[must_use]
     pub const fn is_terminal(&self) -> bool {
         match &self.framing {
-            Framing::Events(_) => self.reading.is_terminal,
+            Framing::Events(_) | Framing::Frames(_) => self.reading.is_terminal,
             Framing::Array(framer) => framer.is_closed() && self.reading.is_terminal,
         }
     }
@@ -258,10 +266,16 @@ impl StreamMeter {
     #[must_use]
     pub const fn array(&self) -> Option<ArrayState> {
         match &self.framing {
-            Framing::Events(_) => None,
+            Framing::Events(_) | Framing::Frames(_) => None,
             Framing::Array(framer) if framer.has_begun() => Some(ArrayState::Open),
             Framing::Array(_) => Some(ArrayState::Empty),
         }
+    }
+
+    /// Whether a comment may stand between what the stream has.
+    #[must_use]
+    pub const fn takes_comments(&self) -> bool {
+        matches!(self.framing, Framing::Events(_))
     }
 
     /// Whether a choice said why it finished. Some providers end their streams with that, and without `[DONE]`.

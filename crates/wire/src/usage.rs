@@ -1,5 +1,7 @@
 //! What a provider says that it used, normalised over the habits of providers.
 
+mod bedrock;
+mod cohere;
 mod counts;
 mod gemini;
 mod messages;
@@ -47,6 +49,8 @@ pub(crate) fn read(
             Ok(read.and_then(|()| counts.usage()))
         }
         Some(Dialect::Gemini) => gemini::read(scanner),
+        Some(Dialect::Cohere) => cohere::read(scanner),
+        Some(Dialect::Bedrock) => bedrock::read(scanner),
         _ => read_openai(endpoint, scanner),
     }
 }

@@ -236,3 +236,54 @@ fn anthropics_parts_exclude_each_other() {
     assert_eq!(of(r#"{"input_tokens":1,"cache_read_input_tokens":"2"}"#), Err(UsageFault::NotANumber));
     assert_eq!(of(r#"{"service_tier":"standard"}"#), Ok(None));
 }
+
+#[test]
+fn cohere_is_believed_in_what_it_bills_and_else_in_what_it_processed() {
+    let of = |endpoint, usage: &str| answer_usage(endpoint, usage.as_bytes());
+    for (endpoint, answer, input, output, web_searches) in [
+        (
+            Endpoint::CohereChat,
+            r#"{"usage":{"billed_units":{"input_tokens":7,"output_tokens":3},"tokens":{"input_tokens":502,"output_tokens":6}}}"#,
+            7,
+            3,
+            0,
+        ),
+        (
+            Endpoint::CohereChat,
+            r#"{"usage":{"billed_units":null,"tokens":{"input_tokens":502,"output_tokens":6}}}"#,
+            502,
+            6,
+            0,
+        ),
+        (
+            Endpoint::CohereEmbed,
+            r#"{"meta":{"api_version":{"version":"2"},"billed_units":{"input_tokens":4,"image_tokens":2}}}"#,
+            6,
+            0,
+            0,
+        ),
+        (Endpoint::CohereRerank, r#"{"meta":{"billed_units":{"search_units":2}}}"#, 0, 0, 2),
+    ] {
+        let expected = Usage { input, output, web_searches, ..Usage::default() };
+        assert_eq!(of(endpoint, answer), Ok(Some(expected)), "{answer}");
+    }
+    let of = |usage: &str| of(Endpoint::CohereChat, &format!("{{\"usage\":{usage}}}"));
+    assert_eq!(of(r#"{"billed_units":{"input_tokens":-1}}"#), Err(UsageFault::Negative));
+    assert_eq!(of(r#"{"billed_units":{"input_tokens":1.5}}"#), Err(UsageFault::Fractional));
+    assert_eq!(of(r#"{"billed_units":{"search_units":"1"}}"#), Err(UsageFault::NotANumber));
+    assert_eq!(of(r#"{"cached_tokens":5}"#), Ok(None));
+}
+
+#[test]
+fn bedrocks_parts_exclude_each_other_and_its_total_has_all() {
+    let of = |usage: &str| answer_usage(Endpoint::Converse, format!("{{\"usage\":{usage}}}").as_bytes());
+    let full = r#"{"inputTokens":1,"cacheReadInputTokens":2,"cacheWriteInputTokens":7,"cacheDetails":[{"ttl":"5m","inputTokens":3},{"ttl":"1h","inputTokens":4}],"outputTokens":5,"totalTokens":15}"#;
+    let expected =
+        Usage { input: 10, cached_input: 2, cache_write: 7, cache_write_1h: 4, output: 5, ..Usage::default() };
+    assert_eq!(of(full), Ok(Some(expected)));
+    assert_eq!(of(&full.replace("\"cacheWriteInputTokens\":7,", "")), Ok(Some(expected)), "the details count");
+    let more = Usage { output: 25, ..expected };
+    assert_eq!(of(&full.replace("15}", "35}")), Ok(Some(more)), "what only the total knows is output");
+    assert_eq!(of(r#"{"inputTokens":1,"outputTokens":-5}"#), Err(UsageFault::Negative));
+    assert_eq!(of("{}"), Ok(None));
+}

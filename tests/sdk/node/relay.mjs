@@ -78,6 +78,8 @@ async function start(folder, children) {
   );
   const resources = readFileSync(join(here, '../resources.toml'), 'utf8')
     .replaceAll('{provider}', providerURL)
+    // Cohere and Bedrock are asked by the tests in Python only.
+    .replaceAll('{native}', `http://127.0.0.1:${await freePort()}`)
     .replaceAll('{nowhere}', `http://127.0.0.1:${await freePort()}/v1`);
   writeFileSync(join(folder, 'resources.toml'), resources);
 

@@ -9,6 +9,8 @@ import time
 import urllib.error
 import urllib.request
 
+from native_provider import NativeProvider
+
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 MANDANT = os.environ.get("MANDANT_BIN", TARGET / "debug" / "mandant")
@@ -30,6 +32,7 @@ class Relay:
     def __init__(self) -> None:
         self.folder = tempfile.TemporaryDirectory(prefix="mandant-sdk-")
         self.processes: list[subprocess.Popen] = []
+        self.native = NativeProvider(PROVIDER_KEY)
         try:
             self._start(pathlib.Path(self.folder.name))
         except BaseException:
@@ -51,6 +54,7 @@ class Relay:
         )
         resources = (pathlib.Path(__file__).parent.parent / "resources.toml").read_text()
         resources = resources.replace("{provider}", provider_url)
+        resources = resources.replace("{native}", self.native.url)
         resources = resources.replace("{nowhere}", f"http://127.0.0.1:{free_port()}/v1")
         (folder / "resources.toml").write_text(resources)
 
@@ -96,6 +100,7 @@ class Relay:
 
     def stop(self) -> None:
         """Ends both processes and removes their data."""
+        self.native.stop()
         for process in reversed(self.processes):
             process.terminate()
         for process in self.processes:

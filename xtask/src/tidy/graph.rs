@@ -33,7 +33,7 @@ const RULES: &[Rule] = &[
         name: "wire",
         ours: &["base"],
         ours_in_tests: &[],
-        others: Some(&["bytes", "itoa", "memchr", "serde", "serde_json", "smallvec", "thiserror"]),
+        others: Some(&["bytes", "crc32fast", "itoa", "memchr", "serde", "serde_json", "smallvec", "thiserror"]),
     },
     Rule {
         name: "catalog",

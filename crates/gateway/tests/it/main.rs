@@ -16,6 +16,7 @@ mod isolation;
 mod limits;
 mod makes;
 mod metrics;
+mod native;
 mod never_overspends;
 mod nothing_held;
 mod nothing_lost;

@@ -288,7 +288,7 @@ pub(crate) struct ModelTerms {
     #[arg(long, value_name = "COUNT")]
     max_output_tokens: Option<u64>,
     /// Which endpoints it serves.
-    #[arg(long, value_parser = ["chat", "completion", "text", "embedding", "moderation", "image", "speech"])]
+    #[arg(long, value_parser = ["chat", "completion", "text", "embedding", "moderation", "image", "speech", "rerank"])]
     kind: Option<String>,
     /// Models that may answer instead, in order, separated by commas.
     #[arg(long, value_name = "MODELS", value_delimiter = ',')]
@@ -494,7 +494,7 @@ pub(crate) enum UpstreamCommand {
         /// The new upstream's name.
         upstream: String,
         /// The wire format that it speaks.
-        #[arg(long, default_value = "openai", value_parser = ["openai", "anthropic", "gemini"])]
+        #[arg(long, default_value = "openai", value_parser = ["openai", "anthropic", "gemini", "cohere", "bedrock"])]
         dialect: String,
         #[command(flatten)]
         terms: UpstreamTerms,

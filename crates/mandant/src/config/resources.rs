@@ -159,7 +159,7 @@ static UPSTREAM: Form = Form {
     label: Some("id"),
     fields: &[
         Field::required("id", ID_UPSTREAM),
-        Field::required("dialect", Kind::Word(&["openai", "anthropic", "gemini"])),
+        Field::required("dialect", Kind::Word(&["openai", "anthropic", "gemini", "cohere", "bedrock"])),
         Field::required("base_url", Kind::Text("an address", checks::base_url)),
         Field::optional("api_keys", Kind::List(&Kind::Text("a credential", checks::credential))),
         Field::optional("auth", Kind::Word(&["bearer", "x-api-key", "api-key", "x-goog-api-key"])),
@@ -221,7 +221,7 @@ static MODEL: Form = Form {
         Field::required("id", ID_MODEL),
         Field::optional(
             "kind",
-            Kind::Word(&["chat", "completion", "text", "embedding", "moderation", "image", "speech"]),
+            Kind::Word(&["chat", "completion", "text", "embedding", "moderation", "image", "speech", "rerank"]),
         ),
         Field::optional("context_window", TOKENS),
         Field::optional("max_output_tokens", Kind::Integer(0, 1_000_000_000)),
@@ -380,7 +380,7 @@ ip_allow = ["10.0.0.0/40"]
         let lines: Vec<&str> = findings.lines().collect();
         let starts = [
             "resources.toml:3: upstream[open ai].id: a name has only letters, digits and ._-",
-            "resources.toml:4: upstream[open ai].dialect: must be \"openai\" or \"anthropic\" or \"gemini\"; did you mean \"openai\"?",
+            "resources.toml:4: upstream[open ai].dialect: must be \"openai\" or \"anthropic\" or \"gemini\" or \"cohere\" or \"bedrock\"; did you mean \"openai\"?",
             "resources.toml:5: upstream[open ai].base_url: must be an address such as",
             "resources.toml:6: upstream[open ai].timeouts.connect: must be a span of time as a text",
             "resources.toml:7: model[gpt-4.1].route: missing",

@@ -120,6 +120,10 @@ const fn endpoint_code(endpoint: Endpoint) -> u8 {
         Endpoint::ResponseInputTokens => 20,
         Endpoint::ImageGenerations => 21,
         Endpoint::Speech => 22,
+        Endpoint::CohereChat => 48,
+        Endpoint::CohereEmbed => 49,
+        Endpoint::CohereRerank => 50,
+        Endpoint::Converse => 51,
     }
 }
 

@@ -12,12 +12,13 @@ use crate::dialect::{Dialect, Endpoint};
 pub(super) const FORMS: [Endpoint; 4] =
     [Endpoint::ChatCompletions, Endpoint::Messages, Endpoint::GenerateContent, Endpoint::Responses];
 
-/// What upstreams of a dialect are asked in.
-pub(super) const fn form_of(dialect: Dialect) -> Endpoint {
+/// What upstreams of a dialect are asked in; `None` where nothing is translated into it.
+pub(super) const fn form_of(dialect: Dialect) -> Option<Endpoint> {
     match dialect {
-        Dialect::Openai => Endpoint::ChatCompletions,
-        Dialect::Anthropic => Endpoint::Messages,
-        Dialect::Gemini => Endpoint::GenerateContent,
+        Dialect::Openai => Some(Endpoint::ChatCompletions),
+        Dialect::Anthropic => Some(Endpoint::Messages),
+        Dialect::Gemini => Some(Endpoint::GenerateContent),
+        Dialect::Cohere | Dialect::Bedrock => None,
     }
 }
 

@@ -39,7 +39,7 @@ impl Translation {
     /// [`Refusal::UnsupportedField`] names what that dialect has no word for, [`Refusal::InvalidRequest`] what is wrong in
     /// the client's own.
     pub fn of(call: &Call, dialect: Dialect) -> Option<Result<Translation, Refusal>> {
-        let (client, endpoint) = (call.endpoint(), form_of(dialect));
+        let (client, endpoint) = (call.endpoint(), form_of(dialect)?);
         if client.dialect() == Some(dialect) || ![client, endpoint].iter().all(|form| FORMS.contains(form)) {
             return None;
         }

@@ -14,13 +14,18 @@ use crate::scan::{Kind, Strict};
 /// a recorded count of the memory tool is 1,565.
 const BUILT_IN_TOOL_TOKENS: u64 = 4_096;
 
-/// What a body asks to be written to a cache: Anthropic writes only what is marked. An escape may hide the mark.
+/// What a body asks to be written to a cache: Anthropic and Bedrock write only what is marked. An escape may hide the mark.
 pub(super) fn cache_writes(endpoint: Endpoint, body: &[u8]) -> CacheWrites {
     let has = |word: &[u8]| memchr::memmem::find(body, word).is_some();
-    if endpoint != Endpoint::Messages || has(b"\\u") {
+    let mark: &[u8] = match endpoint {
+        Endpoint::Messages => b"cache_control",
+        Endpoint::Converse => b"cachePoint",
+        _ => return CacheWrites::Any,
+    };
+    if has(b"\\u") {
         return CacheWrites::Any;
     }
-    match (has(b"cache_control"), has(b"1h")) {
+    match (has(mark), has(b"1h")) {
         (false, _) => CacheWrites::None,
         (true, false) => CacheWrites::Short,
         (true, true) => CacheWrites::Any,

@@ -39,6 +39,9 @@ pub(super) struct Draft<'a> {
     pub(super) extra_text_tokens: u64,
     pub(super) named: Vec<Named>,
     pub(super) is_stored: bool,
+    /// Documents that were sent along, and bytes of what they are compared with.
+    pub(super) documents: u64,
+    pub(super) query_bytes: u64,
     table: &'static Table,
     /// One bit per place in the table.
     seen: u128,
@@ -68,6 +71,8 @@ impl<'a> Draft<'a> {
             extra_text_tokens: 0,
             named: Vec::new(),
             is_stored: endpoint == Endpoint::Responses,
+            documents: 0,
+            query_bytes: 0,
             table: table_of(endpoint),
             seen: 0,
             unknown: SmallVec::new(),
@@ -133,10 +138,15 @@ impl<'a> Draft<'a> {
         match field {
             Field::Model => self.model(scanner)?,
             Field::Messages if self.endpoint.dialect() == Some(Dialect::Gemini) => self.contents(scanner)?,
+            Field::Messages | Field::System if self.endpoint == Endpoint::Converse => {
+                self.bedrock_blocks(scanner, name)?;
+            }
             Field::Messages => self.messages(scanner)?,
             Field::System if self.endpoint.dialect() == Some(Dialect::Gemini) => self.parts(scanner)?,
             Field::System => self.system(scanner, name)?,
             Field::Parts => self.parts(scanner)?,
+            Field::Documents => self.documents(scanner)?,
+            Field::Query => self.query(scanner)?,
             Field::ResponseItems => self.response_items(scanner)?,
             Field::EmbedRequests => self.embed_requests(scanner)?,
             Field::CountedRequest => self.counted_request(scanner)?,
@@ -144,6 +154,11 @@ impl<'a> Draft<'a> {
             Field::ResourceName => self.resource_name(scanner)?,
             Field::GenerationConfig => self.generation_config(scanner)?,
             Field::GeminiTools => self.gemini_tools(scanner)?,
+            Field::InferenceConfig => self.inference_config(scanner)?,
+            Field::BedrockTools => self.bedrock_tools(scanner)?,
+            Field::BedrockFields => self.bedrock_fields(scanner)?,
+            Field::BedrockTier => self.bedrock_tier(scanner)?,
+            Field::Performance => self.performance(scanner)?,
             Field::McpServers => self.mcp_servers(scanner)?,
             Field::Metadata => self.metadata(scanner)?,
             Field::Speed => self.speed(scanner)?,
@@ -455,10 +470,13 @@ impl<'a> Draft<'a> {
             (old, new) => new.or(old),
         };
         let payload_bytes: usize = self.payloads.iter().map(|place| place.len()).sum();
-        billable.text_bytes = (body_bytes - payload_bytes) as u64 + self.extra_text_tokens;
+        let text_bytes = (body_bytes - payload_bytes) as u64 + self.extra_text_tokens;
+        let search_units = self.search_units(text_bytes);
+        let billable = &mut self.billable;
+        (billable.text_bytes, billable.search_units) = (text_bytes, search_units);
         billable.is_free = !self.endpoint.has_usage();
         self.payloads.sort_unstable_by_key(|place| place.start);
-        Ok(())
+        self.check_vectors()
     }
 }
 

@@ -224,3 +224,99 @@ fn limits_and_temperatures_are_spliced_where_each_dialect_has_them() {
     let call = read(Endpoint::Responses, None, body("{\"model\":\"gpt-5\"}")).unwrap();
     assert_eq!(out(call), "{\"max_output_tokens\":5,\"temperature\":0.5,\"model\":\"up\"}");
 }
+
+fn cohere(endpoint: Endpoint, text: &str) -> Result<Call, Refusal> {
+    read(endpoint, None, body(text))
+}
+
+#[test]
+fn cohere_bills_units_of_search_for_documents_and_their_length() {
+    let units = |query: &str, documents: &[String]| {
+        let text = serde_json::json!({ "model": "r", "query": query, "documents": documents }).to_string();
+        cohere(Endpoint::CohereRerank, &text).expect("taken").billable().search_units
+    };
+    let short = |count: usize| vec!["x".to_owned(); count];
+    assert_eq!(units("q", &[]), 1);
+    assert_eq!(units("q", &short(90)), 1);
+    assert_eq!(units("q", &short(101)), 2);
+    // A hundred thousand bytes can be as many tokens: two hundred full chunks and one.
+    assert_eq!(units("q", &["x".repeat(100_000)]), 3);
+    // A query that fills a chunk leaves a token of each for the document.
+    assert!(units(&"q".repeat(600), &["x".repeat(1_000)]) >= 10);
+    let escaped = cohere(Endpoint::CohereRerank, r#"{"model":"r","query":"q","documents":["a"],"Documents":["b"]}"#);
+    assert_eq!(code(escaped), "ambiguous_request documents");
+    let chat = cohere(Endpoint::CohereChat, r#"{"model":"c","messages":[],"documents":["a"]}"#).expect("taken");
+    assert_eq!(chat.billable().search_units, 0);
+    assert_eq!(chat.prompt_texts().collect::<String>(), "a");
+}
+
+#[test]
+fn what_cohere_bills_apart_is_refused_and_the_rest_is_read() {
+    for (endpoint, text, expected) in [
+        (Endpoint::CohereEmbed, r#"{"model":"e","texts":["a","b"],"max_tokens":null}"#, "taken"),
+        (Endpoint::CohereEmbed, r#"{"model":"e","images":["data:image/png;base64,AAAA"]}"#, "invalid_request images"),
+        (
+            Endpoint::CohereEmbed,
+            r#"{"model":"e","inputs":[{"content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,AAAA"}}]}]}"#,
+            "invalid_request inputs",
+        ),
+        (Endpoint::CohereEmbed, r#"{"model":"e","inputs":[{"content":[{"type":"text","text":"a"}]}]}"#, "taken"),
+        (Endpoint::CohereChat, r#"{"model":"c","messages":[],"max_tokens":0}"#, "invalid_request max_tokens"),
+        (Endpoint::CohereChat, r#"{"model":"c","messages":[],"maxTokens":5}"#, "ambiguous_request max_tokens"),
+        (Endpoint::CohereRerank, r#"{"model":"r","query":7,"documents":[]}"#, "invalid_request query"),
+    ] {
+        assert_eq!(code(cohere(endpoint, text)), expected, "{text}");
+    }
+    let call = cohere(Endpoint::CohereEmbed, r#"{"model":"e","texts":["a","b"]}"#).expect("taken");
+    assert_eq!((call.billable().prompts, call.billable().unknown_parameters), (2, false));
+    let limited = cohere(Endpoint::CohereChat, r#"{"model":"c","messages":[]}"#).expect("taken");
+    let sent = limited.outgoing(&Edits { model: Some("x"), output_limit: Some(9), ..Edits::default() });
+    assert_eq!(&sent.to_bytes()[..], br#"{"max_tokens":9,"model":"x","messages":[]}"#);
+}
+
+fn converse(more: &str) -> Result<Call, Refusal> {
+    let text = format!("{{\"messages\":[{{\"role\":\"user\",\"content\":[{{\"text\":\"hi\"}}]}}]{more}}}");
+    read(to("/model/m/converse", ""), None, body(&text))
+}
+
+#[test]
+fn what_bedrock_bills_apart_or_keeps_for_its_account_is_refused() {
+    for (more, expected) in [
+        (r#","guardrailConfig":{"guardrailIdentifier":"g"}"#, "invalid_request guardrailConfig"),
+        (r#","promptVariables":{"a":{"text":"b"}}"#, "invalid_request promptVariables"),
+        (r#","performanceConfig":{"latency":"optimized"}"#, "invalid_request performanceConfig"),
+        (r#","performanceConfig":{"latency":"standard"}"#, "taken"),
+        (r#","performanceConfig":{"Latency":"optimized"}"#, "invalid_request performanceConfig"),
+        (r#","inferenceConfig":{"maxTokens":0}"#, "invalid_request inferenceConfig.maxTokens"),
+        (r#","inferenceConfig":{"MaxTokens":5}"#, "ambiguous_request maxTokens"),
+        (r#","inferenceConfig":{"maxTokens":5,"maxTokens":6}"#, "ambiguous_request inferenceConfig.maxTokens"),
+        (r#","InferenceConfig":{}"#, "ambiguous_request inferenceConfig"),
+        (r#","system":[{"video":{"source":{"s3Location":{"uri":"s3://b/k"}}}}]"#, "invalid_request messages"),
+    ] {
+        assert_eq!(code(converse(more)), expected, "{more}");
+    }
+}
+
+#[test]
+fn a_converse_is_read_for_what_it_can_cost() {
+    let of = |more: &str| converse(more).expect("taken").billable().clone();
+    let plain = of("");
+    assert_eq!((plain.messages, plain.cache_writes, plain.unknown_parameters), (1, CacheWrites::None, false));
+    assert_eq!(of(r#","system":[{"cachePoint":{"type":"default"}}]"#).cache_writes, CacheWrites::Short);
+    assert_eq!(of(r#","system":[{"cachePoint":{"type":"default","ttl":"1h"}}]"#).cache_writes, CacheWrites::Any);
+    assert_eq!(of(r#","inferenceConfig":{"maxTokens":7}"#).output_limit, Some(7));
+    assert!(!of(r#","additionalModelRequestFields":{"thinking":{"type":"enabled"}}"#).unknown_parameters);
+    assert!(of(r#","additionalModelRequestFields":{"max_tokens":9}"#).unknown_parameters);
+    let tools = of(r#","toolConfig":{"tools":[{"toolSpec":{"name":"image"}},{"systemTool":{"name":"g"}}]}"#);
+    assert_eq!((tools.tools, tools.server_tools, tools.web_search), (1, 1, true));
+    let media = of(
+        r#","system":[{"image":{"source":{"bytes":"QUJD"}}},{"audio":{"source":{"bytes":"QUJD"}}},{"document":{"source":{"bytes":"QUJDREVG"}}},{"video":{"source":{"bytes":"QUJD"}}},{"toolUse":{"input":{"image":{"bytes":"QUJD"}}}}]"#,
+    );
+    assert_eq!((media.images, media.audios, media.files, media.videos), (1, 1, 2, 1));
+    assert_eq!((media.audio_bytes, media.file_bytes), (3, 9));
+    let call = converse(r#","inferenceConfig":{"maxTokens":7}"#).expect("taken");
+    let sent = call.outgoing(&Edits { model: Some("x"), output_limit: Some(3), ..Edits::default() }).to_bytes();
+    assert!(sent.ends_with(b"\"inferenceConfig\":{\"maxTokens\":3}}"), "{sent:?}");
+    let sent = converse("").expect("taken").outgoing(&Edits { output_limit: Some(3), ..Edits::default() }).to_bytes();
+    assert!(sent.starts_with(b"{\"inferenceConfig\":{\"maxTokens\":3},\"messages\""), "{sent:?}");
+}

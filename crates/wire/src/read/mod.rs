@@ -1,7 +1,10 @@
 //! Reads a request strictly: what it asks for and what can change its price, or why it cannot be taken.
 
 mod anthropic;
+mod bedrock;
+mod bedrock_media;
 mod body;
+mod cohere;
 mod fields;
 mod gemini;
 mod gemini_media;
@@ -20,7 +23,7 @@ use self::body::Draft;
 use crate::billable::{Billable, CacheWrites};
 use crate::call::{Call, Filled, Named, NamedPlace, Objects, Places, Query};
 use crate::dialect::Endpoint;
-use crate::route::Route;
+use crate::route::{Route, unescaped};
 use crate::scan::{Kind, Strict};
 
 /// Reads the body of a call to `route`, which may be an [`Endpoint`] whose calls say everything in their bodies.
@@ -87,7 +90,7 @@ fn of_object(route: &Route<'_>) -> Result<Call, Refusal> {
 /// The model that a path names.
 fn model_of(tail: Option<&str>) -> Result<Option<ModelId>, Refusal> {
     let Some(tail) = tail else { return Ok(None) };
-    let model = ModelId::new(tail);
+    let model = ModelId::new(&unescaped(tail));
     model.map(Some).map_err(|error| Refusal::invalid(Some("model"), format!("The path has no model name: {error}.")))
 }
 

@@ -23,6 +23,9 @@ pub(super) enum Field {
     Background,
     BestOf,
     CachedContent,
+    BedrockFields,
+    BedrockTier,
+    BedrockTools,
     CountedRequest,
     Echo,
     EmbedRequests,
@@ -31,6 +34,7 @@ pub(super) enum Field {
     GeminiTools,
     GenerationConfig,
     Geography,
+    InferenceConfig,
     Input,
     McpServers,
     MaxCompletionTokens,
@@ -41,11 +45,14 @@ pub(super) enum Field {
     Model,
     NoStream,
     Choices,
+    Documents,
     Parts,
+    Performance,
     Prediction,
     PreviousResponse,
     Prompt,
     Provider,
+    Query,
     ResourceName,
     ResponseFormat,
     ResponseItems,
@@ -119,7 +126,7 @@ pub(super) fn camel(name: &[u8]) -> String {
 }
 
 /// Longest known name, in bytes.
-pub(super) const NAME_BYTES_MAX: usize = 32;
+pub(super) const NAME_BYTES_MAX: usize = 40;
 /// Most known names of a table: the set of seen ones has this many places.
 pub(super) const NAMES_MAX: usize = 128;
 

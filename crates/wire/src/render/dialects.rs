@@ -4,8 +4,9 @@ use base::{Refusal, whole_seconds_ceil};
 use bytes::Bytes;
 
 use super::entry::{ModelEntry, Rendered};
-use super::{anthropic, gemini, openai};
+use super::{anthropic, bedrock, cohere, gemini, openai};
 use crate::dialect::{Dialect, Endpoint};
+use crate::frames;
 use crate::stream::ArrayState;
 
 /// A refusal as a whole answer.
@@ -20,6 +21,8 @@ fn error(dialect: Dialect, refusal: &Refusal, request_id: &str) -> Vec<u8> {
         Dialect::Openai => openai::error(refusal, request_id),
         Dialect::Anthropic => anthropic::error(refusal, request_id),
         Dialect::Gemini => gemini::error(refusal, request_id),
+        Dialect::Cohere => cohere::error(refusal, request_id),
+        Dialect::Bedrock => bedrock::error(refusal, request_id),
     }
 }
 
@@ -47,16 +50,24 @@ pub fn headers(refusal: &Refusal) -> Vec<(&'static str, String)> {
 pub fn stream_error(endpoint: Endpoint, array: Option<ArrayState>, refusal: &Refusal, request_id: &str) -> Bytes {
     let dialect = endpoint.dialect().unwrap_or(Dialect::Openai);
     let error = error(dialect, refusal, request_id);
+    if dialect == Dialect::Bedrock {
+        return Bytes::from(frames::exception(bedrock::exception(refusal), &error));
+    }
     let (before, after): (&[u8], &[u8]) = match (array, dialect, endpoint) {
         (Some(ArrayState::Empty), ..) => (b"[", b"\n]\n"),
         // A reader that was cut off inside an item fails on this, as it should; any other gets the error as an item.
         (Some(ArrayState::Open), ..) => (b"\n,\n", b"\n]\n"),
+        (None, Dialect::Cohere, _) => (b"event: message-end\ndata: ", b"\n\n"),
         (None, Dialect::Anthropic, _) | (None, _, Endpoint::Responses | Endpoint::ResponseGet) => {
             (b"event: error\ndata: ", b"\n\n")
         }
         _ => (b"data: ", b"\n\n"),
     };
-    let error = if endpoint.answers_response() { openai::typed_error(refusal, request_id) } else { error };
+    let error = match (dialect, endpoint) {
+        _ if endpoint.answers_response() => openai::typed_error(refusal, request_id),
+        (Dialect::Cohere, _) => cohere::end_of_stream(refusal, request_id),
+        _ => error,
+    };
     Bytes::from([before, &error, after].concat())
 }
 
@@ -67,6 +78,8 @@ pub fn models(dialect: Dialect, entries: &[ModelEntry<'_>]) -> Bytes {
         Dialect::Openai => openai::models(entries),
         Dialect::Anthropic => anthropic::models(entries),
         Dialect::Gemini => gemini::models(entries),
+        Dialect::Cohere => cohere::models(entries),
+        Dialect::Bedrock => bedrock::models(entries),
     })
 }
 
@@ -77,5 +90,7 @@ pub fn model(dialect: Dialect, entry: &ModelEntry<'_>) -> Bytes {
         Dialect::Openai => openai::model(entry),
         Dialect::Anthropic => anthropic::model(entry),
         Dialect::Gemini => gemini::model(entry),
+        Dialect::Cohere => cohere::model(entry),
+        Dialect::Bedrock => bedrock::model(entry),
     })
 }

@@ -37,9 +37,10 @@ pub fn refusals_markdown() -> String {
 fn write_dialects(out: &mut String) -> core::fmt::Result {
     let example = Refusal::ModelNotFound { model: "gpt-9".into() };
     out.push_str(
-        "\n## Dialects\n\nThe same refusal for the SDKs of each provider. Anthropic's has the `code` beside its type, Google's \
+        "\n## Dialects\n\nThe same refusal for the SDKs of each provider. Anthropic's has the `code` beside its type, Bedrock's as `reason` beside its `__type`, Google's \
          as the `reason` of its details, whose metadata are texts. At the end of a stream, OpenAI's and Google's come as \
-         `data:`, Anthropic's and that of a response as `event: error`, and in a streamed JSON array as its last item.\n",
+         `data:`, Anthropic's and that of a response as `event: error`, Cohere's as `event: message-end` whose `finish_reason` is `ERROR`, \
+         Bedrock's as a frame of the type `exception`, and in a streamed JSON array as its last item.\n",
     );
     for dialect in Dialect::ALL {
         let rendered = refusal(dialect, &example, "req_00000000000000000000000000");
@@ -124,6 +125,10 @@ mod tests {
             (Endpoint::Responses, "event: error\ndata: {\"type\":\"error\",\"code\":\"upstream_error\""),
             (Endpoint::Messages, "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"api_error\""),
             (Endpoint::GenerateContent, "data: {\"error\":{\"code\":502"),
+            (
+                Endpoint::CohereChat,
+                "event: message-end\ndata: {\"type\":\"message-end\",\"id\":\"req_x\",\"delta\":{\"finish_reason\":\"ERROR\"",
+            ),
         ] {
             let event = of(endpoint, None);
             assert!(event.starts_with(start) && event.ends_with("}\n\n"), "{event}");

@@ -1,6 +1,8 @@
 //! Refusals and model lists in the words of each dialect, and the document that lists all refusals.
 
 mod anthropic;
+mod bedrock;
+mod cohere;
 mod details;
 mod dialects;
 mod document;

@@ -1,6 +1,8 @@
 //! What each dialect calls its parameters.
 
 mod anthropic;
+mod bedrock;
+mod cohere;
 mod gemini;
 mod media;
 mod openai;
@@ -18,6 +20,10 @@ pub(super) fn table_of(endpoint: Endpoint) -> &'static Table {
         Endpoint::EmbedContent | Endpoint::BatchEmbedContents => &gemini::EMBED,
         Endpoint::ImageGenerations => &media::IMAGES,
         Endpoint::Speech => &media::SPEECH,
+        Endpoint::CohereChat => &cohere::CHAT,
+        Endpoint::CohereEmbed => &cohere::EMBED,
+        Endpoint::CohereRerank => &cohere::RERANK,
+        Endpoint::Converse => &bedrock::TABLE,
         _ => &openai::TABLE,
     }
 }
@@ -37,6 +43,10 @@ mod tests {
             &gemini::EMBED,
             &media::IMAGES,
             &media::SPEECH,
+            &cohere::CHAT,
+            &cohere::EMBED,
+            &cohere::RERANK,
+            &bedrock::TABLE,
         ] {
             for (place, (name, _)) in table.known.iter().enumerate() {
                 assert_eq!(table.find(name.as_bytes()), Some(place), "{name} stands twice");

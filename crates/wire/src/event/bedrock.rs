@@ -1,0 +1,53 @@
+//! Bedrock's events: blocks begin and grow, the message stops, and the metadata at the end have the usage.
+
+use super::{Reading, Shape};
+use crate::scan::{Kind, Lenient, ScanError};
+use crate::usage;
+
+impl Reading {
+    /// The payload of one event, or a whole answer.
+    pub(super) fn bedrock_event(&mut self, scanner: &mut Lenient<'_>, shape: &mut Shape) -> Result<(), ScanError> {
+        scanner.object::<ScanError>(|scanner, key| match key.raw {
+            b"delta" | b"start" if scanner.kind()? == Kind::Object => self.bedrock_block(scanner),
+            b"output" if scanner.kind()? == Kind::Object => scanner.object(|scanner, key| match key.raw {
+                b"message" if scanner.kind()? == Kind::Object => scanner.object(|scanner, key| match key.raw {
+                    b"content" if scanner.kind()? == Kind::Array => scanner.array(|scanner| {
+                        if scanner.kind()? == Kind::Object { self.bedrock_block(scanner) } else { scanner.skip() }
+                    }),
+                    _ => scanner.skip(),
+                }),
+                _ => scanner.skip(),
+            }),
+            b"usage" if scanner.kind()? == Kind::Object => {
+                shape.usage = usage::read(self.endpoint, scanner)?.transpose();
+                Ok(())
+            }
+            b"stopReason" => {
+                self.has_finish_reason |= scanner.kind()? == Kind::String;
+                scanner.skip()
+            }
+            _ => scanner.skip(),
+        })?;
+        // Only the last event has it.
+        let has_usage = matches!(shape.usage, Some(Ok(_)));
+        self.is_final |= has_usage;
+        self.is_terminal |= has_usage;
+        Ok(())
+    }
+
+    /// A block, or what is added to one: the text that its reader gets.
+    fn bedrock_block(&mut self, scanner: &mut Lenient<'_>) -> Result<(), ScanError> {
+        scanner.object(|scanner, key| match key.raw {
+            b"text" => self.strings(scanner),
+            b"toolUse" if scanner.kind()? == Kind::Object => scanner.object(|scanner, key| match key.raw {
+                b"name" => self.strings(scanner),
+                // Streamed as pieces of text, whole as an object.
+                b"input" if scanner.kind()? == Kind::String => self.strings(scanner),
+                b"input" if scanner.kind()? == Kind::Object => self.keep_json(scanner),
+                _ => scanner.skip(),
+            }),
+            b"reasoningContent" | b"reasoningText" if scanner.kind()? == Kind::Object => self.bedrock_block(scanner),
+            _ => scanner.skip(),
+        })
+    }
+}

@@ -1,0 +1,118 @@
+"""A provider that answers as Cohere and Bedrock do, always the same: for the SDKs whose dialects the simulated one does not speak."""
+
+import http.server
+import json
+import struct
+import threading
+import zlib
+
+TEXT = "Hello to all tenants."
+COHERE_USAGE = {"billed_units": {"input_tokens": 7, "output_tokens": 5}, "tokens": {"input_tokens": 502, "output_tokens": 8}}
+BEDROCK_USAGE = {"inputTokens": 9, "outputTokens": 5, "totalTokens": 14}
+
+
+def header(name: str, value: str) -> bytes:
+    return bytes([len(name)]) + name.encode() + b"\7" + struct.pack(">H", len(value)) + value.encode()
+
+
+def frame(event: str, payload: dict) -> bytes:
+    """One frame of Amazon's event streams."""
+    headers = header(":event-type", event) + header(":content-type", "application/json") + header(":message-type", "event")
+    body = json.dumps(payload).encode()
+    prelude = struct.pack(">II", 16 + len(headers) + len(body), len(headers))
+    prelude += struct.pack(">I", zlib.crc32(prelude))
+    whole = prelude + headers + body
+    return whole + struct.pack(">I", zlib.crc32(whole))
+
+
+def event(kind: str, **more) -> bytes:
+    """One event of Cohere's streams."""
+    return f"event: {kind}\ndata: {json.dumps({'type': kind, **more})}\n\n".encode()
+
+
+def cohere_chat(body: dict, breaks: bool) -> tuple[str, list[bytes]]:
+    content = {"type": "text", "text": TEXT}
+    if not body.get("stream"):
+        message = {"role": "assistant", "content": [content]}
+        return "application/json", [json.dumps({"id": "c-1", "message": message, "finish_reason": "COMPLETE", "usage": COHERE_USAGE}).encode()]
+    pieces = [event("message-start", id="c-1", delta={"message": {"role": "assistant", "content": []}})]
+    pieces += [event("content-start", index=0, delta={"message": {"content": {"type": "text", "text": ""}}})]
+    pieces += [event("content-delta", index=0, delta={"message": {"content": {"text": word}}}) for word in TEXT.split(" ")]
+    if not breaks:
+        pieces += [event("content-end", index=0)]
+        pieces += [event("message-end", delta={"finish_reason": "COMPLETE", "usage": COHERE_USAGE})]
+    return "text/event-stream", pieces
+
+
+def cohere_embed(body: dict, breaks: bool) -> tuple[str, list[bytes]]:
+    vectors = [[0.5, 0.25]] * len(body["texts"])
+    meta = {"api_version": {"version": "2"}, "billed_units": {"input_tokens": 4}}
+    answer = {"id": "e-1", "embeddings": {"float": vectors}, "texts": body["texts"], "meta": meta, "response_type": "embeddings_by_type"}
+    return "application/json", [json.dumps(answer).encode()]
+
+
+def cohere_rerank(body: dict, breaks: bool) -> tuple[str, list[bytes]]:
+    results = [{"index": place, "relevance_score": 0.5} for place in range(len(body["documents"]))]
+    meta = {"api_version": {"version": "2"}, "billed_units": {"search_units": 1}}
+    return "application/json", [json.dumps({"id": "r-1", "results": results, "meta": meta}).encode()]
+
+
+def converse(body: dict, breaks: bool) -> tuple[str, list[bytes]]:
+    content = [{"text": TEXT}]
+    if "toolConfig" in body:
+        content = [{"toolUse": {"toolUseId": "t-1", "name": "look_up", "input": {"echo": TEXT}}}]
+    message = {"role": "assistant", "content": content}
+    answer = {"output": {"message": message}, "stopReason": "end_turn", "usage": BEDROCK_USAGE, "metrics": {"latencyMs": 1}}
+    return "application/json", [json.dumps(answer).encode()]
+
+
+def converse_stream(body: dict, breaks: bool) -> tuple[str, list[bytes]]:
+    frames = [frame("messageStart", {"role": "assistant"})]
+    frames += [frame("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": word}}) for word in TEXT.split(" ")]
+    if not breaks:
+        frames += [frame("contentBlockStop", {"contentBlockIndex": 0}), frame("messageStop", {"stopReason": "end_turn"})]
+        frames += [frame("metadata", {"usage": BEDROCK_USAGE, "metrics": {"latencyMs": 1}})]
+    return "application/vnd.amazon.eventstream", frames
+
+
+ANSWERS = {
+    "/v2/chat": cohere_chat,
+    "/v2/embed": cohere_embed,
+    "/v2/rerank": cohere_rerank,
+    "/converse": converse,
+    "/converse-stream": converse_stream,
+}
+
+
+class NativeProvider:
+    """Listens until stop(); takes one credential, as a bearer."""
+
+    def __init__(self, key: str) -> None:
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                ending = next((ending for ending in ANSWERS if self.path.endswith(ending)), None)
+                if self.headers["Authorization"] != f"Bearer {key}" or ending is None:
+                    self.send_error(401)
+                    return
+                kind, pieces = ANSWERS[ending](body, "that-breaks" in f"{self.path} {body.get('model')}")
+                self.send_response(200)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(sum(map(len, pieces))))
+                self.end_headers()
+                for piece in pieces:
+                    self.wfile.write(piece)
+                    self.wfile.flush()
+
+            def log_message(self, *_) -> None:
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def stop(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
