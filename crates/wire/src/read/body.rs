@@ -194,7 +194,8 @@ impl<'a> Draft<'a> {
             Field::SearchSwitch => self.billable.web_search |= boolean(scanner, name)?,
             Field::ServiceTier => self.service_tier(scanner)?,
             Field::Temperature => self.temperature(scanner)?,
-            Field::User => self.user(scanner)?,
+            Field::User => self.user(scanner, true)?,
+            Field::SafetyIdentifier => self.user(scanner, false)?,
             Field::ResponseFormat => {
                 if let Some(place) = present_value(scanner)? {
                     self.texts.push(TextPlace::Json(place));
@@ -408,11 +409,13 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    fn user(&mut self, scanner: &mut Strict<'a>) -> Result<(), Refusal> {
+    /// `user`, or OpenAI's younger name for the same, which counts where `user` says nothing.
+    fn user(&mut self, scanner: &mut Strict<'a>, is_first_choice: bool) -> Result<(), Refusal> {
         if scanner.kind()? != Kind::String {
             return Ok(scanner.skip()?);
         }
-        self.end_user = end_user(&scanner.string()?.decode());
+        let said = end_user(&scanner.string()?.decode());
+        self.end_user = if is_first_choice { said.or(self.end_user.take()) } else { self.end_user.take().or(said) };
         Ok(())
     }
 

@@ -66,6 +66,7 @@ pub(super) enum Field {
     StreamOptions,
     System,
     Temperature,
+    SafetyIdentifier,
     Tools,
     UsageOptions,
     User,

@@ -25,6 +25,20 @@ fn refusal(body: &str) -> String {
 }
 
 #[test]
+fn an_end_user_has_two_names_and_the_older_one_counts() {
+    for (members, expected) in [
+        (r#""user":"ann","safety_identifier":"hash""#, Some("ann")),
+        (r#""safety_identifier":"hash","user":"ann""#, Some("ann")),
+        (r#""safety_identifier":"hash""#, Some("hash")),
+        (r#""safety_identifier":"hash","user":null"#, Some("hash")),
+        (r#""safety_identifier":7"#, None),
+    ] {
+        let call = chat(&format!(r#"{{"model":"gpt-4.1","messages":[],{members}}}"#)).expect("ordinary");
+        assert_eq!(call.end_user(), expected, "{members}");
+    }
+}
+
+#[test]
 fn an_ordinary_request_is_read() {
     let body = r#"{"model":"gpt-4.1","messages":[{"role":"system","content":"Be brief."},{"role":"user","content":"Hi"}],
         "stream":true,"stream_options":{"include_usage":true},"max_completion_tokens":100,"n":2,"user":"ann","temperature":0.5,

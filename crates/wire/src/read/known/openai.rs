@@ -110,7 +110,7 @@ const KNOWN: &[(&str, Rule)] = &[
     ("reasoning_format", Rule::Harmless(TEXT)),
     ("reasoning_split", Rule::Harmless(TEXT)),
     ("response_format", Rule::Field(Field::ResponseFormat)),
-    ("safety_identifier", Rule::Harmless(ALL)),
+    ("safety_identifier", Rule::Field(Field::SafetyIdentifier)),
     ("search_context_size", Rule::Field(Field::SearchOptions)),
     ("search_options", Rule::Field(Field::SearchOptions)),
     ("search_parameters", Rule::Field(Field::SearchOptions)),

@@ -37,7 +37,7 @@ const KNOWN: &[(&str, Rule)] = &[
     ("stream_options", Rule::Harmless(TEXT)),
     ("prompt_cache_key", Rule::Harmless(TEXT)),
     ("max_output_tokens", Rule::Field(Field::MaxTokens)),
-    ("safety_identifier", Rule::Harmless(TEXT)),
+    ("safety_identifier", Rule::Field(Field::SafetyIdentifier)),
     ("search_parameters", Rule::Field(Field::SearchOptions)),
     ("parallel_tool_calls", Rule::Harmless(TEXT)),
     ("prompt_cache_options", Rule::Harmless(TEXT)),
