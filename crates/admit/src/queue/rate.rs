@@ -1,5 +1,6 @@
 //! How long calls keep their places, and so how fast places come back.
 
+use core::num::NonZeroU64;
 use core::time::Duration;
 
 use base::Moment;
@@ -9,16 +10,17 @@ const UNKNOWN: Duration = Duration::from_secs(10);
 
 /// How long calls that ended had kept their places: a moving average over about sixteen, in nanoseconds.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Kept(Option<u64>);
+pub(crate) struct Kept(Option<NonZeroU64>);
 
 impl Kept {
     pub(crate) fn note(&mut self, kept: Duration) {
         let kept = u64::try_from(kept.as_nanos()).unwrap_or(u64::MAX / 16);
-        self.0 = Some(self.0.map_or(kept, |before| before - before / 16 + kept / 16));
+        let mixed = self.0.map_or(kept, |before| before.get() - before.get() / 16 + kept / 16);
+        self.0 = Some(NonZeroU64::new(mixed).unwrap_or(NonZeroU64::MIN));
     }
 
     pub(crate) fn get(self) -> Duration {
-        self.0.map_or(UNKNOWN, Duration::from_nanos)
+        self.0.map_or(UNKNOWN, |kept| Duration::from_nanos(kept.get()))
     }
 }
 

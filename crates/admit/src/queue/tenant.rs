@@ -49,6 +49,10 @@ impl Waiting {
     }
 
     pub(crate) fn push(&mut self, sequence: u64, ask: &Ask) {
+        // Most tenants never have two that wait.
+        if self.line.capacity() == 0 {
+            self.line.reserve_exact(1);
+        }
         self.line.push_back(Waiter { sequence, tokens: ask.tokens, bytes: ask.bytes, is_gone: false });
         self.live += 1;
         self.bytes += ask.bytes;
@@ -122,8 +126,8 @@ impl Peak {
 /// neither a burst nor a moment in which everything stands still says much.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Demand {
-    /// In parts of 1024.
-    average: u64,
+    /// In parts of 1024, as far as there is room for them: 4 million places.
+    average: u32,
     last: u32,
     since: Moment,
 }
@@ -138,17 +142,17 @@ impl Demand {
         let span = now.saturating_since(self.since).as_nanos();
         let was = u128::from(self.last) << 10;
         let mixed = (u128::from(self.average) * MEMORY.as_nanos() + was * span) / (MEMORY.as_nanos() + span);
-        *self = Demand { average: mixed as u64, last: demand, since: now };
+        *self = Demand { average: u32::try_from(mixed).unwrap_or(u32::MAX), last: demand, since: now };
     }
 
     /// Whether it is less than so many places.
     pub(crate) fn is_below(self, places: u32) -> bool {
-        self.average < u64::from(places) << 10
+        u64::from(self.average) < u64::from(places) << 10
     }
 
     #[cfg(test)]
     pub(crate) fn assume(&mut self, places: u32) {
-        self.average = u64::from(places) << 10;
+        self.average = places << 10;
     }
 }
 

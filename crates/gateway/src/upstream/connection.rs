@@ -135,9 +135,10 @@ impl Connection {
     /// Gives a connection back whose response was read to its end.
     pub(crate) fn release(self) {
         // An HTTP/2 connection is in the pool already; dropping uncounts this request.
-        if let Kind::Http1(connection) = self.kind
+        if let Kind::Http1(mut connection) = self.kind
             && connection.can_carry_another()
         {
+            connection.rest();
             self.pool.keep(connection);
         }
     }

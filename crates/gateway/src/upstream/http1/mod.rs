@@ -106,6 +106,11 @@ impl Http1 {
         self.keeps && self.framing.is_ended() && self.writes == Writes::All && self.input.is_empty()
     }
 
+    /// Holds no memory for bytes while it waits for its next request.
+    pub(super) fn rest(&mut self) {
+        self.input = BytesMut::new();
+    }
+
     /// Whether a byte of the request may have left.
     pub(super) fn has_sent(&self) -> bool {
         self.left
