@@ -1,5 +1,6 @@
 //! The run itself: start everything, take turns, collect.
 
+use core::time::Duration;
 use std::path::PathBuf;
 use std::process::Stdio;
 
@@ -215,24 +216,24 @@ impl Measured {
 
     /// Processor time and capacity.
     async fn measure_work(&mut self, one: &Running, amount: Amount) -> Result<()> {
-        let before = cpu(one);
+        let before = settled_cpu(one).await;
         let plain = load(one, Kind::Plain(amount.calls), amount).await?;
         self.calls_per_second.push(plain.calls_per_second());
-        if let (Some(before), Some(after)) = (before, cpu(one)) {
+        let between = settled_cpu(one).await;
+        if let (Some(before), Some(after)) = (before, between) {
             self.cpu_us_per_call.push((after - before) as f64 / 1e3 / plain.calls as f64);
         }
-        let before = cpu(one);
         let streams = load(one, Kind::Streams(amount.streams_each), amount).await?;
-        if let (Some(before), Some(after)) = (before, cpu(one)) {
+        if let (Some(before), Some(after)) = (between, settled_cpu(one).await) {
             self.cpu_us_per_event.push((after - before) as f64 / 1e3 / streams.events.max(1) as f64);
         }
         Ok(())
     }
 
     async fn measure_latency(&mut self, one: &Running, rate: u64, amount: Amount) -> Result<()> {
-        let before = cpu(one);
+        let before = settled_cpu(one).await;
         let figures = load(one, Kind::Rate { rate, calls: rate * amount.seconds }, amount).await?;
-        if let (Some(before), Some(after)) = (before, cpu(one)) {
+        if let (Some(before), Some(after)) = (before, settled_cpu(one).await) {
             self.cpu_us_per_call_at_rate.push((after - before) as f64 / 1e3 / figures.calls as f64);
         }
         self.p50_us.push(figures.p50_us as f64);
@@ -242,8 +243,13 @@ impl Measured {
     }
 }
 
-/// Processor time that the proxy has used, in nanoseconds.
-fn cpu(one: &Running) -> Option<u64> {
+/// How long a candidate rests before its processor time is read: what it does later for the calls before (Mandant carries
+/// its records into the database once a second) belongs to them, and not to what is measured next.
+const REST: Duration = Duration::from_millis(1_500);
+
+/// Processor time that the proxy has used, in nanoseconds, once it is done with what it was asked.
+async fn settled_cpu(one: &Running) -> Option<u64> {
+    tokio::time::sleep(REST).await;
     one.process.as_ref().map(crate::process::Process::cpu_nanos)
 }
 
