@@ -15,13 +15,13 @@ use smallvec::SmallVec;
 use store::{Account, Directory, LiveKey, LiveTenant};
 use wire::Accent;
 
+use crate::forward::ANTHROPIC_VERSION;
 use crate::headers;
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const AZURE_API_KEY: HeaderName = HeaderName::from_static("api-key");
 const GOOGLE_API_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
 const GOOGLE_API_CLIENT: HeaderName = HeaderName::from_static("x-goog-api-client");
-const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 
 /// The accounts that pay for a call, tenant first, key last.
 pub(crate) type Path = SmallVec<[Arc<Account>; 4]>;

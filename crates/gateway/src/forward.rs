@@ -27,7 +27,7 @@ const FORWARDED: [HeaderName; 5] = [
 ];
 
 /// Anthropic refuses a call without one; its SDKs send it.
-const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
+pub(crate) const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 
 /// An answer whose head has come; the attempt still owns the hold.
 pub struct Answer {

@@ -27,11 +27,11 @@ pub(crate) struct Connection {
 
 pub(super) enum Kind {
     Http1(Box<Http1>),
-    Http2(Box<Shared>),
+    Http2(Box<Http2>),
 }
 
 /// One request on a shared connection.
-pub(super) struct Shared {
+pub(super) struct Http2 {
     sender: http2::SendRequest<OutgoingBody>,
     stage: Stage,
     /// Uncounted when dropped.
@@ -60,7 +60,7 @@ impl Kind {
     /// On a shared connection with so many `requests`.
     pub(super) fn http2(sender: http2::SendRequest<OutgoingBody>, requests: &Arc<AtomicUsize>) -> Kind {
         requests.fetch_add(1, Ordering::Relaxed);
-        Kind::Http2(Box::new(Shared { sender, stage: Stage::Unsent, _counted: Counted(requests.clone()) }))
+        Kind::Http2(Box::new(Http2 { sender, stage: Stage::Unsent, _counted: Counted(requests.clone()) }))
     }
 }
 
@@ -144,7 +144,7 @@ impl Connection {
     }
 }
 
-impl Shared {
+impl Http2 {
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, hyper::Error>>> {
         let Stage::Reading(body) = &mut self.stage else { return Poll::Ready(None) };
         loop {

@@ -118,7 +118,7 @@ impl Http1 {
 
     /// Begins a request. It is written while its response is waited for.
     pub(super) fn send(&mut self, request: Request<OutgoingBody>) {
-        let length = request.body().size_hint().exact().unwrap_or(0);
+        let length = request.body().size_hint().exact().expect("an outgoing body knows its length");
         let mut output = BytesMut::with_capacity(1 << 10);
         head::write_request(&mut output, &request, length);
         self.body = request.into_body();
