@@ -120,9 +120,19 @@ impl Sum for Money {
 }
 
 /// Dollars with at least two decimal places and all significant ones: `0.30`, `0.000000001`.
+impl Money {
+    /// Writes it as it is displayed, without the formatting machinery.
+    ///
+    /// # Errors
+    /// When `out` takes no more.
+    pub fn write_usd(self, out: &mut impl fmt::Write) -> fmt::Result {
+        write_scaled(out, self.0.unsigned_abs(), NANO_PLACES)
+    }
+}
+
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_scaled(f, self.0.unsigned_abs(), NANO_PLACES)
+        self.write_usd(f)
     }
 }
 

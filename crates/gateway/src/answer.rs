@@ -9,7 +9,7 @@ use std::sync::Arc;
 use base::{AccountIndex, Refusal, UpstreamFault};
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER, TRAILER};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderName, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep};
 
@@ -18,6 +18,7 @@ use crate::bodies::{Bodies, SMALL_BYTES, Share};
 use crate::forward::Answer;
 use crate::headers;
 use crate::hold::Receipt;
+use crate::http1::Fields;
 use crate::tasks::Running;
 
 /// Headers of an upstream that reach the client. The others speak of the operator's account there, not of the call.
@@ -91,18 +92,13 @@ pub(crate) struct ReceiptWishes {
     pub(crate) comment: bool,
 }
 
-/// Starts the response: status and the headers of the upstream that may pass.
-pub(crate) fn response_head(upstream: &http::response::Parts) -> Response<()> {
-    let mut response = Response::new(());
-    *response.status_mut() = upstream.status;
-    let mut passed = HeaderMap::with_capacity(headers::CAPACITY);
+/// The headers of the upstream that may pass.
+pub(crate) fn pass_headers(upstream: &http::response::Parts, fields: &mut Fields) {
     for name in &FORWARDED {
         if let Some(value) = upstream.headers.get(name) {
-            passed.insert(name, value.clone());
+            fields.put(name, value);
         }
     }
-    *response.headers_mut() = passed;
-    response
 }
 
 /// Where a tenant's whole answers are counted.
@@ -213,12 +209,10 @@ impl MeteredStream {
     }
 
     /// Names the trailers to come, for a client that wants them.
-    pub(crate) fn announce(headers: &mut HeaderMap, wishes: ReceiptWishes) {
+    pub(crate) fn announce(fields: &mut Fields, wishes: ReceiptWishes) {
         if wishes.trailers {
-            let names = HeaderValue::from_static(
-                "mandant-cost-usd, mandant-hold-usd, mandant-price-version, mandant-budget-remaining-usd",
-            );
-            headers.insert(TRAILER, names);
+            let names = b"mandant-cost-usd, mandant-hold-usd, mandant-price-version, mandant-budget-remaining-usd";
+            fields.put_text(&TRAILER, names);
         }
     }
 
@@ -303,9 +297,9 @@ impl MeteredStream {
             return None;
         }
         self.trailers_sent = true;
-        let mut trailers = HeaderMap::new();
+        let mut trailers = Fields::default();
         headers::receipt(&mut trailers, self.receipt.as_ref()?);
-        Some(trailers)
+        Some(trailers.to_map())
     }
 }
 

@@ -2,16 +2,17 @@
 
 use base::Refusal;
 use bytes::Bytes;
+use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http::{HeaderValue, Response};
-use hyper::body::Incoming;
 use wire::render::ModelEntry;
 use wire::{Endpoint, Route};
 
 use crate::answer::AnswerBody;
 use crate::authenticate::{self, Caller, query_value};
+use crate::client_body::ClientBody;
 use crate::relay::Relay;
+use crate::reply::Reply;
 use crate::{explain, intake, status};
 
 /// The path that is explained where none is named.
@@ -23,8 +24,8 @@ pub(crate) async fn answer(
     caller: &Caller,
     route: &Route<'_>,
     head: &Parts,
-    body: Incoming,
-) -> Result<Response<AnswerBody>, Refusal> {
+    body: ClientBody,
+) -> Result<Reply, Refusal> {
     let now = relay.clock.now();
     let document = match route.endpoint {
         Endpoint::ModelList => models(relay, caller, route),
@@ -42,9 +43,9 @@ pub(crate) async fn answer(
         // Whatever goes to an upstream has gone another way.
         _ => return Err(Refusal::Internal),
     };
-    let mut response = Response::new(AnswerBody::whole(document));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    Ok(response)
+    let mut reply = Reply::new(StatusCode::OK, AnswerBody::whole(document));
+    reply.fields.put_text(&CONTENT_TYPE, b"application/json");
+    Ok(reply)
 }
 
 fn encode(value: &impl serde::Serialize) -> Bytes {

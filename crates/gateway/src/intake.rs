@@ -7,13 +7,13 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE, TE};
 use http::request::Parts;
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 use tokio::time::Instant;
 use wire::{Call, Route};
 
 use crate::answer::ReceiptWishes;
 use crate::authenticate::Caller;
 use crate::bodies::Share;
+use crate::client_body::ClientBody;
 use crate::clock::within;
 use crate::relay::Relay;
 
@@ -22,7 +22,7 @@ use crate::relay::Relay;
 /// # Errors
 /// 413 as soon as the size is known to be too large; 503 when its tenant has too many in memory; 400 for a body that
 /// breaks off, comes too slowly, or is encoded.
-pub(crate) async fn body(relay: &Relay, caller: &Caller, head: &Parts, body: Incoming) -> Result<Bytes, Refusal> {
+pub(crate) async fn body(relay: &Relay, caller: &Caller, head: &Parts, body: ClientBody) -> Result<Bytes, Refusal> {
     let settings = &relay.settings;
     if head.headers.get(CONTENT_ENCODING).is_some_and(|value| value != "identity") {
         return Err(Refusal::invalid(None, "Encoded request bodies are not accepted. Send the JSON as it is."));
@@ -49,7 +49,7 @@ enum Unread {
 }
 
 /// Gathers the frames of a body. A body of one frame, the usual case, is not copied.
-async fn collect(mut body: Incoming, bytes_max: u64, share: &mut Share) -> Result<Bytes, Unread> {
+async fn collect(mut body: ClientBody, bytes_max: u64, share: &mut Share) -> Result<Bytes, Unread> {
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
     while let Some(frame) = body.frame().await {

@@ -17,8 +17,6 @@ use std::sync::Arc;
 use base::Refusal;
 use catalog::Plan;
 use http::request::Parts;
-use http::{Request, Response};
-use hyper::body::Incoming;
 use tokio::time::Instant;
 use wire::{Call, Route};
 
@@ -26,19 +24,20 @@ use crate::admit::admit;
 use crate::answer::{self, AnswerBody, MeteredStream, Room};
 use crate::authenticate::{Caller, authenticate};
 use crate::books::Asked;
+use crate::client_body::ClientBody;
 use crate::forward::forward;
 use crate::hold::Label;
 use crate::idempotency::{Entry, StoredAnswer};
 use crate::refuse::Refused;
 use crate::relay::Relay;
+use crate::reply::Reply;
 use crate::reserve::reserve;
 use crate::trace::Trace;
 use crate::{authenticate, headers, inquiry, intake, owned, refuse};
 
 /// Answers one request. Never fails: a refusal is an answer too.
-pub(crate) async fn handle(relay: Arc<Relay>, address: IpAddr, request: Request<Incoming>) -> Response<AnswerBody> {
+pub(crate) async fn handle(relay: Arc<Relay>, address: IpAddr, head: Parts, body: ClientBody) -> Reply {
     let running = relay.tasks.enter();
-    let (head, body) = request.into_parts();
     let started = Instant::now();
     let mut trace = Trace::new(relay.clock.moment_of(started));
     let label = Label { request_id: relay.clock.request_id(), started, at: relay.clock.now(), claim: None };
@@ -57,20 +56,20 @@ pub(crate) async fn handle(relay: Arc<Relay>, address: IpAddr, request: Request<
     } else {
         inquiry::answer(&relay, &caller, &route, &head, body).await.map_err(Refused::from)
     };
-    let mut response = match answered {
-        Ok(response) => {
-            relay.counts.answered(response.status());
-            response
+    let mut reply = match answered {
+        Ok(reply) => {
+            relay.counts.answered(reply.status);
+            reply
         }
         Err(refused) => {
             relay.counts.refused(&refused.refusal);
             refuse::caller(&relay, &caller, route.dialect, &refused, id)
         }
     };
-    headers::request_id(response.headers_mut(), route.dialect, id);
-    headers::tenant(response.headers_mut(), caller.tenant().id.as_str());
-    headers::timing(response.headers_mut(), &trace, relay.clock.moment());
-    response
+    headers::request_id(&mut reply.fields, route.dialect, id);
+    headers::tenant(&mut reply.fields, caller.tenant().id.as_str());
+    headers::timing(&mut reply.fields, &trace, relay.clock.moment());
+    reply
 }
 
 /// What is asked, and who asks.
@@ -93,11 +92,11 @@ async fn call(
     caller: &Caller,
     route: &Route<'_>,
     head: &Parts,
-    body: Incoming,
+    body: ClientBody,
     label: Label,
     trace: &mut Trace,
     running: crate::tasks::Running,
-) -> Result<Response<AnswerBody>, Refused> {
+) -> Result<Reply, Refused> {
     let request_id = label.request_id;
     let body = intake::body(relay, caller, head, body).await?;
     let arrived = relay.clock.moment();
@@ -129,26 +128,27 @@ async fn call(
     relay.before_answering(intent).await?;
     let mut answer = answered.map_err(|refusal| refused(relay, caller, &plan, &call, refusal))?;
 
-    let mut response = answer::response_head(&answer.head).map(|()| AnswerBody::Whole(None));
-    headers::limits(response.headers_mut(), &tightest, relay.clock.now());
-    headers::output_limit(response.headers_mut(), limit);
+    let mut reply = Reply::new(answer.head.status, AnswerBody::Whole(None));
+    answer::pass_headers(&answer.head, &mut reply.fields);
+    headers::limits(&mut reply.fields, &tightest, relay.clock.now());
+    headers::output_limit(&mut reply.fields, limit);
     if answer.attempt.meter().is_stream() {
         trace.answered(relay.clock.moment());
         let wishes = intake::receipt_wishes(head);
-        headers::hold(response.headers_mut(), worst);
-        MeteredStream::announce(response.headers_mut(), wishes);
+        headers::hold(&mut reply.fields, worst);
+        MeteredStream::announce(&mut reply.fields, wishes);
         let stream = MeteredStream::new(answer, request_id, wishes, running);
-        *response.body_mut() = AnswerBody::Stream(Box::new(stream));
+        reply.body = AnswerBody::Stream(Box::new(stream));
     } else {
         let room = Room { answers: &relay.answers, tenant: caller.path()[0].index };
         let (body, receipt) = answer::gather(answer, relay.settings.answer_bytes_max, room).await?;
         trace.answered(relay.clock.moment());
         if let Some(receipt) = receipt {
-            headers::receipt(response.headers_mut(), &receipt);
+            headers::receipt(&mut reply.fields, &receipt);
         }
-        *response.body_mut() = AnswerBody::whole(body);
+        reply.body = AnswerBody::whole(body);
     }
-    Ok(response)
+    Ok(reply)
 }
 
 /// A refusal of a call of which it is known what it asks for, with what is left of its limits.
@@ -158,8 +158,8 @@ fn refused(relay: &Relay, caller: &Caller, plan: &Plan, call: &Call, refusal: Re
 }
 
 /// The answer of an earlier call with the same idempotency key. It costs nothing and counts against no window.
-fn again(relay: &Relay, caller: &Caller, answer: &StoredAnswer, head: &Parts) -> Response<AnswerBody> {
-    let mut response = answer.response(intake::receipt_wishes(head).comment);
-    refuse::limits(relay, caller, response.headers_mut());
-    response
+fn again(relay: &Relay, caller: &Caller, answer: &StoredAnswer, head: &Parts) -> Reply {
+    let mut reply = answer.reply(intake::receipt_wishes(head).comment);
+    refuse::limits(relay, caller, &mut reply.fields);
+    reply
 }

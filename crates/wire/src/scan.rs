@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use smallvec::SmallVec;
 use thiserror::Error;
 
 /// Deepest nesting of a request; the outermost object is 1.
@@ -70,7 +71,8 @@ impl<'a> Text<'a> {
     /// The decoded text; what is not Unicode becomes U+FFFD, which a strict scanner never lets happen.
     pub(crate) fn decode(&self) -> Cow<'a, str> {
         if !self.escaped {
-            return String::from_utf8_lossy(self.raw);
+            // The lossy way reads text byte by byte, also where nothing is lost.
+            return core::str::from_utf8(self.raw).map_or_else(|_| String::from_utf8_lossy(self.raw), Cow::Borrowed);
         }
         let mut text = String::with_capacity(self.raw.len());
         decode_into(self.raw, &mut text);
@@ -458,6 +460,42 @@ impl<'a, const STRICT: bool> Scanner<'a, STRICT> {
             Kind::Null => self.word(b"null"),
             Kind::Object => self.object(|scanner, _| scanner.skip()),
             Kind::Array => self.array(Self::skip),
+        }
+    }
+
+    /// As [`Scanner::skip`], for what is not read and not copied either: goes by brackets and strings alone, and does not
+    /// see what else is wrong inside.
+    pub(crate) fn pass_over(&mut self) -> Result<(), ScanError> {
+        if !matches!(self.kind()?, Kind::Object | Kind::Array) {
+            return self.skip();
+        }
+        let mut open = SmallVec::<[u8; 32]>::new();
+        loop {
+            match self.peek() {
+                None => return self.fail(ScanFault::Early),
+                Some(b'"') => {
+                    self.string()?;
+                    continue;
+                }
+                Some(bracket @ (b'{' | b'[')) => {
+                    if self.depth as usize + open.len() >= ANSWER_DEPTH_MAX as usize {
+                        return self.fail(ScanFault::Depth);
+                    }
+                    // In ASCII, a bracket and its other half are two apart.
+                    open.push(bracket + 2);
+                }
+                Some(bracket @ (b'}' | b']')) => {
+                    if open.pop() != Some(bracket) {
+                        return self.unexpected();
+                    }
+                    if open.is_empty() {
+                        self.at += 1;
+                        return Ok(());
+                    }
+                }
+                Some(_) => {}
+            }
+            self.at += 1;
         }
     }
 

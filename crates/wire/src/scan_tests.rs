@@ -181,3 +181,28 @@ proptest! {
         decode_into(&bytes, &mut text);
     }
 }
+
+#[test]
+fn what_is_passed_over_ends_where_what_is_skipped_ends() {
+    for text in [
+        "{}",
+        "[]",
+        "17",
+        "\"a\\\"]\"",
+        "null",
+        "{\"a\":[1,{\"b\":\"}\"}],\"c\":\"\\\\\"}",
+        "[[[]],{\"]\":\"[\"}]",
+        " [1 , 2 ] ",
+    ] {
+        let document = format!("{text},");
+        let (mut skipped, mut passed) = (Lenient::new(document.as_bytes()), Lenient::new(document.as_bytes()));
+        skipped.skip().unwrap();
+        passed.pass_over().unwrap();
+        assert_eq!(passed.at(), skipped.at(), "{text}");
+    }
+    for text in ["", "{", "[}", "{]", "[\"a]", "]", "{\"a\":[}"] {
+        assert!(Lenient::new(text.as_bytes()).pass_over().is_err(), "{text}");
+    }
+    let deep = "[".repeat(300);
+    assert_eq!(Lenient::new(deep.as_bytes()).pass_over().unwrap_err().fault, ScanFault::Depth);
+}

@@ -3,18 +3,18 @@
 use base::RequestId;
 use bytes::Bytes;
 use http::StatusCode;
-use http::header::HeaderMap;
 use http::response::Parts;
 
 use super::space::Space;
 use super::stored::StoredAnswer;
 use crate::hold::Receipt;
+use crate::http1::Fields;
 use crate::{answer, headers};
 
 /// See the module's description.
 pub(crate) struct Recorder {
     status: StatusCode,
-    headers: HeaderMap,
+    fields: Fields,
     body: Vec<u8>,
     /// What it may grow to.
     bytes_max: usize,
@@ -24,16 +24,16 @@ pub(crate) struct Recorder {
 
 impl Recorder {
     pub(super) fn new(request_id: RequestId, output_limit: Option<u64>, bytes_max: usize, space: Space) -> Recorder {
-        let mut headers = HeaderMap::new();
-        headers::original_request(&mut headers, request_id);
-        headers::output_limit(&mut headers, output_limit);
-        Recorder { status: StatusCode::OK, headers, body: Vec::new(), bytes_max, space: Some(space) }
+        let mut fields = Fields::default();
+        headers::original_request(&mut fields, request_id);
+        headers::output_limit(&mut fields, output_limit);
+        Recorder { status: StatusCode::OK, fields, body: Vec::new(), bytes_max, space: Some(space) }
     }
 
     /// The head came.
     pub(crate) fn begin(&mut self, head: &Parts) {
         self.status = head.status;
-        self.headers.extend(answer::response_head(head).into_parts().0.headers);
+        answer::pass_headers(head, &mut self.fields);
     }
 
     /// What the client gets of the body, piece by piece.
@@ -47,7 +47,7 @@ impl Recorder {
 
     /// What the call cost.
     pub(crate) fn settled(&mut self, receipt: &Receipt) {
-        headers::receipt(&mut self.headers, receipt);
+        headers::receipt(&mut self.fields, receipt);
     }
 
     /// The answer and its memory, if it can be kept; `whole` is the body of an answer that was no stream.
@@ -60,8 +60,8 @@ impl Recorder {
             return None;
         }
         let body = whole.unwrap_or_else(|| self.body.into());
-        self.headers.remove(http::header::RETRY_AFTER);
-        let answer = StoredAnswer { headers: self.headers, body };
+        self.fields.remove(&http::header::RETRY_AFTER);
+        let answer = StoredAnswer { fields: self.fields, body };
         Some((answer, self.space?))
     }
 

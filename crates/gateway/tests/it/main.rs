@@ -26,6 +26,7 @@ mod quiet_neighbours;
 mod relays;
 mod replay;
 mod restarts;
+mod speaks_http1;
 mod stream_cut;
 mod translates;
 mod upstream_faults;

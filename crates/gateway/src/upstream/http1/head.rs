@@ -2,12 +2,11 @@
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use core::mem::MaybeUninit;
-use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::response::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use smallvec::SmallVec;
 
-use super::body::Framing;
+use crate::http1::{self, Framing, Length};
 
 /// Headers of one response. A response with more is refused.
 const HEADERS_MAX: usize = 100;
@@ -48,17 +47,18 @@ pub(super) struct Head {
 ///
 /// # Errors
 /// What about it is not HTTP/1.1, or is more than is read.
-pub(super) fn take(input: &mut BytesMut) -> Result<Option<Head>, &'static str> {
+pub(super) fn take(input: &mut BytesMut, looked: &mut usize) -> Result<Option<Head>, &'static str> {
     loop {
-        let Some(parts) = parse(input)? else {
+        if !http1::may_have_head(input, looked) {
             return if input.len() > HEAD_BYTES_MAX { Err("its head is too long") } else { Ok(None) };
-        };
+        }
+        let Some(parts) = parse(input)? else { return Ok(None) };
         if parts.status == StatusCode::SWITCHING_PROTOCOLS {
             return Err("it switched to a protocol that nobody asked for");
         }
         if !parts.status.is_informational() {
             let (framing, delimited) = framing(&parts)?;
-            let keeps = delimited && stays_open(&parts);
+            let keeps = delimited && http1::stays_open(&parts.headers, parts.version == Version::HTTP_10);
             return Ok(Some(Head { parts, framing, keeps }));
         }
     }
@@ -106,49 +106,10 @@ fn framing(parts: &Parts) -> Result<(Framing, bool), &'static str> {
     if matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
         return Ok((Framing::length(0), true));
     }
-    let length = content_length(&parts.headers)?;
-    if parts.headers.contains_key(TRANSFER_ENCODING) {
-        if parts.version == Version::HTTP_10 {
-            return Err("HTTP/1.0 has no transfer encodings");
-        }
-        let mut codings = parts.headers.get_all(TRANSFER_ENCODING).iter();
-        let (only, more) = (codings.next(), codings.next());
-        if more.is_some() || !only.is_some_and(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
-            return Err("its transfer encoding is not one that was allowed");
-        }
+    Ok(match http1::length(&parts.headers, parts.version == Version::HTTP_10)? {
+        Length::Unsaid => (Framing::until_close(), false),
+        Length::Bytes(length) => (Framing::length(length), true),
         // Who says both may mean either; what comes after the chunks is nobody's.
-        return Ok((Framing::chunked(), length.is_none()));
-    }
-    Ok(length.map_or((Framing::until_close(), false), |length| (Framing::length(length), true)))
-}
-
-/// Every `Content-Length` must say the same.
-fn content_length(headers: &HeaderMap) -> Result<Option<u64>, &'static str> {
-    let mut found = None;
-    for value in headers.get_all(CONTENT_LENGTH) {
-        for text in value.as_bytes().split(|&byte| byte == b',') {
-            let length = digits(text.trim_ascii()).ok_or("its length is no number")?;
-            if found.is_some_and(|found| found != length) {
-                return Err("it has two lengths");
-            }
-            found = Some(length);
-        }
-    }
-    Ok(found)
-}
-
-fn digits(text: &[u8]) -> Option<u64> {
-    let is_number = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
-    is_number.then(|| core::str::from_utf8(text).ok()?.parse().ok()).flatten()
-}
-
-/// Whether the upstream keeps the connection for more (RFC 9112, section 9.3).
-fn stays_open(parts: &Parts) -> bool {
-    let says = |token: &[u8]| {
-        let values = parts.headers.get_all(CONNECTION).iter();
-        values
-            .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
-            .any(|option| option.trim_ascii().eq_ignore_ascii_case(token))
-    };
-    if parts.version == Version::HTTP_10 { says(b"keep-alive") && !says(b"close") } else { !says(b"close") }
+        Length::Chunked { also_bytes } => (Framing::chunked(), !also_bytes),
+    })
 }

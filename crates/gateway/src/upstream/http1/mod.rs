@@ -4,7 +4,6 @@
 //! answer wakes one task and not two. What is read is bounded, and what is not HTTP/1.1 breaks the connection; it is never
 //! guessed at. Source: RFC 9112.
 
-mod body;
 mod head;
 #[cfg(test)]
 mod tests;
@@ -21,8 +20,8 @@ use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::io::{poll_read_buf, poll_write_buf};
 
-use self::body::{Framing, Next};
 use crate::body::OutgoingBody;
+use crate::http1::{Framing, Next};
 
 /// What one look at the socket reads at most, when the body does not say that it is longer.
 const READ_BYTES: usize = 8 << 10;
@@ -51,6 +50,8 @@ pub(super) struct Http1 {
     socket: Box<dyn Socket>,
     /// What was read and belongs to nobody yet.
     input: BytesMut,
+    /// How far it was searched for the end of a head.
+    looked: usize,
     /// What is being written.
     output: Bytes,
     /// What is to be written after it.
@@ -80,6 +81,7 @@ impl Http1 {
         Http1 {
             socket,
             input: BytesMut::new(),
+            looked: 0,
             output: Bytes::new(),
             body: OutgoingBody::default(),
             left: false,
@@ -129,6 +131,7 @@ impl Http1 {
             }
         }
         self.output = output.freeze();
+        self.looked = 0;
         (self.left, self.writes, self.keeps) = (false, Writes::Some, false);
     }
 
@@ -177,7 +180,7 @@ impl Http1 {
         loop {
             let _written_later = self.poll_write(cx);
             core::task::ready!(self.poll_read(cx, READ_BYTES))?;
-            if let Some(head) = head::take(&mut self.input).map_err(Fault::Protocol)? {
+            if let Some(head) = head::take(&mut self.input, &mut self.looked).map_err(Fault::Protocol)? {
                 (self.framing, self.keeps) = (head.framing, head.keeps);
                 return Poll::Ready(Ok(head.parts));
             }

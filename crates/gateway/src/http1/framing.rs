@@ -1,4 +1,5 @@
-//! Where a response's body ends: by its length, by its last chunk, or with the connection.
+//! Where the body of a message ends: by its length, by its last chunk, or with the connection. Source: RFC 9112, sections 6
+//! and 7.
 
 use bytes::{Buf as _, Bytes, BytesMut};
 
@@ -9,7 +10,7 @@ const TRAILER_BYTES_MAX: usize = 16 << 10;
 
 /// How far a body is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Framing(Place);
+pub(crate) struct Framing(Place);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
@@ -30,7 +31,7 @@ enum Place {
 
 /// What comes next of a body.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Next {
+pub(crate) enum Next {
     /// Some bytes, never none.
     Data(Bytes),
     /// More has to be read first.
@@ -39,30 +40,39 @@ pub(super) enum Next {
 }
 
 impl Framing {
-    pub(super) const fn length(bytes: u64) -> Framing {
+    pub(crate) const fn length(bytes: u64) -> Framing {
         Framing(if bytes == 0 { Place::Ended } else { Place::Length(bytes) })
     }
 
-    pub(super) const fn chunked() -> Framing {
+    pub(crate) const fn chunked() -> Framing {
         Framing(Place::Size)
     }
 
-    pub(super) const fn until_close() -> Framing {
+    pub(crate) const fn until_close() -> Framing {
         Framing(Place::UntilClose)
     }
 
     /// Whether at least this many bytes are to come, as far as is known.
-    pub(super) fn has(self, bytes: usize) -> bool {
+    pub(crate) fn has(self, bytes: usize) -> bool {
         matches!(self.0, Place::Length(left) | Place::Chunk(left) if left >= bytes as u64)
     }
 
+    /// How many bytes are to come, where that is known.
+    pub(crate) fn bytes_left(self) -> Option<u64> {
+        match self.0 {
+            Place::Length(left) => Some(left),
+            Place::Ended => Some(0),
+            _ => None,
+        }
+    }
+
     /// Whether the body is over.
-    pub(super) fn is_ended(self) -> bool {
+    pub(crate) fn is_ended(self) -> bool {
         self.0 == Place::Ended
     }
 
     /// The connection ended: whether that is the end of the body too.
-    pub(super) fn close(&mut self) -> bool {
+    pub(crate) fn close(&mut self) -> bool {
         if self.0 == Place::UntilClose {
             self.0 = Place::Ended;
         }
@@ -73,7 +83,7 @@ impl Framing {
     ///
     /// # Errors
     /// What about its chunks is wrong.
-    pub(super) fn next(&mut self, input: &mut BytesMut) -> Result<Next, &'static str> {
+    pub(crate) fn next(&mut self, input: &mut BytesMut) -> Result<Next, &'static str> {
         loop {
             match self.0 {
                 Place::Ended => return Ok(Next::Ended),

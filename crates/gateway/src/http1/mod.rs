@@ -1,0 +1,95 @@
+//! What HTTP/1.1 is made of on both of the relay's sides: header lines, and where heads and bodies end. Source: RFC 9112.
+
+mod fields;
+mod framing;
+
+use http::HeaderMap;
+use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
+
+pub(crate) use self::fields::Fields;
+pub(crate) use self::framing::{Framing, Next};
+
+/// Whether `input` may have a whole head. `looked` is how far it was looked at before: a head that comes byte by byte is
+/// not read from its start with each of them.
+pub(crate) fn may_have_head(input: &[u8], looked: &mut usize) -> bool {
+    // An end that the last look saw the beginning of is found, too.
+    let from = looked.saturating_sub(3).min(input.len());
+    let has_end = memchr::memmem::find(&input[from..], b"\r\n\r\n").is_some();
+    *looked = if has_end { 0 } else { input.len() };
+    has_end
+}
+
+/// What a head says of its body's length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Length {
+    Unsaid,
+    Bytes(u64),
+    /// In chunks, and in bytes too where `also_bytes`: who says both may mean either.
+    Chunked {
+        also_bytes: bool,
+    },
+}
+
+/// See [`Length`].
+///
+/// # Errors
+/// What about it can be understood in two ways, or in none.
+pub(crate) fn length(headers: &HeaderMap, is_http10: bool) -> Result<Length, &'static str> {
+    let bytes = content_length(headers)?;
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let (first, more) = (codings.next(), codings.next());
+    let Some(coding) = first else { return Ok(bytes.map_or(Length::Unsaid, Length::Bytes)) };
+    if is_http10 {
+        return Err("HTTP/1.0 has no transfer encodings");
+    }
+    if more.is_some() || !coding.as_bytes().eq_ignore_ascii_case(b"chunked") {
+        return Err("its transfer encoding is not one that was allowed");
+    }
+    Ok(Length::Chunked { also_bytes: bytes.is_some() })
+}
+
+/// Every `Content-Length` must say the same.
+fn content_length(headers: &HeaderMap) -> Result<Option<u64>, &'static str> {
+    let mut found = None;
+    for value in headers.get_all(CONTENT_LENGTH) {
+        for text in value.as_bytes().split(|&byte| byte == b',') {
+            let length = digits(text.trim_ascii()).ok_or("its length is no number")?;
+            if found.is_some_and(|found| found != length) {
+                return Err("it has two lengths");
+            }
+            found = Some(length);
+        }
+    }
+    Ok(found)
+}
+
+fn digits(text: &[u8]) -> Option<u64> {
+    let is_number = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    is_number.then(|| core::str::from_utf8(text).ok()?.parse().ok()).flatten()
+}
+
+/// Whether the other side keeps the connection for more (section 9.3).
+pub(crate) fn stays_open(headers: &HeaderMap, is_http10: bool) -> bool {
+    let says = |token: &[u8]| {
+        let values = headers.get_all(CONNECTION).iter();
+        values
+            .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
+            .any(|option| option.trim_ascii().eq_ignore_ascii_case(token))
+    };
+    if is_http10 { says(b"keep-alive") && !says(b"close") } else { !says(b"close") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_head_is_found_wherever_it_is_cut() {
+        let head = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+        for first in 0..head.len() {
+            let mut looked = 0;
+            assert!(!may_have_head(&head[..first], &mut looked), "cut at {first}");
+            assert!(may_have_head(head, &mut looked), "cut at {first}");
+        }
+    }
+}
