@@ -4,16 +4,13 @@
 //! once however often it is given. A batch that the store does not take is tried again until it does; meanwhile the
 //! journal grows, and new calls are refused once it is too far ahead.
 
-use core::ops::Range;
 use core::time::Duration;
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 
-use base::{AttemptId, NumberHashing};
 use journal::{Journal, Position};
-use store::{Record, Store, StoreError, UsageRecord};
+use store::{Gathered, Store};
 
 /// How long records gather before they are applied together.
 const BATCH_INTERVAL: Duration = Duration::from_secs(1);
@@ -27,8 +24,6 @@ const BATCH_BYTES_MAX: usize = 512 << 10;
 const STEPS_A_TURN: u32 = 16;
 /// An applier that has more bytes of records to apply than this lets nobody go first: it would fall behind for good.
 const BEHIND_BYTES: u64 = 8 << 20;
-/// Records with an end in a full batch, about.
-const BATCH_RECORDS: usize = BATCH_BYTES_MAX / 256;
 /// Wait before a refused batch is tried again.
 const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 
@@ -163,15 +158,13 @@ impl Shared {
     fn apply_batch(&self) -> Result<(), String> {
         let after = Position::new(self.applied.load(Ordering::Relaxed));
         let mut turns = Turns::new(self.journal.end().get().saturating_sub(after.get()));
-        // About as many as come: to grow a vector of records is to copy them.
-        let mut batch = Batch { records: Vec::with_capacity(BATCH_RECORDS), ..Batch::default() };
+        let mut gathered = Gathered::default();
         let read = self.journal.read(after, BATCH_BYTES_MAX, &mut |_, kind, payload| {
-            batch.take(kind, payload);
+            gathered.take(kind, payload);
             turns.step();
         });
         let reached = read.map_err(|error| error.to_string())?;
-        let records = batch.finish().map_err(|error| error.to_string())?;
-        let applied = self.store.apply_records_in_turns(records, reached.get(), &mut || turns.step());
+        let applied = self.store.apply_gathered(&gathered, reached.get(), &mut || turns.step());
         applied.map_err(|error| error.to_string())?;
         self.applied.store(reached.get(), Ordering::Relaxed);
         self.journal.applied(reached);
@@ -195,42 +188,5 @@ impl Turns {
         if self.gives_way && self.steps.is_multiple_of(STEPS_A_TURN) {
             std::thread::yield_now();
         }
-    }
-}
-
-/// The records of one batch. Most intents end in the batch in which they begin, and are never read.
-#[derive(Default)]
-struct Batch {
-    records: Vec<Record>,
-    /// Intents whose end has not come yet: their kind and where their payload is kept.
-    open: HashMap<AttemptId, (u8, Range<usize>), NumberHashing>,
-    payloads: Vec<u8>,
-    unreadable: Option<StoreError>,
-}
-
-impl Batch {
-    fn take(&mut self, kind: u8, payload: &[u8]) {
-        if let Some(attempt) = Record::attempt_of_intent(kind, payload) {
-            let start = self.payloads.len();
-            self.payloads.extend_from_slice(payload);
-            self.open.insert(attempt, (kind, start..self.payloads.len()));
-            return;
-        }
-        match Record::decode(kind, payload) {
-            Ok(record) => {
-                if let Record::Settled(UsageRecord { attempt, .. }) | Record::Void(attempt) = &record {
-                    self.open.remove(attempt);
-                }
-                self.records.push(record);
-            }
-            Err(error) => self.unreadable = Some(error),
-        }
-    }
-
-    fn finish(mut self) -> Result<Vec<Record>, StoreError> {
-        for (kind, payload) in self.open.into_values() {
-            self.records.push(Record::decode(kind, &self.payloads[payload])?);
-        }
-        self.unreadable.map_or(Ok(self.records), Err)
     }
 }

@@ -50,7 +50,7 @@ pub async fn forward(plan: &Plan, mut hold: Hold, call: &Arc<Call>, client: &Par
     for (tried, position) in core::iter::once(first).chain(others).enumerate() {
         let (candidate, is_last) = (&candidates[position], tried + 1 == candidates.len());
         match try_candidate(candidate, hold, call, client, is_last).await {
-            Tried::Answered(answer) => return Ok(*answer),
+            Tried::Answered(answer) => return Ok(answer),
             Tried::Ended(refusal) => return Err(refusal),
             Tried::Next(returned, refusal) => (hold, failure) = (returned, refusal),
         }
@@ -58,12 +58,8 @@ pub async fn forward(plan: &Plan, mut hold: Hold, call: &Arc<Call>, client: &Par
     Err(failure)
 }
 
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it lives for one step of a loop; a box would cost every call an allocation"
-)]
 enum Tried {
-    Answered(Box<Answer>),
+    Answered(Answer),
     /// Nothing was billed; the hold is free for the next candidate.
     Next(Hold, Refusal),
     /// Something may have been billed; the attempt has settled itself.
@@ -93,7 +89,7 @@ async fn try_candidate(
         let mut attempt = Attempt::start(connection, request, hold, candidate, call);
         match attempt.head().await {
             Ok(head) if is_last || !may_fail_over(head.status) => {
-                return Tried::Answered(Box::new(Answer { head, attempt, pool }));
+                return Tried::Answered(Answer { head, attempt, pool });
             }
             Ok(head) => {
                 tracing::debug!(upstream = %candidate.upstream().id, status = head.status.as_u16(), "trying the next candidate");

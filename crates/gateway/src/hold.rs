@@ -38,8 +38,11 @@ pub(crate) struct Label {
     pub(crate) claim: Option<Claim>,
 }
 
-/// Money and tokens held on every level of the account path, with room for the record of what becomes of them.
-pub struct Hold {
+/// Money and tokens held on every level of the account path, with room for the record of what becomes of them. It goes
+/// from hand to hand, so that it lies on the heap.
+pub struct Hold(Box<Held>);
+
+struct Held {
     relay: Arc<Relay>,
     caller: Caller,
     /// Its place at an upstream, between attempts.
@@ -144,57 +147,58 @@ impl Hold {
         };
         let (relay, caller, pass, standing) = admitted.into_parts();
         let open = Some(Open { hold, pass, room });
-        Ok(Hold { relay, caller, standing, open, worst, label, call: facts, output_limit, sent: None })
+        let held = Held { relay, caller, standing, open, worst, label, call: facts, output_limit, sent: None };
+        Ok(Hold(Box::new(held)))
     }
 
     /// Where the intent stands in the journal.
     pub(crate) fn intent(&self) -> Position {
-        self.open.as_ref().expect("a hold is open until it is settled").room.position()
+        self.0.open.as_ref().expect("a hold is open until it is settled").room.position()
     }
 
     /// The output limit in tokens that the relay set.
     pub(crate) fn output_limit(&self) -> Option<u64> {
-        self.output_limit
+        self.0.output_limit
     }
 
     /// The most that this call can cost.
     pub(crate) fn worst(&self) -> Money {
-        self.worst.usd
+        self.0.worst.usd
     }
 
     /// From here on the request may leave for `candidate`: dropping the hold no longer releases it.
     pub(crate) fn mark_sent(&mut self, candidate: &Candidate) {
-        self.sent = Some(candidate.clone());
+        self.0.sent = Some(candidate.clone());
     }
 
     /// The request provably did not leave, or provably cost nothing; another candidate may be tried.
     pub(crate) fn unmark_sent(&mut self) {
-        self.sent = None;
+        self.0.sent = None;
     }
 
     /// Its place at an upstream, or the right to one.
     pub(crate) fn standing(&mut self) -> &mut Standing {
-        &mut self.standing
+        &mut self.0.standing
     }
 
     pub(crate) fn relay(&self) -> &Arc<Relay> {
-        &self.relay
+        &self.0.relay
     }
 
     /// Who pays.
     pub(crate) fn tenant(&self) -> &base::TenantId {
-        &self.caller.tenant().id
+        &self.0.caller.tenant().id
     }
 
     /// What turns the answers to this call around; `translation` is the call as it was sent.
     pub(crate) fn answers(&self, translation: &Translation) -> AnswerTranslator {
-        let line_bytes_max = self.relay.settings.stream_line_bytes_max;
-        translation.answers(self.label.request_id.as_str(), self.label.at.seconds(), line_bytes_max)
+        let line_bytes_max = self.0.relay.settings.stream_line_bytes_max;
+        translation.answers(self.0.label.request_id.as_str(), self.0.label.at.seconds(), line_bytes_max)
     }
 
     /// What writes the answer down, where the call has an idempotency key.
     pub(crate) fn recorder(&self) -> Option<Recorder> {
-        self.label.claim.as_ref().map(|claim| claim.recorder(self.label.request_id, self.output_limit))
+        self.0.label.claim.as_ref().map(|claim| claim.recorder(self.0.label.request_id, self.0.output_limit))
     }
 
     /// Turns the hold into a charge, releases the rest, and hands the record over. Cannot fail and does not wait. The
@@ -204,9 +208,9 @@ impl Hold {
     }
 
     fn close(&mut self, outcome: Outcome, observed: Observed) -> Option<(Receipt, Option<Claim>)> {
-        let Open { hold, pass, room } = self.open.take()?;
+        let Open { hold, pass, room } = self.0.open.take()?;
         // What is done with a stored object costs nothing, also where each call has a price.
-        let priced = self.sent.as_ref().filter(|_| !self.call.endpoint.is_of_object());
+        let priced = self.0.sent.as_ref().filter(|_| !self.0.call.endpoint.is_of_object());
         let charge = |usage: &Usage| Amounts {
             usd: priced.map_or(Money::ZERO, |sent| sent.price().rates.charge(usage)),
             tokens: usage.input.saturating_add(usage.output),
@@ -219,26 +223,26 @@ impl Hold {
         };
         let settlement = hold.settlement(ending);
         let ended = Instant::now();
-        let record = match &self.sent {
+        let record = match &self.0.sent {
             Some(sent) => Record::Settled(self.record(&settlement, &outcome, usage, sent, observed, ended)),
             None => Record::Void(settlement.attempt),
         };
         with_payload(&record, |kind, payload| room.finish(kind, payload));
-        let now = (self.relay.clock.now(), self.relay.clock.moment_of(ended));
-        let pass = (pass, self.standing.waited_for_others());
-        let budget_remaining = self.relay.books.settle(self.caller.path(), hold, pass, ending, now);
+        let now = (self.0.relay.clock.now(), self.0.relay.clock.moment_of(ended));
+        let pass = (pass, self.0.standing.waited_for_others());
+        let budget_remaining = self.0.relay.books.settle(self.0.caller.path(), hold, pass, ending, now);
         if settlement.variance > Money::ZERO {
             tracing::error!(attempt = %settlement.attempt, variance_usd = %settlement.variance, "a provider billed more than the worst case; the operator pays");
         }
-        let price_version = self.sent.as_ref().map_or(0, |sent| sent.price().id);
+        let price_version = self.0.sent.as_ref().map_or(0, |sent| sent.price().id);
         let receipt =
-            Receipt { charged: settlement.charged.usd, held: self.worst.usd, price_version, budget_remaining };
+            Receipt { charged: settlement.charged.usd, held: self.0.worst.usd, price_version, budget_remaining };
         Some((receipt, self.end_claim(&outcome, settlement.attempt)))
     }
 
     /// What the end means for the call's idempotency key. The journal knows it by now.
     fn end_claim(&mut self, outcome: &Outcome, attempt: AttemptId) -> Option<Claim> {
-        let claim = self.label.claim.take()?;
+        let claim = self.0.label.claim.take()?;
         match outcome {
             Outcome::Complete(_) | Outcome::Cut(_) => Some(claim.charged(attempt)),
             Outcome::Unknown => {
@@ -258,20 +262,20 @@ impl Hold {
         observed: Observed,
         ended: Instant,
     ) -> UsageRecord {
-        let started = self.label.started;
+        let started = self.0.label.started;
         let millis = |since: Duration| u32::try_from(since.as_millis()).unwrap_or(u32::MAX);
         UsageRecord {
             attempt: settlement.attempt,
-            request_id: self.label.request_id,
-            at: self.label.at,
-            tenant: self.caller.tenant().id.clone(),
-            project: self.caller.key().project().clone(),
-            key: self.caller.key().id().clone(),
-            end_user: self.call.end_user.clone(),
+            request_id: self.0.label.request_id,
+            at: self.0.label.at,
+            tenant: self.0.caller.tenant().id.clone(),
+            project: self.0.caller.key().project().clone(),
+            key: self.0.caller.key().id().clone(),
+            end_user: self.0.call.end_user.clone(),
             model: sent.model().id.clone(),
             upstream: sent.upstream().id.clone(),
-            endpoint: self.call.endpoint,
-            stream: self.call.stream,
+            endpoint: self.0.call.endpoint,
+            stream: self.0.call.stream,
             status: observed.status,
             ending: match outcome {
                 Outcome::Complete(_) => store::Ending::Complete,
@@ -280,8 +284,8 @@ impl Hold {
                 Outcome::Unknown => store::Ending::Unknown,
             },
             usage,
-            held: self.worst.usd,
-            held_tokens: self.worst.tokens,
+            held: self.0.worst.usd,
+            held_tokens: self.0.worst.tokens,
             charged: settlement.charged.usd,
             variance: settlement.variance,
             price_version: sent.price().id,
@@ -296,7 +300,7 @@ impl Hold {
 /// released.
 impl Drop for Hold {
     fn drop(&mut self) {
-        let outcome = if self.sent.is_some() { Outcome::Unknown } else { Outcome::Refused };
+        let outcome = if self.0.sent.is_some() { Outcome::Unknown } else { Outcome::Refused };
         self.close(outcome, Observed::default());
     }
 }

@@ -34,7 +34,7 @@ pub use anchor::ClockAnchor;
 pub use apply::{Action, Applied, ApplyOptions, Change};
 pub use data_dir::{AlreadyServing, ServingGuard};
 pub use directory::{Account, AccountName, AccountSettings, Directory, LiveKey, LiveTenant, WatchGuard};
-pub use entries::{AppliedRecords, Credit, CreditEntry, CreditKind, Doubt, HoldState, OpenHold, Wallet};
+pub use entries::{AppliedRecords, Credit, CreditEntry, CreditKind, Doubt, Gathered, HoldState, OpenHold, Wallet};
 pub use error::{ApplyError, Problem, StoreError};
 pub use feed::{ChangeNote, Kind};
 pub use idempotency::{KeptAnswer, UsedKey};

@@ -1,5 +1,7 @@
 //! Applying the journal: many records in one transaction, each of them once however often it is given.
 
+use core::ops::Range;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use base::{AttemptId, NumberHashing};
@@ -9,9 +11,9 @@ use rusqlite::{Transaction, TransactionBehavior};
 use super::holds::HoldState;
 use super::rows::{row_number, unknown};
 use super::{Entries, Names};
-use crate::journaled::{IntentRecord, LeaseRecord, Record, ResolvedRecord, period_code, resource_code};
+use crate::journaled::{IntentRecord, LeaseRecord, Record, ResolvedRecord, Settled, period_code, resource_code};
 use crate::store::Writer;
-use crate::usage::{Ending, UsageRecord};
+use crate::usage::Ending;
 use crate::{Store, StoreError, UsedKey};
 
 /// Names remembered with the writing connection; beyond that they are looked up anew.
@@ -28,12 +30,56 @@ pub struct AppliedRecords {
     pub resolved: usize,
 }
 
+/// Records of the journal, gathered to be applied together. Most intents end in the batch in which they begin, and are
+/// never read; what has ended is read where it lies.
+#[derive(Default)]
+pub struct Gathered {
+    payloads: Vec<u8>,
+    /// Where the records of settled attempts are.
+    settled: Vec<Range<usize>>,
+    /// Intents whose end has not come yet: where they are.
+    open: HashMap<AttemptId, (u8, Range<usize>), NumberHashing>,
+    others: Vec<Record>,
+    unreadable: Option<StoreError>,
+}
+
+impl Gathered {
+    /// Takes the next record, as the journal has it. One that cannot be read fails the batch when it is applied.
+    pub fn take(&mut self, kind: u8, payload: &[u8]) {
+        let start = self.payloads.len();
+        if let Some(attempt) = Record::attempt_of_intent(kind, payload) {
+            self.payloads.extend_from_slice(payload);
+            self.open.insert(attempt, (kind, start..self.payloads.len()));
+        } else if Record::is_settled(kind) {
+            self.payloads.extend_from_slice(payload);
+            self.settled.push(start..self.payloads.len());
+        } else {
+            match Record::decode(kind, payload) {
+                Ok(record) => self.others.push(record),
+                Err(error) => self.unreadable = Some(error),
+            }
+        }
+    }
+}
+
+impl FromIterator<Record> for Gathered {
+    fn from_iter<I: IntoIterator<Item = Record>>(records: I) -> Gathered {
+        let (mut gathered, mut payload) = (Gathered::default(), Vec::new());
+        for record in records {
+            payload.clear();
+            let kind = record.encode(&mut payload);
+            gathered.take(kind, &payload);
+        }
+        gathered
+    }
+}
+
 /// The records of a batch by what is done with them.
 #[derive(Default)]
 struct Batch<'a> {
-    intents: HashMap<AttemptId, &'a IntentRecord, NumberHashing>,
-    /// In the order of attempts, each once. By reference: to sort thousands of records must not move them.
-    settled: Vec<&'a UsageRecord>,
+    intents: HashMap<AttemptId, Cow<'a, IntentRecord>, NumberHashing>,
+    /// In the order of attempts, each once.
+    settled: Vec<Settled<'a>>,
     voids: HashSet<AttemptId, NumberHashing>,
     resolved: Vec<&'a ResolvedRecord>,
     /// The last of each account, period and resource.
@@ -41,34 +87,51 @@ struct Batch<'a> {
     losses_counted: Vec<u64>,
 }
 
-impl Batch<'_> {
-    fn of(records: &[Record]) -> Batch<'_> {
-        let mut batch = Batch::default();
-        for record in records {
-            match record {
-                Record::Intent(intent) => drop(batch.intents.insert(intent.attempt, intent)),
-                Record::Settled(usage) => batch.settled.push(usage),
-                Record::Void(attempt) => drop(batch.voids.insert(*attempt)),
-                Record::Resolved(resolved) => batch.resolved.push(resolved),
-                Record::LossCounted(epoch) => batch.losses_counted.push(*epoch),
-                Record::Leased(lease) => {
-                    let text = |name: Option<String>| name.unwrap_or_default();
-                    let key = (
-                        lease.tenant.to_string(),
-                        text(lease.project.as_ref().map(ToString::to_string)),
-                        text(lease.key.as_ref().map(ToString::to_string)),
-                        period_code(lease.period),
-                        resource_code(lease.resource),
-                    );
-                    let merged = batch.leases.get(&key).map_or_else(|| lease.clone(), |before| before.then(lease));
-                    batch.leases.insert(key, merged);
-                }
-            }
+impl<'a> Batch<'a> {
+    fn of(gathered: &'a Gathered) -> Result<Batch<'a>, StoreError> {
+        if let Some(error) = &gathered.unreadable {
+            return Err(StoreError::corrupt("record", error));
+        }
+        let mut batch = Batch { settled: Vec::with_capacity(gathered.settled.len()), ..Batch::default() };
+        for place in &gathered.settled {
+            batch.settled.push(Settled::read(&gathered.payloads[place.clone()])?);
         }
         // Stable, so that of two ends of one attempt the first counts.
         batch.settled.sort_by_key(|usage| usage.attempt);
         batch.settled.dedup_by_key(|usage| usage.attempt);
-        batch
+        for record in &gathered.others {
+            batch.take(record);
+        }
+        for (attempt, (kind, place)) in &gathered.open {
+            if !batch.ends(*attempt)
+                && let Record::Intent(intent) = Record::decode(*kind, &gathered.payloads[place.clone()])?
+            {
+                batch.intents.insert(*attempt, Cow::Owned(intent));
+            }
+        }
+        Ok(batch)
+    }
+
+    fn take(&mut self, record: &'a Record) {
+        match record {
+            Record::Intent(intent) => drop(self.intents.insert(intent.attempt, Cow::Borrowed(intent))),
+            Record::Settled(_) => unreachable!("they are read where they lie"),
+            Record::Void(attempt) => drop(self.voids.insert(*attempt)),
+            Record::Resolved(resolved) => self.resolved.push(resolved),
+            Record::LossCounted(epoch) => self.losses_counted.push(*epoch),
+            Record::Leased(lease) => {
+                let text = |name: Option<String>| name.unwrap_or_default();
+                let key = (
+                    lease.tenant.to_string(),
+                    text(lease.project.as_ref().map(ToString::to_string)),
+                    text(lease.key.as_ref().map(ToString::to_string)),
+                    period_code(lease.period),
+                    resource_code(lease.resource),
+                );
+                let merged = self.leases.get(&key).map_or_else(|| lease.clone(), |before| before.then(lease));
+                self.leases.insert(key, merged);
+            }
+        }
     }
 
     fn ends(&self, attempt: AttemptId) -> bool {
@@ -89,9 +152,11 @@ impl Batch<'_> {
                 entries.free_key(attempt)?;
             }
             if usage.ending == Ending::Unknown {
-                let intent =
-                    held.map(|hold| hold.intent).or_else(|| self.intents.get(&usage.attempt).copied().cloned());
-                entries.put_hold(&intent.unwrap_or_else(|| IntentRecord::of(usage)), HoldState::Unknown)?;
+                let intent = match held {
+                    Some(hold) => hold.intent,
+                    None => IntentRecord::of(&usage.record()?),
+                };
+                entries.put_hold(&intent, HoldState::Unknown)?;
             }
         }
         for attempt in &self.voids {
@@ -102,7 +167,7 @@ impl Batch<'_> {
             }
         }
         let mut open: Vec<&IntentRecord> =
-            self.intents.values().copied().filter(|intent| !self.ends(intent.attempt)).collect();
+            self.intents.values().map(Cow::as_ref).filter(|intent| !self.ends(intent.attempt)).collect();
         open.sort_unstable_by_key(|intent| intent.attempt);
         for intent in open {
             // Given again after it ended: a hold must not come back.
@@ -139,7 +204,9 @@ impl Batch<'_> {
 fn resolve(entries: &mut Entries<'_>, resolved: &ResolvedRecord) -> Result<bool, StoreError> {
     let Some(hold) = entries.take_hold(row_number(resolved.attempt)?)? else { return Ok(false) };
     if hold.state == HoldState::Open {
-        entries.usages(&[&unknown(&hold.intent)], &mut || {})?;
+        let mut payload = Vec::new();
+        Record::Settled(unknown(&hold.intent)).encode(&mut payload);
+        entries.usages(&[Settled::read(&payload)?], &mut || {})?;
     }
     if resolved.charged == Amounts::ZERO {
         entries.free_key(row_number(resolved.attempt)?)?;
@@ -162,7 +229,7 @@ impl Store {
         records: impl IntoIterator<Item = Record>,
         applied: u64,
     ) -> Result<AppliedRecords, StoreError> {
-        self.apply_records_in_turns(records, applied, &mut || {})
+        self.apply_gathered(&records.into_iter().collect(), applied, &mut || {})
     }
 
     /// As [`Store::apply_records`], for a thread that shares its core with others: calls `turn` after every row, so that
@@ -170,15 +237,14 @@ impl Store {
     ///
     /// # Errors
     /// See [`Store::apply_records`].
-    pub fn apply_records_in_turns(
+    pub fn apply_gathered(
         &self,
-        records: impl IntoIterator<Item = Record>,
+        gathered: &Gathered,
         applied: u64,
         turn: &mut dyn FnMut(),
     ) -> Result<AppliedRecords, StoreError> {
         let applied = i64::try_from(applied).map_err(|error| StoreError::corrupt("applied", error))?;
-        let records: Vec<Record> = records.into_iter().collect();
-        let batch = Batch::of(&records);
+        let batch = Batch::of(gathered)?;
         self.write_entries(|entries| {
             if applied < entries.applied() {
                 return Ok((AppliedRecords::default(), entries.applied()));
@@ -192,8 +258,8 @@ impl Store {
     /// # Errors
     /// See [`Store::apply_records`].
     pub fn resolve(&self, resolved: ResolvedRecord) -> Result<bool, StoreError> {
-        let records = [Record::Resolved(resolved)];
-        let batch = Batch::of(&records);
+        let gathered = Gathered::from_iter([Record::Resolved(resolved)]);
+        let batch = Batch::of(&gathered)?;
         self.write_entries(|entries| Ok((batch.write(entries, &mut || {})?.resolved > 0, entries.applied())))
     }
 

@@ -19,7 +19,7 @@ use crate::StoreError;
 use chain::{Block, Head, Rows};
 use rollups::Rollups;
 
-pub use apply::AppliedRecords;
+pub use apply::{AppliedRecords, Gathered};
 pub use holds::{HoldState, OpenHold};
 pub(crate) use rows::unsealed;
 pub use verify::Doubt;

@@ -7,7 +7,7 @@ use super::Entries;
 use super::chain::Canonical;
 use super::rollups::Place;
 use crate::StoreError;
-use crate::journaled::{IntentRecord, REASON_BYTES_MAX, ResolvedRecord, cut, encode_usage};
+use crate::journaled::{IntentRecord, REASON_BYTES_MAX, ResolvedRecord, Settled, cut};
 use crate::usage::{Delta, UsageRecord, attempt_number};
 
 const INSERT_USAGE: &str = "INSERT INTO usage (attempt, block, tenant, record) VALUES (?1, ?2, ?3, ?4)
@@ -56,15 +56,15 @@ pub(super) fn canonical_resolution(into: &mut Canonical, numbers: [i64; 5], reas
 impl Entries<'_> {
     /// Writes rows of usage, given in the order of their attempts; says for each whether it was new. Calls `turn` after
     /// each.
-    pub(super) fn usages(&mut self, records: &[&UsageRecord], turn: &mut dyn FnMut()) -> Result<Vec<bool>, StoreError> {
+    pub(super) fn usages(&mut self, records: &[Settled<'_>], turn: &mut dyn FnMut()) -> Result<Vec<bool>, StoreError> {
         let mut insert = self.transaction.prepare_cached(INSERT_USAGE)?;
         let mut fresh = Vec::with_capacity(records.len());
         let mut sealed = Vec::with_capacity(512);
         for record in records {
             let attempt = row_number(record.attempt)?;
-            let place = self.place(&record.tenant, record.project.as_str(), &record.key, &record.model)?;
+            let place = self.place(record.tenant, record.project, record.key, record.model)?;
             sealed.clear();
-            encode_usage(record, &mut sealed);
+            sealed.extend_from_slice(record.payload);
             seal(&mut sealed);
             insert.raw_bind_parameter(1, attempt)?;
             insert.raw_bind_parameter(2, self.block.number)?;
@@ -74,7 +74,7 @@ impl Entries<'_> {
             if is_new {
                 self.block.usages += 1;
                 canonical_usage(self.usages.add(attempt), attempt, place.tenant, &sealed);
-                self.rollups.add(&place, record.at, record.end_user.as_deref(), &Delta::of(record));
+                self.rollups.add(&place, record.at, record.end_user, &record.delta());
             }
             fresh.push(is_new);
             turn();
@@ -83,18 +83,12 @@ impl Entries<'_> {
     }
 
     /// The numbers of the names that a roll-up is kept by.
-    fn place(
-        &mut self,
-        tenant: &base::TenantId,
-        project: &str,
-        key: &base::KeyId,
-        model: &base::ModelId,
-    ) -> Result<Place, StoreError> {
+    fn place(&mut self, tenant: &str, project: &str, key: &str, model: &str) -> Result<Place, StoreError> {
         Ok(Place {
-            tenant: self.name(tenant.as_str())?,
+            tenant: self.name(tenant)?,
             project: self.name(project)?,
-            key: self.name(key.as_str())?,
-            model: self.name(model.as_str())?,
+            key: self.name(key)?,
+            model: self.name(model)?,
         })
     }
 
@@ -115,7 +109,8 @@ impl Entries<'_> {
         }
         self.block.resolutions += 1;
         canonical_resolution(self.resolutions.add(attempt), numbers, reason.as_bytes());
-        let place = self.place(&intent.tenant, intent.project.as_str(), &intent.key, &intent.model)?;
+        let place =
+            self.place(intent.tenant.as_str(), intent.project.as_str(), intent.key.as_str(), intent.model.as_str())?;
         self.rollups.add(&place, intent.at, intent.end_user.as_deref(), &delta);
         Ok(true)
     }

@@ -127,8 +127,8 @@ impl<'a> Reader<'a> {
         core::str::from_utf8(text).map_err(|_| unreadable("a text is not UTF-8"))
     }
 
-    pub(super) fn optional_text(&mut self, bytes_max: usize) -> Result<Option<String>, StoreError> {
-        if self.flag()? { Ok(Some(self.text(bytes_max)?.to_owned())) } else { Ok(None) }
+    pub(super) fn optional_text(&mut self, bytes_max: usize) -> Result<Option<&'a str>, StoreError> {
+        if self.flag()? { self.text(bytes_max).map(Some) } else { Ok(None) }
     }
 
     pub(super) fn optional_number(&mut self) -> Result<Option<u64>, StoreError> {

@@ -8,7 +8,7 @@ use wire::{Endpoint, Usage};
 use super::bytes::{Reader, Writer, cut, unreadable};
 use super::{
     END_USER_BYTES_MAX, Idempotency, IntentRecord, LeaseRecord, REASON_BYTES_MAX, RESPONSE_ID_BYTES_MAX, Record,
-    ResolvedRecord,
+    ResolvedRecord, Settled,
 };
 use crate::StoreError;
 use crate::resource::ProjectPath;
@@ -30,13 +30,17 @@ const YOUNGER_CLASSES: u8 = 2;
 const MADE_UNITS: u8 = 4;
 
 /// Longest text of a name, so that a length that lies cannot make us allocate.
-const NAME_BYTES_MAX: usize = 512;
+pub(super) const NAME_BYTES_MAX: usize = 512;
 
 impl Record {
     /// The attempt that an intent of this kind and payload is for, without reading the rest; `None` for other kinds.
-    #[must_use]
-    pub fn attempt_of_intent(kind: u8, payload: &[u8]) -> Option<AttemptId> {
+    pub(crate) fn attempt_of_intent(kind: u8, payload: &[u8]) -> Option<AttemptId> {
         if kind == INTENT { attempt(&mut Reader::new(payload)).ok() } else { None }
+    }
+
+    /// Whether this kind is of settled attempts.
+    pub(crate) const fn is_settled(kind: u8) -> bool {
+        kind == SETTLED
     }
 
     /// Appends the payload to `into` and returns its kind.
@@ -135,7 +139,7 @@ pub(crate) fn decode_intent(payload: &[u8]) -> Result<IntentRecord, StoreError> 
     let at = Timestamp::from_micros(reader.signed()?);
     let (tenant, project, key) = (tenant(&mut reader)?, project(&mut reader)?, key(&mut reader)?);
     let (model, upstream) = (model(&mut reader)?, upstream(&mut reader)?);
-    let end_user = reader.optional_text(END_USER_BYTES_MAX)?;
+    let end_user = reader.optional_text(END_USER_BYTES_MAX)?.map(str::to_owned);
     let (endpoint, ending, stream) = shape_of(&mut reader)?;
     if ending != Ending::Complete {
         return Err(unreadable("an intent has no ending"));
@@ -178,58 +182,7 @@ pub(crate) fn encode_usage(record: &UsageRecord, into: &mut Vec<u8>) {
 
 /// Reads the payload of a settled attempt.
 pub(crate) fn decode_usage(payload: &[u8]) -> Result<UsageRecord, StoreError> {
-    let mut reader = Reader::new(payload);
-    let attempt = attempt(&mut reader)?;
-    let request_id = RequestId::from_bits(u128::from_le_bytes(reader.array()?));
-    let at = Timestamp::from_micros(reader.signed()?);
-    let (tenant, project, key) = (tenant(&mut reader)?, project(&mut reader)?, key(&mut reader)?);
-    let (model, upstream) = (model(&mut reader)?, upstream(&mut reader)?);
-    let end_user = reader.optional_text(END_USER_BYTES_MAX)?;
-    let (endpoint, ending, stream) = shape_of(&mut reader)?;
-    let status = reader.small()?;
-    let usage = usage(&mut reader)?;
-    let (held, charged, variance) = (money(&mut reader)?, money(&mut reader)?, money(&mut reader)?);
-    let held_tokens = reader.number()?;
-    let (price_version, first_byte_ms, total_ms) = (reader.small()?, reader.small()?, reader.small()?);
-    let upstream_response_id = reader.optional_text(RESPONSE_ID_BYTES_MAX)?;
-    reader.end()?;
-    #[rustfmt::skip]
-    let record = UsageRecord {
-        attempt, request_id, at, tenant, project, key, end_user, model, upstream, endpoint, stream, status, ending,
-        usage, held, held_tokens, charged, variance, price_version, upstream_response_id, first_byte_ms, total_ms,
-    };
-    Ok(record)
-}
-
-/// What rate windows need of a record, without a copy.
-pub(crate) struct Seen<'a> {
-    pub(crate) at: Timestamp,
-    pub(crate) tenant: &'a str,
-    pub(crate) project: &'a str,
-    pub(crate) key: &'a str,
-    pub(crate) model: &'a str,
-    pub(crate) end_user: Option<&'a str>,
-    /// What was used, at most what was reserved; all of that, where nobody knows.
-    pub(crate) tokens: u64,
-}
-
-pub(crate) fn decode_seen(payload: &[u8]) -> Result<Seen<'_>, StoreError> {
-    let mut reader = Reader::new(payload);
-    attempt(&mut reader)?;
-    let _request_id: [u8; 16] = reader.array()?;
-    let at = Timestamp::from_micros(reader.signed()?);
-    let mut name = || reader.text(NAME_BYTES_MAX);
-    let (tenant, project, key, model, _upstream) = (name()?, name()?, name()?, name()?, name()?);
-    let end_user = if reader.flag()? { Some(reader.text(END_USER_BYTES_MAX)?) } else { None };
-    let (_, ending, _) = shape_of(&mut reader)?;
-    let _status: u16 = reader.small()?;
-    let usage = usage(&mut reader)?;
-    for _ in ["held", "charged", "variance"] {
-        money(&mut reader)?;
-    }
-    let held = reader.number()?;
-    let used = if ending == Ending::Unknown { held } else { usage.input.saturating_add(usage.output).min(held) };
-    Ok(Seen { at, tenant, project, key, model, end_user, tokens: used })
+    Settled::read(payload)?.record()
 }
 
 fn put_attempt(writer: &mut Writer<'_>, attempt: AttemptId) {
@@ -238,7 +191,7 @@ fn put_attempt(writer: &mut Writer<'_>, attempt: AttemptId) {
 }
 
 /// Only attempts that a row can be numbered by: whatever was read can be applied.
-fn attempt(reader: &mut Reader<'_>) -> Result<AttemptId, StoreError> {
+pub(super) fn attempt(reader: &mut Reader<'_>) -> Result<AttemptId, StoreError> {
     let attempt = AttemptId { epoch: reader.number()?, sequence: reader.number()? };
     attempt_number(attempt).ok_or_else(|| unreadable("its attempt is too large"))?;
     Ok(attempt)
@@ -253,7 +206,7 @@ fn amounts(reader: &mut Reader<'_>) -> Result<Amounts, StoreError> {
     Ok(Amounts { usd: money(reader)?, tokens: reader.number()? })
 }
 
-fn money(reader: &mut Reader<'_>) -> Result<Money, StoreError> {
+pub(super) fn money(reader: &mut Reader<'_>) -> Result<Money, StoreError> {
     let nanos = i64::try_from(reader.number()?).map_err(|_| unreadable("an amount is too large"))?;
     Ok(Money::from_nanos(nanos))
 }
@@ -302,7 +255,7 @@ fn put_usage(writer: &mut Writer<'_>, usage: &Usage) {
     }
 }
 
-fn usage(reader: &mut Reader<'_>) -> Result<Usage, StoreError> {
+pub(super) fn usage(reader: &mut Reader<'_>) -> Result<Usage, StoreError> {
     let mut count = || reader.number();
     let mut usage = Usage {
         input: count()?,
@@ -394,7 +347,7 @@ fn put_shape(writer: &mut Writer<'_>, endpoint: Endpoint, ending: Ending, stream
     second.into_iter().for_each(|second| writer.byte(second));
 }
 
-fn shape_of(reader: &mut Reader<'_>) -> Result<(Endpoint, Ending, bool), StoreError> {
+pub(super) fn shape_of(reader: &mut Reader<'_>) -> Result<(Endpoint, Ending, bool), StoreError> {
     let first = reader.byte()?;
     let second = if has_second_byte(first) { Some(reader.byte()?) } else { None };
     from_shape(first, second).ok_or_else(|| unreadable("its shape is unknown"))

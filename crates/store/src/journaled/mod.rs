@@ -5,6 +5,7 @@
 
 mod bytes;
 mod codec;
+mod settled;
 
 use base::{AttemptId, BudgetPeriod, KeyId, ModelId, RequestId, TenantId, Timestamp, UpstreamId};
 use ledger::{Amounts, Resource};
@@ -15,9 +16,9 @@ use crate::usage::UsageRecord;
 
 pub(crate) use bytes::cut;
 pub(crate) use codec::{
-    decode_intent, decode_seen, decode_usage, encode_intent, encode_usage, from_period_code, from_resource_code,
-    period_code, resource_code,
+    decode_intent, decode_usage, encode_intent, from_period_code, from_resource_code, period_code, resource_code,
 };
+pub(crate) use settled::Settled;
 
 /// Longest payload of a record, in bytes.
 pub const PAYLOAD_BYTES_MAX: usize = 2_048;

@@ -12,7 +12,7 @@ use rusqlite::Connection;
 
 use super::sums::BUCKET_MICROS;
 use crate::entries::unsealed;
-use crate::journaled::decode_seen;
+use crate::journaled::Settled;
 use crate::resource::ProjectPath;
 use crate::{Store, StoreError};
 
@@ -124,7 +124,8 @@ impl Reading {
         {
             read += 1;
             let record = row.get_ref(0)?.as_blob().map_err(|error| StoreError::corrupt("usage.record", error))?;
-            let seen = decode_seen(unsealed(record)?)?;
+            let seen = Settled::read(unsealed(record)?)?;
+            let tokens = seen.counted_tokens();
             if read > rows_max - rows_max / 10 {
                 horizon = horizon.max(Some(seen.at));
             }
@@ -133,7 +134,7 @@ impl Reading {
             let bucket = seen.at.micros().div_euclid(BUCKET_MICROS);
             let Some(left) = self.left.get_mut(&(place, bucket)).filter(|left| left.calls > 0) else { continue };
             left.calls -= 1;
-            left.tokens = left.tokens.saturating_sub(seen.tokens);
+            left.tokens = left.tokens.saturating_sub(tokens);
             self.calls_left -= 1;
             let end_user = seen.end_user.map(|name| {
                 end_users.get(name).cloned().unwrap_or_else(|| {
@@ -142,7 +143,7 @@ impl Reading {
                     name
                 })
             });
-            let moment = RecentMoment { at: seen.at, requests: 1, tokens: seen.tokens, end_user };
+            let moment = RecentMoment { at: seen.at, requests: 1, tokens, end_user };
             self.moments.entry(place).or_default().push(moment);
         }
         self.horizon = horizon.unwrap_or(Timestamp::MAX);

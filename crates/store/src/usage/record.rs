@@ -4,6 +4,7 @@ use base::{AttemptId, KeyId, ModelId, Money, RequestId, TenantId, Timestamp, Ups
 use wire::{Endpoint, Usage};
 
 use crate::resource::ProjectPath;
+use crate::usage::Delta;
 
 /// What one attempt was, used and cost.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,6 +53,13 @@ pub struct UsageRecord {
     pub first_byte_ms: u32,
     /// Until the end, in milliseconds.
     pub total_ms: u32,
+}
+
+impl UsageRecord {
+    /// What it adds to the sums.
+    pub(crate) fn delta(&self) -> Delta {
+        Delta::of(&self.usage, self.ending, (self.held, self.held_tokens), self.charged, self.variance)
+    }
 }
 
 /// How an attempt ended.

@@ -4,8 +4,9 @@ use base::Money;
 use ledger::Amounts;
 use rusqlite::Row;
 use serde::Serialize;
+use wire::Usage;
 
-use super::{Ending, UsageRecord};
+use super::Ending;
 
 /// Most units of one class in one record that are believed; more cannot be real, and sums must not overflow.
 const UNITS_MAX: u64 = 1 << 40;
@@ -45,14 +46,18 @@ fn units(units: u64) -> i64 {
 
 impl Delta {
     /// What a settled attempt adds.
-    pub(crate) fn of(record: &UsageRecord) -> Delta {
-        let usage = &record.usage;
+    pub(crate) fn of(
+        usage: &Usage,
+        ending: Ending,
+        (held, held_tokens): (Money, u64),
+        charged: Money,
+        variance: Money,
+    ) -> Delta {
         // What counts against limits is never more than was held, as the ledger has it.
-        let charged_tokens = usage.input.saturating_add(usage.output).min(record.held_tokens);
-        let held =
-            if record.ending == Ending::Unknown { [record.held.nanos(), units(record.held_tokens)] } else { [0, 0] };
+        let charged_tokens = usage.input.saturating_add(usage.output).min(held_tokens);
+        let held = if ending == Ending::Unknown { [held.nanos(), units(held_tokens)] } else { [0, 0] };
         Delta([
-            record.charged.nanos(),
+            charged.nanos(),
             units(charged_tokens),
             1,
             units(usage.input),
@@ -63,7 +68,7 @@ impl Delta {
             units(usage.reasoning),
             units(usage.audio_output),
             units(usage.web_searches),
-            record.variance.nanos(),
+            variance.nanos(),
             held[0],
             held[1],
         ])

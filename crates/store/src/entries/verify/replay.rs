@@ -51,7 +51,7 @@ impl Check<'_> {
             self.unknown.insert(attempt);
         }
         self.epoch = self.epoch.max(record.attempt.epoch.cast_signed());
-        self.add(&record, &Delta::of(&record));
+        self.add(&record, &record.delta());
     }
 
     /// Adds to the sums what an entry of a record's attempt adds.
@@ -105,7 +105,7 @@ impl Check<'_> {
         }
         self.unknown.remove(&attempt);
         // What it takes off is what the attempt had put on.
-        let put = Delta::of(&record);
+        let put = record.delta();
         let mut delta = Delta([0; SUMS]);
         (delta.0[0], delta.0[1], delta.0[11]) = (charged, charged_tokens, variance);
         (delta.0[12], delta.0[13]) = (-put.0[12], -put.0[13]);
