@@ -10,10 +10,11 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use http::Method;
 use tokio::io::AsyncWrite as _;
+use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep};
 
 use super::head::{self, Head, Malformed};
-use super::line::{RequestBody, SharedLine};
+use super::line::{ClientStream, RequestBody, SharedLine};
 use super::stopping::Stopping;
 use super::writing::{Manner, Writing, write_date, write_status};
 use crate::client_body::ClientBody;
@@ -34,21 +35,35 @@ enum Next {
     Over,
 }
 
+/// What becomes of a connection after a reply.
+enum Then {
+    Next,
+    Close,
+    /// It speaks another protocol from now on, and is somebody else's.
+    HandOver(oneshot::Sender<ClientStream>),
+}
+
 /// Answers requests until the client leaves, either side wants the connection closed, or the process stops.
-pub(super) async fn serve(relay: &Arc<Relay>, line: &SharedLine, address: IpAddr, stopping: &mut Stopping) {
+pub(super) async fn serve(relay: &Arc<Relay>, line: SharedLine, address: IpAddr, stopping: &mut Stopping) {
     let mut patience = Patience::new(relay.settings.head_timeout);
     let mut looked = 0;
     loop {
         patience.begin();
-        let next = core::future::poll_fn(|cx| poll_next(relay, line, &mut looked, &mut patience, stopping, cx)).await;
-        let keeps = match next {
-            Next::Request(head) => answer(relay, line, address, *head, stopping).await,
-            Next::Malformed(malformed) => refuse(relay, line, malformed).await,
-            Next::Over => false,
+        let next = core::future::poll_fn(|cx| poll_next(relay, &line, &mut looked, &mut patience, stopping, cx)).await;
+        let then = match next {
+            Next::Request(head) => answer(relay, &line, address, *head, stopping).await,
+            Next::Malformed(malformed) => refuse(relay, &line, malformed).await,
+            Next::Over => Then::Close,
         };
         line.lock().end();
-        if !keeps {
-            return close(line).await;
+        match then {
+            Then::Next => {}
+            Then::Close => return close(&line).await,
+            Then::HandOver(successor) => {
+                // Whoever is to have it may have gone meanwhile; then it is closed.
+                let _ = line.into_stream().map(|stream| successor.send(stream));
+                return;
+            }
         }
     }
 }
@@ -87,8 +102,8 @@ fn poll_next(
     patience.poll_over(cx).map(|()| Next::Over)
 }
 
-/// Answers one request; says whether the connection can carry another.
-async fn answer(relay: &Arc<Relay>, line: &SharedLine, address: IpAddr, head: Head, stopping: &mut Stopping) -> bool {
+/// Answers one request.
+async fn answer(relay: &Arc<Relay>, line: &SharedLine, address: IpAddr, head: Head, stopping: &mut Stopping) -> Then {
     let (is_head, is_http10, keeps) = (head.parts.method == Method::HEAD, head.is_http10(), head.keeps);
     line.lock().begin(head.framing, head.expects_continue);
     let body = ClientBody::Http1(RequestBody::of(line));
@@ -99,17 +114,22 @@ async fn answer(relay: &Arc<Relay>, line: &SharedLine, address: IpAddr, head: He
         // Dropping the call cancels it.
         Poll::Pending => line.lock().poll_gone(cx).map(|()| None),
     });
-    let Some(replied) = replied.await else { return false };
+    let Some(mut replied) = replied.await else { return Then::Close };
     drop(reply);
     let keeps = keeps && !replied.closes && line.lock().skip_rest() && !stopping.is_on();
+    let successor = replied.successor.take();
     let manner = Manner { is_head, is_http10, keeps, now: relay.clock.now() };
     let mut writing = Writing::new(replied, manner);
     let written = core::future::poll_fn(|cx| writing.poll(line, cx)).await;
-    keeps && written.is_ok()
+    match successor {
+        Some(successor) if written.is_ok() => Then::HandOver(successor),
+        None if written.is_ok() && keeps => Then::Next,
+        _ => Then::Close,
+    }
 }
 
 /// Says what is wrong with a head. Nothing is known of its dialect.
-async fn refuse(relay: &Relay, line: &SharedLine, Malformed(status): Malformed) -> bool {
+async fn refuse(relay: &Relay, line: &SharedLine, Malformed(status): Malformed) -> Then {
     let mut output = BytesMut::with_capacity(128);
     write_status(&mut output, status);
     output.extend_from_slice(b"content-length: 0\r\nconnection: close\r\n");
@@ -117,7 +137,7 @@ async fn refuse(relay: &Relay, line: &SharedLine, Malformed(status): Malformed) 
     output.extend_from_slice(b"\r\n");
     let written = core::future::poll_fn(|cx| line.lock().poll_write_all(cx, &mut output)).await;
     tracing::debug!(%status, told = written.is_ok(), "a request's head was refused");
-    false
+    Then::Close
 }
 
 /// Closes our side, and reads on for a moment where the client is still sending.

@@ -23,7 +23,7 @@ const LONG_READ_BYTES: usize = 64 << 10;
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// See the module's description.
-pub(super) struct Line {
+pub(crate) struct Line {
     socket: Stalling<TcpStream>,
     /// What was read and belongs to nobody yet.
     pub(super) input: BytesMut,
@@ -130,7 +130,7 @@ impl Line {
     }
 }
 
-/// For HTTP/2: what was read comes first.
+/// For HTTP/2 and whatever a request has switched to: what was read comes first.
 impl AsyncRead for Line {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.input.is_empty() {
@@ -157,6 +157,9 @@ impl AsyncWrite for Line {
     }
 }
 
+/// A [`Line`] that speaks another protocol from now on, with what was read of that already.
+pub(crate) type ClientStream = Box<Line>;
+
 /// A [`Line`] in two hands, of which one at a time uses it.
 #[derive(Clone)]
 pub(super) struct SharedLine(Arc<Mutex<Line>>);
@@ -164,6 +167,11 @@ pub(super) struct SharedLine(Arc<Mutex<Line>>);
 impl SharedLine {
     pub(super) fn new(line: Line) -> SharedLine {
         SharedLine(Arc::new(Mutex::new(line)))
+    }
+
+    /// The line, when this is the last hand that has it.
+    pub(super) fn into_stream(self) -> Option<ClientStream> {
+        Arc::into_inner(self.0).map(|line| Box::new(line.into_inner().expect("no panic while a line is used")))
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Line> {

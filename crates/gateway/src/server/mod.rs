@@ -20,7 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 
-pub(crate) use self::line::RequestBody;
+pub(crate) use self::line::{ClientStream, RequestBody};
 
 use self::line::{Line, SharedLine};
 use self::stopping::Stopping;
@@ -96,7 +96,7 @@ async fn serve(
     let mut line = Line::new(Stalling::new(stream, relay.settings.stall_timeout));
     match timeout(relay.settings.head_timeout, speaks_http2(&mut line, &mut stopping)).await {
         Ok(Some(true)) => serve_http2(relay, &http2, line, address, stopping).await,
-        Ok(Some(false)) => http1::serve(&relay, &SharedLine::new(line), address, &mut stopping).await,
+        Ok(Some(false)) => http1::serve(&relay, SharedLine::new(line), address, &mut stopping).await,
         Ok(None) | Err(_) => {}
     }
 }

@@ -55,7 +55,8 @@ impl Writing {
         let mut output = BytesMut::with_capacity(256 + fields.lines().len() + room);
         write_status(&mut output, status);
         output.extend_from_slice(fields.lines());
-        let has_no_body = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        let has_no_body =
+            status.is_informational() || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         let framing = match length {
             _ if has_no_body => Framing::Ended,
             Some(length) => {
@@ -70,7 +71,7 @@ impl Writing {
                 Framing::Chunks
             }
         };
-        if !manner.keeps {
+        if !manner.keeps && status != StatusCode::SWITCHING_PROTOCOLS {
             output.extend_from_slice(b"connection: close\r\n");
         }
         write_date(&mut output, manner.now);
