@@ -35,13 +35,14 @@ pub(crate) async fn admit(
     call: &Call,
     bytes: usize,
     now: Moment,
-) -> Result<Admitted, Refusal> {
+) -> Result<Box<Admitted>, Refusal> {
     let asked = Asked::of(caller.path(), plan, call);
     let (pass, tightest) = match relay.books.admit(&asked, now) {
         Ok(admitted) => admitted,
         Err(breach) => return Err(rate_limited(&asked, &breach)),
     };
-    let mut admitted = Admitted { relay: relay.clone(), caller, pass: Some(pass), standing: None, tightest };
+    // It goes from hand to hand, so that it lies on the heap.
+    let mut admitted = Box::new(Admitted { relay: relay.clone(), caller, pass: Some(pass), standing: None, tightest });
     admitted.standing = Some(queue::enter(relay, &admitted.caller, plan, bytes as u64).await?);
     Ok(admitted)
 }

@@ -94,8 +94,8 @@ pub(crate) struct ReceiptWishes {
 
 /// The headers of the upstream that may pass.
 pub(crate) fn pass_headers(upstream: &http::response::Parts, fields: &mut Fields) {
-    for name in &FORWARDED {
-        if let Some(value) = upstream.headers.get(name) {
+    for (name, value) in &upstream.headers {
+        if FORWARDED.contains(name) {
             fields.put(name, value);
         }
     }

@@ -120,7 +120,7 @@ impl Hold {
     /// # Errors
     /// 503 when the journal has no room; the money is free again.
     pub(crate) fn open(
-        admitted: Admitted,
+        admitted: Box<Admitted>,
         hold: ledger::Hold,
         plan: &Plan,
         call: &Call,

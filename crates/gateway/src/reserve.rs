@@ -31,14 +31,16 @@ const OVERLOADED: Refusal = Refusal::Overloaded { retry_after: Duration::from_se
 /// # Errors
 /// 402 for money, 429 for tokens per month, 503 when nothing more can be recorded.
 pub(crate) async fn reserve(
-    mut admitted: Admitted,
+    mut admitted: Box<Admitted>,
     plan: &mut Plan,
     call: &mut Call,
     label: Label,
 ) -> Result<Hold, Refusal> {
     let relay = admitted.relay().clone();
     let path = admitted.caller().path().clone();
-    let (held, limit) = Asking::new(&relay, &path, plan, call, label.at, admitted.standing()).hold().await?;
+    let mut asking = Asking::new(&relay, &path, plan, call, label.at, admitted.standing());
+    let (held, limit) = asking.hold().await?;
+    drop(asking);
     if let Some(limit) = limit {
         call.lower_output_limit(limit);
     }
@@ -112,7 +114,7 @@ impl<'a> Asking<'a> {
     }
 
     /// The hold, and the output limit that it is for where the relay chose one.
-    async fn hold(mut self) -> Result<(ledger::Hold, Option<u64>), Refusal> {
+    async fn hold(&mut self) -> Result<(ledger::Hold, Option<u64>), Refusal> {
         let deadline = Instant::now() + self.relay.settings.reserve_wait;
         loop {
             let in_time = Instant::now() < deadline;

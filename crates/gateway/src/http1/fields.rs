@@ -27,7 +27,9 @@ impl Fields {
     /// Our own texts are visible ASCII; one that is not becomes empty rather than an error.
     pub(crate) fn put_text(&mut self, name: &HeaderName, text: &[u8]) {
         self.begin(name);
-        if text.iter().all(|byte| matches!(byte, b' '..=b'~')) {
+        // Without a way out in the middle, so that it goes by vectors.
+        let is_visible = text.iter().fold(true, |all, byte| all & matches!(byte, b' '..=b'~'));
+        if is_visible {
             self.lines.extend_from_slice(text);
         }
         self.end();

@@ -46,11 +46,13 @@ pub(super) fn take(input: &mut BytesMut, looked: &mut usize, settings: &Settings
     let blank = input.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
     drop(input.split_to(blank));
     *looked = looked.saturating_sub(blank);
-    if !http1::may_have_head(input, looked) {
-        return if input.len() > settings.head_bytes_max { Err(TOO_LARGE) } else { Ok(None) };
-    }
-    match parse(input, settings)? {
-        Some(parts) => read(parts).map(Some),
+    let whole = if http1::may_have_head(input, looked) { parse(input, settings)? } else { None };
+    match whole {
+        Some(parts) => {
+            *looked = 0;
+            read(parts).map(Some)
+        }
+        None if input.len() > settings.head_bytes_max => Err(TOO_LARGE),
         None => Ok(None),
     }
 }

@@ -49,10 +49,11 @@ pub(super) struct Head {
 /// What about it is not HTTP/1.1, or is more than is read.
 pub(super) fn take(input: &mut BytesMut, looked: &mut usize) -> Result<Option<Head>, &'static str> {
     loop {
-        if !http1::may_have_head(input, looked) {
+        let whole = if http1::may_have_head(input, looked) { parse(input)? } else { None };
+        let Some(parts) = whole else {
             return if input.len() > HEAD_BYTES_MAX { Err("its head is too long") } else { Ok(None) };
-        }
-        let Some(parts) = parse(input)? else { return Ok(None) };
+        };
+        *looked = 0;
         if parts.status == StatusCode::SWITCHING_PROTOCOLS {
             return Err("it switched to a protocol that nobody asked for");
         }

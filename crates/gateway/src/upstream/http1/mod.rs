@@ -27,6 +27,8 @@ use crate::http1::{Framing, Next};
 const READ_BYTES: usize = 8 << 10;
 /// The same for a body that is.
 const LONG_READ_BYTES: usize = 64 << 10;
+/// Room for most heads of requests.
+const HEAD_BYTES: usize = 512;
 /// A request up to this size is written in one piece with its head.
 const SMALL_BYTES: u64 = 16 << 10;
 
@@ -121,11 +123,12 @@ impl Http1 {
     /// Begins a request. It is written while its response is waited for.
     pub(super) fn send(&mut self, request: Request<OutgoingBody>) {
         let length = request.body().size_hint().exact().expect("an outgoing body knows its length");
-        let mut output = BytesMut::with_capacity(1 << 10);
+        let is_small = length <= SMALL_BYTES;
+        let room = if is_small { usize::try_from(length).unwrap_or(0) } else { 0 };
+        let mut output = BytesMut::with_capacity(HEAD_BYTES + room);
         head::write_request(&mut output, &request, length);
         self.body = request.into_body();
-        if length <= SMALL_BYTES {
-            output.reserve(usize::try_from(length).unwrap_or(0));
+        if is_small {
             while let Some(piece) = self.body.next_piece() {
                 output.extend_from_slice(&piece);
             }
