@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use admit::{Admission, Ask, Breach, Pass, Tightest, WaitFigures, Waits};
-use base::{AccountIndex, AccountMap, AttemptId, BudgetPeriod, ModelId, Moment, Money, Timestamp};
+use base::{AccountIndex, AccountMap, AttemptId, BudgetPeriod, Chunks, ModelId, Moment, Money, Timestamp};
 use catalog::Plan;
 use ledger::waiting::{Full, Ticket, Waiting};
 use ledger::{AccountConfig, Amounts, Ending, Entry, Hold, LeasePolicy, Ledger, Lost, PostedBalance, Settlement};
@@ -76,8 +76,9 @@ pub(crate) struct Shard {
     turns: HashMap<Ticket, Arc<Notify>>,
     /// How long the calls of each tenant waited for others.
     waits: AccountMap<Box<Waits>>,
-    /// The version of the settings that each account was last configured with, in the ledger's order.
-    versions: Vec<u64>,
+    /// The low half of the version of the settings that each account was last configured with, in the ledger's order.
+    /// Settings do not change four billion times between two calls.
+    versions: Chunks<u32>,
     /// What is only watched of the ledger's limits.
     shadows: Shadows,
     counts: ShardCounts,
@@ -306,7 +307,7 @@ impl Shard {
             waiting: Waiting::new(waiting_max),
             turns: HashMap::new(),
             waits: AccountMap::default(),
-            versions: Vec::new(),
+            versions: Chunks::default(),
             shadows: Shadows::default(),
             counts: ShardCounts::default(),
             restored: AccountMap::default(),
@@ -377,7 +378,7 @@ impl Shard {
         for account in path {
             let settings = account.settings();
             let known = self.ledger.number(account.index);
-            if known.is_some_and(|number| self.versions[number] == settings.version) {
+            if known.is_some_and(|number| self.versions[number] == settings.version as u32) {
                 continue;
             }
             let config = AccountConfig {
@@ -396,8 +397,8 @@ impl Shard {
             self.admission.configure(account.index, &settings.limits);
             self.shadows.configure(account.index, &settings.limits);
             match known {
-                Some(number) => self.versions[number] = settings.version,
-                None => self.versions.push(settings.version),
+                Some(number) => self.versions[number] = settings.version as u32,
+                None => self.versions.push(settings.version as u32),
             }
         }
     }
