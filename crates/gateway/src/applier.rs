@@ -157,8 +157,9 @@ impl Shared {
 
     fn apply_batch(&self) -> Result<(), String> {
         let after = Position::new(self.applied.load(Ordering::Relaxed));
-        let mut turns = Turns::new(self.journal.end().get().saturating_sub(after.get()));
-        let mut gathered = Gathered::default();
+        let behind = self.journal.end().get().saturating_sub(after.get());
+        let mut turns = Turns::new(behind);
+        let mut gathered = Gathered::with_room(BATCH_BYTES_MAX.min(usize::try_from(behind).unwrap_or(BATCH_BYTES_MAX)));
         let read = self.journal.read(after, BATCH_BYTES_MAX, &mut |_, kind, payload| {
             gathered.take(kind, payload);
             turns.step();

@@ -268,7 +268,13 @@ impl<'a, const STRICT: bool> Scanner<'a, STRICT> {
         let start = self.at;
         let mut escaped = false;
         loop {
-            self.at += plain_run(&self.bytes[self.at..]);
+            let rest = &self.bytes[self.at..];
+            // Control characters are let pass in answers, and need not be looked for.
+            self.at += if STRICT {
+                plain_run(rest)
+            } else {
+                memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len())
+            };
             match self.peek() {
                 Some(b'"') => {
                     let raw = &self.bytes[start..self.at];
@@ -280,8 +286,7 @@ impl<'a, const STRICT: bool> Scanner<'a, STRICT> {
                     self.escape()?;
                 }
                 None => return self.fail(ScanFault::Early),
-                Some(_) if STRICT => return self.fail(ScanFault::Control),
-                Some(_) => self.at += 1,
+                Some(_) => return self.fail(ScanFault::Control),
             }
         }
     }

@@ -9,13 +9,15 @@ use ledger::Amounts;
 use rusqlite::{Transaction, TransactionBehavior};
 
 use super::holds::HoldState;
-use super::rows::{row_number, unknown};
+use super::rows::{Fresh, row_number, unknown};
 use super::{Entries, Names};
-use crate::journaled::{IntentRecord, LeaseRecord, Record, ResolvedRecord, Settled, period_code, resource_code};
+use crate::journaled::{IntentRecord, LeaseRecord, Record, ResolvedRecord, decode_usage, period_code, resource_code};
 use crate::store::Writer;
 use crate::usage::Ending;
 use crate::{Store, StoreError, UsedKey};
 
+/// Bytes of a record, about.
+const RECORD_BYTES: usize = 256;
 /// Names remembered with the writing connection; beyond that they are looked up anew.
 const NAMES_MAX: usize = 200_000;
 
@@ -36,7 +38,7 @@ pub struct AppliedRecords {
 pub struct Gathered {
     payloads: Vec<u8>,
     /// Where the records of settled attempts are.
-    settled: Vec<Range<usize>>,
+    settled: Vec<(AttemptId, Range<usize>)>,
     /// Intents whose end has not come yet: where they are.
     open: HashMap<AttemptId, (u8, Range<usize>), NumberHashing>,
     others: Vec<Record>,
@@ -44,15 +46,25 @@ pub struct Gathered {
 }
 
 impl Gathered {
+    /// With room for about so many bytes of records: to let them grow is to move them.
+    #[must_use]
+    pub fn with_room(bytes: usize) -> Gathered {
+        Gathered {
+            payloads: Vec::with_capacity(bytes),
+            settled: Vec::with_capacity(bytes / RECORD_BYTES),
+            ..Gathered::default()
+        }
+    }
+
     /// Takes the next record, as the journal has it. One that cannot be read fails the batch when it is applied.
     pub fn take(&mut self, kind: u8, payload: &[u8]) {
         let start = self.payloads.len();
         if let Some(attempt) = Record::attempt_of_intent(kind, payload) {
             self.payloads.extend_from_slice(payload);
             self.open.insert(attempt, (kind, start..self.payloads.len()));
-        } else if Record::is_settled(kind) {
+        } else if let Some(attempt) = Record::attempt_settled(kind, payload) {
             self.payloads.extend_from_slice(payload);
-            self.settled.push(start..self.payloads.len());
+            self.settled.push((attempt, start..self.payloads.len()));
         } else {
             match Record::decode(kind, payload) {
                 Ok(record) => self.others.push(record),
@@ -78,8 +90,8 @@ impl FromIterator<Record> for Gathered {
 #[derive(Default)]
 struct Batch<'a> {
     intents: HashMap<AttemptId, Cow<'a, IntentRecord>, NumberHashing>,
-    /// In the order of attempts, each once.
-    settled: Vec<Settled<'a>>,
+    /// In the order of attempts, each once; read one by one, since a read one is large, and to sort them would move them.
+    settled: Vec<(AttemptId, &'a [u8])>,
     voids: HashSet<AttemptId, NumberHashing>,
     resolved: Vec<&'a ResolvedRecord>,
     /// The last of each account, period and resource.
@@ -92,13 +104,11 @@ impl<'a> Batch<'a> {
         if let Some(error) = &gathered.unreadable {
             return Err(StoreError::corrupt("record", error));
         }
-        let mut batch = Batch { settled: Vec::with_capacity(gathered.settled.len()), ..Batch::default() };
-        for place in &gathered.settled {
-            batch.settled.push(Settled::read(&gathered.payloads[place.clone()])?);
-        }
+        let settled = gathered.settled.iter().map(|(attempt, place)| (*attempt, &gathered.payloads[place.clone()]));
+        let mut batch = Batch { settled: settled.collect(), ..Batch::default() };
         // Stable, so that of two ends of one attempt the first counts.
-        batch.settled.sort_by_key(|usage| usage.attempt);
-        batch.settled.dedup_by_key(|usage| usage.attempt);
+        batch.settled.sort_by_key(|(attempt, _)| *attempt);
+        batch.settled.dedup_by_key(|(attempt, _)| *attempt);
         for record in &gathered.others {
             batch.take(record);
         }
@@ -135,7 +145,7 @@ impl<'a> Batch<'a> {
     }
 
     fn ends(&self, attempt: AttemptId) -> bool {
-        self.voids.contains(&attempt) || self.settled.binary_search_by_key(&attempt, |usage| usage.attempt).is_ok()
+        self.voids.contains(&attempt) || self.settled.binary_search_by_key(&attempt, |(settled, _)| *settled).is_ok()
     }
 
     /// Calls `turn` between rows.
@@ -143,18 +153,17 @@ impl<'a> Batch<'a> {
         let newest = entries.newest_hold()?;
         let mut done = AppliedRecords::default();
         self.use_keys(entries)?;
-        let fresh = entries.usages(&self.settled, turn)?;
-        for (usage, _) in self.settled.iter().zip(fresh).filter(|(_, is_new)| *is_new) {
+        let payloads = self.settled.iter().map(|(_, payload)| *payload);
+        for Fresh { attempt, ending, payload } in entries.usages(payloads, turn)? {
             done.settled += 1;
-            let attempt = row_number(usage.attempt)?;
             let held = if attempt <= newest { entries.take_hold(attempt)? } else { None };
-            if usage.ending == Ending::Refused {
+            if ending == Ending::Refused {
                 entries.free_key(attempt)?;
             }
-            if usage.ending == Ending::Unknown {
+            if ending == Ending::Unknown {
                 let intent = match held {
                     Some(hold) => hold.intent,
-                    None => IntentRecord::of(&usage.record()?),
+                    None => IntentRecord::of(&decode_usage(payload)?),
                 };
                 entries.put_hold(&intent, HoldState::Unknown)?;
             }
@@ -206,7 +215,7 @@ fn resolve(entries: &mut Entries<'_>, resolved: &ResolvedRecord) -> Result<bool,
     if hold.state == HoldState::Open {
         let mut payload = Vec::new();
         Record::Settled(unknown(&hold.intent)).encode(&mut payload);
-        entries.usages(&[Settled::read(&payload)?], &mut || {})?;
+        entries.usages([&payload[..]].into_iter(), &mut || {})?;
     }
     if resolved.charged == Amounts::ZERO {
         entries.free_key(row_number(resolved.attempt)?)?;

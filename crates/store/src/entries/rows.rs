@@ -8,7 +8,7 @@ use super::chain::Canonical;
 use super::rollups::Place;
 use crate::StoreError;
 use crate::journaled::{IntentRecord, REASON_BYTES_MAX, ResolvedRecord, Settled, cut};
-use crate::usage::{Delta, UsageRecord, attempt_number};
+use crate::usage::{Delta, Ending, UsageRecord, attempt_number};
 
 const INSERT_USAGE: &str = "INSERT INTO usage (attempt, block, tenant, record) VALUES (?1, ?2, ?3, ?4)
     ON CONFLICT (attempt) DO NOTHING";
@@ -53,18 +53,30 @@ pub(super) fn canonical_resolution(into: &mut Canonical, numbers: [i64; 5], reas
     into.blob(reason);
 }
 
+/// A row of usage that was not there before.
+pub(super) struct Fresh<'a> {
+    pub(super) attempt: i64,
+    pub(super) ending: Ending,
+    pub(super) payload: &'a [u8],
+}
+
 impl Entries<'_> {
-    /// Writes rows of usage, given in the order of their attempts; says for each whether it was new. Calls `turn` after
-    /// each.
-    pub(super) fn usages(&mut self, records: &[Settled<'_>], turn: &mut dyn FnMut()) -> Result<Vec<bool>, StoreError> {
+    /// Writes rows of usage, given as the journal has them in the order of their attempts; says which were new. Calls
+    /// `turn` after each.
+    pub(super) fn usages<'p>(
+        &mut self,
+        payloads: impl ExactSizeIterator<Item = &'p [u8]>,
+        turn: &mut dyn FnMut(),
+    ) -> Result<Vec<Fresh<'p>>, StoreError> {
         let mut insert = self.transaction.prepare_cached(INSERT_USAGE)?;
-        let mut fresh = Vec::with_capacity(records.len());
+        let mut fresh = Vec::with_capacity(payloads.len());
         let mut sealed = Vec::with_capacity(512);
-        for record in records {
+        for payload in payloads {
+            let record = Settled::read(payload)?;
             let attempt = row_number(record.attempt)?;
             let place = self.place(record.tenant, record.project, record.key, record.model)?;
             sealed.clear();
-            sealed.extend_from_slice(record.payload);
+            sealed.extend_from_slice(payload);
             seal(&mut sealed);
             insert.raw_bind_parameter(1, attempt)?;
             insert.raw_bind_parameter(2, self.block.number)?;
@@ -75,8 +87,8 @@ impl Entries<'_> {
                 self.block.usages += 1;
                 canonical_usage(self.usages.add(attempt), attempt, place.tenant, &sealed);
                 self.rollups.add(&place, record.at, record.end_user, &record.delta());
+                fresh.push(Fresh { attempt, ending: record.ending, payload });
             }
-            fresh.push(is_new);
             turn();
         }
         Ok(fresh)

@@ -38,9 +38,9 @@ impl Record {
         if kind == INTENT { attempt(&mut Reader::new(payload)).ok() } else { None }
     }
 
-    /// Whether this kind is of settled attempts.
-    pub(crate) const fn is_settled(kind: u8) -> bool {
-        kind == SETTLED
+    /// The attempt that a record of this kind and payload settles, without reading the rest; `None` for other kinds.
+    pub(crate) fn attempt_settled(kind: u8, payload: &[u8]) -> Option<AttemptId> {
+        if kind == SETTLED { attempt(&mut Reader::new(payload)).ok() } else { None }
     }
 
     /// Appends the payload to `into` and returns its kind.

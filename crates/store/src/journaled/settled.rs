@@ -13,8 +13,6 @@ use crate::usage::{Delta, Ending, UsageRecord};
 /// A [`UsageRecord`] whose texts are still where they were read, and not known to be names.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Settled<'a> {
-    /// All of it.
-    pub(crate) payload: &'a [u8],
     pub(crate) attempt: AttemptId,
     request_id: RequestId,
     pub(crate) at: Timestamp,
@@ -59,7 +57,7 @@ impl<'a> Settled<'a> {
         reader.end()?;
         #[rustfmt::skip]
         let settled = Settled {
-            payload, attempt, request_id, at, tenant, project, key, model, upstream, end_user, endpoint, ending, stream,
+            attempt, request_id, at, tenant, project, key, model, upstream, end_user, endpoint, ending, stream,
             status, usage, held, charged, variance, held_tokens, price_version, first_byte_ms, total_ms,
             upstream_response_id,
         };
