@@ -45,8 +45,8 @@ pub(crate) struct Options {
     /// Calls a second for the latencies; a fifth of the bare proxy's capacity when left out.
     #[arg(long, value_name = "RATE")]
     pub(crate) rate: Option<u64>,
-    /// Connections of plain calls without a rate.
-    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    /// Connections of plain calls without a rate: enough to keep a candidate busy that waits for its disk meanwhile.
+    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub(crate) connections: u32,
     /// Milliseconds that the provider takes for its first byte.
     #[arg(long, default_value_t = 0, value_name = "MILLISECONDS")]
