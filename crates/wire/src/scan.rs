@@ -268,13 +268,7 @@ impl<'a, const STRICT: bool> Scanner<'a, STRICT> {
         let start = self.at;
         let mut escaped = false;
         loop {
-            let rest = &self.bytes[self.at..];
-            // Control characters are let pass in answers, and need not be looked for.
-            self.at += if STRICT {
-                plain_run(rest)
-            } else {
-                memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len())
-            };
+            self.at += plain_run(&self.bytes[self.at..]);
             match self.peek() {
                 Some(b'"') => {
                     let raw = &self.bytes[start..self.at];
@@ -286,7 +280,8 @@ impl<'a, const STRICT: bool> Scanner<'a, STRICT> {
                     self.escape()?;
                 }
                 None => return self.fail(ScanFault::Early),
-                Some(_) => return self.fail(ScanFault::Control),
+                Some(_) if STRICT => return self.fail(ScanFault::Control),
+                Some(_) => self.at += 1,
             }
         }
     }
