@@ -270,11 +270,7 @@ impl<'a, const STRICT: bool> Scanner<'a, STRICT> {
         loop {
             let rest = &self.bytes[self.at..];
             // Control characters are let pass in answers, and need not be looked for.
-            self.at += if STRICT {
-                plain_run(rest)
-            } else {
-                memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len())
-            };
+            self.at += if STRICT { plain_run(rest) } else { memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len()) };
             match self.peek() {
                 Some(b'"') => {
                     let raw = &self.bytes[start..self.at];
