@@ -22,7 +22,8 @@ mod upstream;
 pub use default_catalogue::{CatalogueEntry, DefaultPrice, default_entry, default_models};
 pub use live::Catalog;
 pub use model::{
-    HIDDEN_PROMPT_TOKENS_DEFAULT, IMAGE_TOKENS_DEFAULT, Model, ModelKind, PriceVersion, Target, UnknownModelKind,
+    AUDIO_SECONDS_DEFAULT, HIDDEN_PROMPT_TOKENS_DEFAULT, IMAGE_TOKENS_DEFAULT, Model, ModelKind, PriceVersion, Target,
+    UnknownModelKind,
 };
 pub use plan::{Candidate, Plan, plan};
 pub use quote::{Quote, affordable_output, quote_loose, quote_tight};

@@ -18,6 +18,10 @@ pub const IMAGE_TOKENS_DEFAULT: u64 = 16_384;
 /// 212 bytes.
 pub const HIDDEN_PROMPT_TOKENS_DEFAULT: u64 = 2_048;
 
+/// Seconds of audio that one call may be billed for when the model does not say: providers take files of 25 MB, which have
+/// four hours of speech at 14 kbit/s.
+pub const AUDIO_SECONDS_DEFAULT: u64 = 4 * 3_600;
+
 /// Which endpoints a model serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -37,13 +41,15 @@ pub enum ModelKind {
     Image,
     /// Speech, which is billed by the characters that are spoken.
     Speech,
+    /// What is heard, written down: tokens or seconds of audio are billed.
+    Transcription,
     /// Documents in the order of a query; units of search are billed.
     Rerank,
 }
 
 impl ModelKind {
     /// Every kind.
-    pub const ALL: [ModelKind; 8] = [
+    pub const ALL: [ModelKind; 9] = [
         ModelKind::Chat,
         ModelKind::Completion,
         ModelKind::Text,
@@ -51,6 +57,7 @@ impl ModelKind {
         ModelKind::Moderation,
         ModelKind::Image,
         ModelKind::Speech,
+        ModelKind::Transcription,
         ModelKind::Rerank,
     ];
 
@@ -75,13 +82,23 @@ impl ModelKind {
                 matches!(self, ModelKind::Embedding)
             }
             Endpoint::CountTokens => {
-                !matches!(self, ModelKind::Moderation | ModelKind::Image | ModelKind::Speech | ModelKind::Rerank)
+                matches!(self, ModelKind::Chat | ModelKind::Text | ModelKind::Completion | ModelKind::Embedding)
             }
-            Endpoint::ImageGenerations => matches!(self, ModelKind::Image),
+            Endpoint::ImageGenerations | Endpoint::ImageEdits | Endpoint::ImageVariations => {
+                matches!(self, ModelKind::Image)
+            }
+            Endpoint::Transcriptions | Endpoint::Translations => matches!(self, ModelKind::Transcription),
             Endpoint::Speech => matches!(self, ModelKind::Speech),
             Endpoint::CohereRerank => matches!(self, ModelKind::Rerank),
             Endpoint::Moderations => matches!(self, ModelKind::Moderation),
-            Endpoint::ModelList | Endpoint::ModelGet | Endpoint::Usage | Endpoint::Limits | Endpoint::Explain => false,
+            // They lie where a model is served that may read them, whatever kind that is.
+            Endpoint::FileUpload | Endpoint::FileGet | Endpoint::FileDelete | Endpoint::FileContent => true,
+            Endpoint::ModelList
+            | Endpoint::ModelGet
+            | Endpoint::FileList
+            | Endpoint::Usage
+            | Endpoint::Limits
+            | Endpoint::Explain => false,
         }
     }
 
@@ -102,6 +119,7 @@ impl ModelKind {
             ModelKind::Moderation => "moderation",
             ModelKind::Image => "image",
             ModelKind::Speech => "speech",
+            ModelKind::Transcription => "transcription",
             ModelKind::Rerank => "rerank",
         }
     }
@@ -120,7 +138,7 @@ pub struct UnknownModelKind;
 impl fmt::Display for UnknownModelKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "unknown kind of model; known: chat, completion, text, embedding, moderation, image, speech, rerank",
+            "unknown kind of model; known: chat, completion, text, embedding, moderation, image, speech, transcription, rerank",
         )
     }
 }
@@ -180,6 +198,8 @@ pub struct Model {
     /// Output tokens that a choice may be billed for beyond the limit of the call: reasoning of models whose provider does
     /// not count it against the limit (xAI).
     pub hidden_output_tokens: u64,
+    /// Seconds of audio that one call may be billed for; see [`AUDIO_SECONDS_DEFAULT`].
+    pub audio_seconds_max: u64,
     /// Whether a call may choose among models or providers behind the upstream (OpenRouter's `models`, `provider.order`).
     /// They may ask other prices and be other models than the caller's allowed ones: for upstreams where the operator
     /// accepts that. The tenant pays this model's price.
@@ -211,6 +231,7 @@ impl Model {
             image_tokens_max: IMAGE_TOKENS_DEFAULT,
             hidden_prompt_tokens: HIDDEN_PROMPT_TOKENS_DEFAULT,
             hidden_output_tokens: 0,
+            audio_seconds_max: AUDIO_SECONDS_DEFAULT,
             upstream_routing: false,
             tokenizer: None,
             prices: Vec::new(),
@@ -263,6 +284,7 @@ mod tests {
                 Endpoint::Moderations,
                 Endpoint::ImageGenerations,
                 Endpoint::Speech,
+                Endpoint::Transcriptions,
                 Endpoint::CohereRerank,
             ];
             assert_eq!(without_output.into_iter().any(|endpoint| kind.serves(endpoint)), !kind.has_output());

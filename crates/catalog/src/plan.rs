@@ -340,7 +340,7 @@ fn kept_elsewhere(model: &Model) -> Refusal {
 
 /// Says which endpoint the model has instead.
 fn wrong_endpoint(model: &Model, endpoint: Endpoint) -> Refusal {
-    let all = Endpoint::ALL.into_iter().filter(|one| one.dialect() == endpoint.dialect());
+    let all = Endpoint::ALL.into_iter().filter(|one| one.dialect() == endpoint.dialect() && !one.is_of_file());
     let served: Vec<&str> = all.filter(|&one| model.kind.serves(one)).map(Endpoint::name).collect();
     let reason = format!("The model '{}' does not serve {endpoint}; use {}.", model.id, served.join(" or "));
     Refusal::invalid(Some("model"), reason)

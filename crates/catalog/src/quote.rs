@@ -1,7 +1,7 @@
 //! The worst case of a call: what its provider could bill at most, so that a hold of it is enough whatever happens.
 
 use base::{Cost, Money, Price, Refusal};
-use wire::{Billable, Call, ServiceTier};
+use wire::{Billable, CacheWrites, Call, ServiceTier};
 
 use crate::{Model, ModelKind, Rates, count_tokens};
 
@@ -19,6 +19,8 @@ const AUDIO_CLIP_TOKENS: u64 = 256;
 const AUDIO_ANSWER_TOKENS: u64 = 16_384;
 /// Output tokens that a provider may make however low the limit: some raise it to the least that their model takes.
 const OUTPUT_TOKENS_MIN: u64 = 16;
+/// Tokens that an unfinished image is billed as; OpenAI says 100.
+const PARTIAL_IMAGE_TOKENS: u64 = 128;
 /// Web searches that a provider may make for one call.
 const WEB_SEARCHES_MAX: u64 = 32;
 
@@ -136,14 +138,23 @@ pub(crate) fn quote_text(
         let usd = spoken.plus(1, rates.request.unwrap_or(Price::FREE)).charge_ceil();
         return Ok(Quote { usd, ..Quote::default() });
     }
+    if model.kind == ModelKind::Transcription {
+        return Ok(quote_audio(model, rates));
+    }
     let input = input_bound(model, billable, text_tokens);
     let images = if model.kind == ModelKind::Image { images_bound(billable) } else { 0 };
     let output_tokens = match images {
         0 => output_bound(model, billable, input.total),
-        images if rates.output.is_some() => images.saturating_mul(image_tokens_bound(model)),
+        images if rates.output.is_some() => {
+            let shown = u64::from(billable.partial_images).saturating_mul(PARTIAL_IMAGE_TOKENS);
+            images.saturating_mul(image_tokens_bound(model).saturating_add(shown))
+        }
         _ => 0,
     };
-    let dearest = rates.dearest(input.total, billable.cache_writes);
+    let mut dearest = rates.dearest(input.total, billable.cache_writes);
+    if model.kind == ModelKind::Image {
+        dearest.text_input = dearest.text_input.max(rates.image_input.unwrap_or(Price::FREE));
+    }
     let output_price = if billable.audio_output { dearest.audio_output } else { dearest.text_output };
     let output_price =
         if images > 0 { output_price.max(rates.image_output.unwrap_or(Price::FREE)) } else { output_price };
@@ -159,6 +170,19 @@ pub(crate) fn quote_text(
     Ok(Quote { usd, input_tokens: input.total, output_tokens })
 }
 
+/// The worst case of audio that is heard: as much as the model takes, since no length can be read off a file before it came.
+fn quote_audio(model: &Model, rates: &Rates) -> Quote {
+    let dearest = rates.dearest(model.context_window, CacheWrites::None);
+    let output_tokens = if model.max_output_tokens == 0 { model.context_window } else { model.max_output_tokens };
+    let usd = Cost::ZERO
+        .plus(model.context_window, dearest.audio_input)
+        .plus(output_tokens, dearest.text_output)
+        .plus(model.audio_seconds_max, rates.second.unwrap_or(Price::FREE))
+        .plus(1, rates.request.unwrap_or(Price::FREE))
+        .charge_ceil();
+    Quote { usd, input_tokens: model.context_window, output_tokens }
+}
+
 /// Refuses what has no price: blocked, never free.
 fn check_priced(model: &Model, rates: &Rates, billable: &Billable) -> Result<(), Refusal> {
     let unpriced = |param: &str, what: &str| {
@@ -171,6 +195,7 @@ fn check_priced(model: &Model, rates: &Rates, billable: &Billable) -> Result<(),
     let is_priced = match model.kind {
         ModelKind::Image => rates.image.is_some() || rates.output.is_some(),
         ModelKind::Speech => rates.character.is_some(),
+        ModelKind::Transcription => rates.second.is_some() || (rates.output.is_some() && rates.audio_input.is_some()),
         _ => true,
     };
     if !is_priced {
@@ -182,6 +207,9 @@ fn check_priced(model: &Model, rates: &Rates, billable: &Billable) -> Result<(),
     }
     if billable.is_free {
         return Ok(());
+    }
+    if billable.untold_format && model.kind == ModelKind::Transcription && rates.output.is_some() {
+        return unpriced("response_format", "answers in plain text or subtitles, which tell no usage; use 'json'");
     }
     if billable.audios > 0 && rates.audio_input.is_none() {
         return unpriced("messages", "audio input");
@@ -247,8 +275,10 @@ fn input_bound(model: &Model, billable: &Billable, text_tokens: u64) -> InputBou
         unknown_parameters,
         cache_writes: _, // in the price
         stored_input,
-        characters: _, // quoted apart
-        is_free: _,    // quoted apart
+        characters: _,     // quoted apart
+        partial_images: _, // output
+        untold_format: _,  // refused, or no matter
+        is_free: _,        // quoted apart
     } = *billable;
     let prompts = u64::from(prompts).max(1);
     let window = model.context_window.saturating_mul(prompts);

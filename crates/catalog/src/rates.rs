@@ -31,6 +31,9 @@ pub struct Rates {
     /// Output tokens spent on reasoning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasoning: Option<Price>,
+    /// Input tokens that are images, where images are made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_input: Option<Price>,
     /// Audio input tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audio_input: Option<Price>,
@@ -49,6 +52,9 @@ pub struct Rates {
     /// Each image that is made, in USD per image.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "per_call")]
     pub image: Option<Price>,
+    /// Each second of audio that is heard, in USD per second.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "per_call")]
+    pub second: Option<Price>,
     /// Each call, in USD per call.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "per_call")]
     pub request: Option<Price>,
@@ -145,12 +151,14 @@ impl Rates {
             cache_write_1h: None,
             output,
             reasoning: None,
+            image_input: None,
             audio_input: None,
             cached_audio: None,
             audio_output: None,
             image_output: None,
             character: None,
             image: None,
+            second: None,
             request: None,
             web_search: None,
             tiers: Vec::new(),
@@ -173,6 +181,7 @@ impl Rates {
             cached_input,
             cache_write,
             cache_write_1h,
+            image_input,
             audio_input,
             cached_audio,
             output,
@@ -183,10 +192,11 @@ impl Rates {
             image_output,
             images,
             characters,
+            seconds,
             web_searches,
             reported_cost: _,
         } = *usage;
-        let input = input.max(cached_input.saturating_add(cache_write)).max(audio_input);
+        let input = input.max(cached_input.saturating_add(cache_write)).max(audio_input).max(image_input);
         let output = output.max(reasoning.saturating_add(audio_output).saturating_add(image_output));
         let price = self.at(input);
         let (cache_write_1h, cached_audio) = (cache_write_1h.min(cache_write), cached_audio.min(audio_input));
@@ -194,6 +204,7 @@ impl Rates {
             (cached_input, price.cached_input),
             (cache_write - cache_write_1h, price.cache_write),
             (cache_write_1h, price.cache_write_1h),
+            (image_input, self.image_input.unwrap_or(price.input)),
             (audio_input - cached_audio, price.audio_input),
             (cached_audio, price.cached_audio),
         ];
@@ -205,6 +216,7 @@ impl Rates {
         cost = add_classes(cost, output, price.output, output_classes);
         cost = cost.plus(images, self.image.unwrap_or(Price::FREE));
         cost = cost.plus(characters, self.character.unwrap_or(Price::FREE));
+        cost = cost.plus(seconds, self.second.unwrap_or(Price::FREE));
         cost = cost.plus(web_searches, self.web_search.unwrap_or(Price::FREE));
         cost.plus(1, self.request.unwrap_or(Price::FREE)).charge_ceil()
     }
@@ -213,11 +225,11 @@ impl Rates {
     /// [`Rates::charge`] cannot charge it properly.
     #[must_use]
     pub const fn unpriced(&self, usage: &Usage) -> Option<&'static str> {
-        // Whoever prices images each, does not price their tokens.
-        if usage.output > 0 && self.output.is_none() && self.image.is_none() {
+        // Whoever prices images each, or audio by its length, does not price their tokens.
+        if usage.output > 0 && self.output.is_none() && self.image.is_none() && self.second.is_none() {
             return Some("output");
         }
-        if usage.audio_input > 0 && self.audio_input.is_none() {
+        if usage.audio_input > 0 && self.audio_input.is_none() && self.second.is_none() {
             return Some("audio_input");
         }
         if usage.audio_output > 0 && self.audio_output.is_none() {

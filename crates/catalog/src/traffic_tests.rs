@@ -193,7 +193,7 @@ fn our_path(path: &str) -> Option<String> {
     if let Some((_, rest)) = path.split_once("/models/").filter(|(_, rest)| rest.contains(':')) {
         return Some(format!("/v1beta/models/{rest}"));
     }
-    let fixed = Endpoint::ALL.into_iter().filter(|one| one.is_billed() && one.path().starts_with('/'));
+    let fixed = Endpoint::ALL.into_iter().filter(|one| one.is_billed() && !one.hears() && one.path().starts_with('/'));
     let found = fixed.filter(|one| path.ends_with(one.path())).max_by_key(|one| one.path().len())?;
     let is_cohere = found.dialect() == Some(Dialect::Cohere);
     if is_cohere && !path.starts_with("/v2/") {

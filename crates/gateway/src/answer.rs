@@ -1,6 +1,5 @@
 //! What the client receives: a whole answer with its receipt in the headers, or a stream whose receipt comes at its end.
 
-use core::convert::Infallible;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 use std::collections::VecDeque;
@@ -11,6 +10,7 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER, TRAILER};
 use http::{HeaderMap, HeaderName, StatusCode};
 use http_body::{Body, Frame, SizeHint};
+use thiserror::Error;
 use tokio::time::{Instant, Sleep};
 
 use crate::attempt::{Attempt, AttemptError};
@@ -35,6 +35,11 @@ const FORWARDED: [HeaderName; 9] = [
     HeaderName::from_static("x-amzn-errortype"),
 ];
 
+/// A stream that has no word for a fault: its client sees that it is not whole.
+#[derive(Debug, Error)]
+#[error("the upstream broke off")]
+pub(crate) struct BrokenOff;
+
 /// The body of an answer to a client.
 pub(crate) enum AnswerBody {
     /// Finished before its first byte went out.
@@ -51,12 +56,12 @@ impl AnswerBody {
 
 impl Body for AnswerBody {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = BrokenOff;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
         match self.get_mut() {
             AnswerBody::Whole(bytes) => Poll::Ready(next_piece(bytes).map(|bytes| Ok(Frame::data(bytes)))),
-            AnswerBody::Stream(stream) => stream.poll_frame(cx).map(|frame| frame.map(Ok)),
+            AnswerBody::Stream(stream) => stream.poll_frame(cx),
         }
     }
 
@@ -181,6 +186,8 @@ pub(crate) struct MeteredStream {
     /// What to hand out before reading on.
     ready: VecDeque<Bytes>,
     receipt: Option<Receipt>,
+    /// It breaks off behind what is ready.
+    is_broken: bool,
     trailers_sent: bool,
     deadline: IdleDeadline,
     /// Keeps the stopping process waiting.
@@ -203,6 +210,7 @@ impl MeteredStream {
             wishes,
             ready: VecDeque::new(),
             receipt: None,
+            is_broken: false,
             trailers_sent: false,
             _running: running,
         }
@@ -216,13 +224,16 @@ impl MeteredStream {
         }
     }
 
-    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Frame<Bytes>>> {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
         loop {
             if let Some(bytes) = self.ready.pop_front() {
-                return Poll::Ready(Some(Frame::data(bytes)));
+                return Poll::Ready(Some(Ok(Frame::data(bytes))));
+            }
+            if core::mem::take(&mut self.is_broken) {
+                return Poll::Ready(Some(Err(BrokenOff)));
             }
             let Some(attempt) = &mut self.attempt else {
-                return Poll::Ready(self.trailers().map(Frame::trailers));
+                return Poll::Ready(self.trailers().map(|trailers| Ok(Frame::trailers(trailers))));
             };
             match attempt.poll_data(cx) {
                 // A slow reader never finds nothing to read, and has no more time than others.
@@ -264,9 +275,7 @@ impl MeteredStream {
         }
         let fault = fault.or((!whole).then_some(UpstreamFault::Broken));
         if let Some(reason) = fault {
-            let refusal = Refusal::UpstreamError { reason };
-            self.ready.push_back(attempt.meter().stream_error(&refusal, self.request_id));
-            attempt.lose_answer();
+            self.fail(attempt, &Refusal::UpstreamError { reason });
         } else {
             attempt.release();
         }
@@ -278,9 +287,18 @@ impl MeteredStream {
             return;
         };
         self.receipt = self.receipt.take().or(attempt.settle());
-        self.ready.push_back(attempt.meter().stream_error(&Refusal::UpstreamTimeout, self.request_id));
-        attempt.lose_answer();
+        self.fail(attempt, &Refusal::UpstreamTimeout);
         self.comment();
+    }
+
+    /// Tells the client that the stream is not whole, in its dialect or by not ending it.
+    fn fail(&mut self, mut attempt: Attempt, refusal: &Refusal) {
+        if attempt.meter().takes_errors() {
+            self.ready.push_back(attempt.meter().stream_error(refusal, self.request_id));
+        } else {
+            self.is_broken = true;
+        }
+        attempt.lose_answer();
     }
 
     /// The receipt as a comment line of the event stream, which parsers skip.
@@ -314,7 +332,7 @@ pub(crate) fn receipt_comment(cost: &str, hold: &str, price_version: &str) -> St
 ///
 /// The timer is armed once and checked against the last activity when it fires, so that an event costs a clock reading
 /// rather than a timer.
-struct IdleDeadline {
+pub(crate) struct IdleDeadline {
     idle: core::time::Duration,
     latest: Instant,
     active: Instant,
@@ -322,18 +340,18 @@ struct IdleDeadline {
 }
 
 impl IdleDeadline {
-    fn new(idle: core::time::Duration, total: core::time::Duration) -> IdleDeadline {
+    pub(crate) fn new(idle: core::time::Duration, total: core::time::Duration) -> IdleDeadline {
         let now = Instant::now();
         IdleDeadline { idle, latest: now + total, active: now, timer: None }
     }
 
     /// Something came; says whether that was too late.
-    fn touch(&mut self) -> bool {
+    pub(crate) fn touch(&mut self) -> bool {
         self.active = Instant::now();
         self.active >= self.latest
     }
 
-    fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             let due = self.latest.min(self.active + self.idle);
             let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));

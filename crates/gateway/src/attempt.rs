@@ -4,8 +4,10 @@
 //! for a bounded time in a task of its own, so that the usage is still learnt, and then settled by what is known.
 
 use core::task::{Context, Poll};
+use core::time::Duration;
 use std::sync::Arc;
 
+use base::Refusal;
 use bytes::Bytes;
 use catalog::{Candidate, Timeouts};
 use http::Request;
@@ -15,12 +17,13 @@ use wire::Call;
 
 use crate::body::OutgoingBody;
 use crate::clock::within;
-use crate::hold::{Hold, Observed, Receipt};
+use crate::hold::{Hold, Observed, Outcome, Receipt};
 use crate::idempotency::{Claim, Recorder};
 use crate::meter::{Malformed, Meter};
 use crate::owned::Sealing;
 use crate::queue::Place;
 use crate::relay::Relay;
+use crate::upload::Fate;
 use crate::upstream::{Connection, Fault};
 
 /// See the module's description.
@@ -45,6 +48,8 @@ struct Exchange {
     observed: Observed,
     meter: Meter,
     deadlines: Deadlines,
+    /// What becomes of the rest of the request, where that comes while it is sent.
+    upload: Option<Arc<Fate>>,
     relay: Arc<Relay>,
 }
 
@@ -76,6 +81,8 @@ pub(crate) enum AttemptError {
     Broken(Fault),
     /// The request may have left, and the upstream was too slow.
     Timeout,
+    /// The rest of the request never came: nothing is billed.
+    Upload(Refusal),
 }
 
 impl Attempt {
@@ -94,7 +101,10 @@ impl Attempt {
         place.note_used(None);
         let timeouts = candidate.upstream().timeouts;
         let now = Instant::now();
-        let deadlines = Deadlines { head: now + timeouts.first_byte, total: now + timeouts.total, timeouts };
+        let upload = request.body().fate();
+        let upload_time = upload.as_ref().map_or(Duration::ZERO, |fate| fate.patience());
+        let head = now + upload_time + timeouts.first_byte;
+        let deadlines = Deadlines { head, total: now + upload_time + timeouts.total, timeouts };
         let meter = Meter::new(call.clone(), candidate.model().clone(), line_bytes_max);
         let meter = meter.translating(candidate.translation().map(|translation| hold.answers(translation)));
         let meter = meter.priced(&candidate.price().rates);
@@ -111,6 +121,7 @@ impl Attempt {
             observed: Observed::default(),
             meter,
             deadlines,
+            upload,
             relay,
         };
         Attempt { exchange: Some(Box::new(exchange)) }
@@ -208,6 +219,7 @@ impl Drop for Attempt {
 impl Exchange {
     async fn head(&mut self) -> Result<Parts, AttemptError> {
         let answered = timeout_at(self.deadlines.head, core::future::poll_fn(|cx| self.connection.poll_head(cx))).await;
+        let given_up = self.upload.as_ref().and_then(|fate| fate.problem());
         let failed = match answered {
             Ok(Ok(mut head)) => {
                 self.observed.status = head.status.as_u16();
@@ -221,8 +233,11 @@ impl Exchange {
                 self.stage = Stage::Reading;
                 return Ok(head);
             }
-            Ok(Err(error)) if error.may_have_left => AttemptError::Broken(error.source),
-            Ok(Err(error)) => AttemptError::NotSent(error.source),
+            Ok(Err(error)) => match given_up {
+                Some(refusal) => AttemptError::Upload(refusal),
+                None if error.may_have_left => AttemptError::Broken(error.source),
+                None => AttemptError::NotSent(error.source),
+            },
             Err(_) => AttemptError::Timeout,
         };
         self.stage = Stage::Broken;
@@ -257,6 +272,10 @@ impl Exchange {
     fn settle(&mut self) -> Option<Receipt> {
         let hold = self.hold.take()?;
         let (outcome, response_id) = self.meter.outcome(matches!(self.stage, Stage::Ended));
+        // A request that was not sent to its end is none.
+        let is_given_up = self.upload.as_ref().is_some_and(|fate| fate.problem().is_some());
+        let is_unanswered = self.observed.status == 0;
+        let outcome = if is_given_up && is_unanswered { Outcome::Refused } else { outcome };
         self.place.note_used(outcome.tokens());
         let (receipt, claim) = hold.settle(outcome, Observed { response_id, ..self.observed.clone() });
         self.claim = claim;
@@ -302,7 +321,11 @@ impl Exchange {
     /// Reads on without a client, for a bounded time, then settles.
     async fn drain(mut self: Box<Self>) {
         let settings = &self.relay.settings;
-        let patience = if self.meter.is_stream() { settings.stream_drain } else { settings.answer_drain };
+        let patience = if self.meter.is_stream() && !self.meter.is_billed_whole() {
+            settings.stream_drain
+        } else {
+            settings.answer_drain
+        };
         let deadline = Instant::now() + patience;
         let intent = self.hold.as_ref().map(Hold::intent);
         let read_on = async {

@@ -1,12 +1,14 @@
-//! The two kinds of body that the relay makes itself: what it sends upstream, and a finished answer to a client.
+//! What the relay sends upstream.
 
-use core::convert::Infallible;
 use core::pin::Pin;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, ready};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use smallvec::SmallVec;
+
+use crate::upload::{Fate, GivenUp, Rest};
 
 /// A request body for an upstream: the client's bytes with what was spliced in between, in order, never copied together.
 #[derive(Debug, Default)]
@@ -16,16 +18,47 @@ pub(crate) struct OutgoingBody {
     next: usize,
     /// Bytes not yet handed out.
     left: u64,
+    /// What comes behind the pieces while it is sent.
+    rest: Option<Box<Rest>>,
 }
 
 impl OutgoingBody {
     pub(crate) fn new(pieces: impl IntoIterator<Item = Bytes>) -> OutgoingBody {
         let pieces: SmallVec<[Bytes; 8]> = pieces.into_iter().filter(|piece| !piece.is_empty()).collect();
         let left = pieces.iter().map(|piece| piece.len() as u64).sum();
-        OutgoingBody { pieces, next: 0, left }
+        OutgoingBody { pieces, next: 0, left, rest: None }
     }
 
-    /// The next bytes, never none; `None` at the end.
+    /// With the rest of a form behind it.
+    pub(crate) fn then(self, rest: Option<Rest>) -> OutgoingBody {
+        let left = self.left + rest.as_ref().map_or(0, Rest::left);
+        OutgoingBody { left, rest: rest.map(Box::new), ..self }
+    }
+
+    /// What becomes of the rest of a form.
+    pub(crate) fn fate(&self) -> Option<Arc<Fate>> {
+        self.rest.as_ref().map(|rest| rest.fate().clone())
+    }
+
+    /// Whether all of it is here.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.rest.is_none()
+    }
+
+    /// The next bytes, once they have come; `None` at the end.
+    pub(crate) fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, GivenUp>>> {
+        if let Some(piece) = self.next_piece() {
+            return Poll::Ready(Some(Ok(piece)));
+        }
+        let Some(rest) = &mut self.rest else { return Poll::Ready(None) };
+        let piece = ready!(rest.poll_next(cx));
+        if let Some(Ok(piece)) = &piece {
+            self.left -= piece.len() as u64;
+        }
+        Poll::Ready(piece)
+    }
+
+    /// The next bytes of those that are here, never none; `None` at their end.
     pub(crate) fn next_piece(&mut self) -> Option<Bytes> {
         let piece = core::mem::take(self.pieces.get_mut(self.next)?);
         self.next += 1;
@@ -36,14 +69,14 @@ impl OutgoingBody {
 
 impl Body for OutgoingBody {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = GivenUp;
 
-    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Ready(self.get_mut().next_piece().map(|piece| Ok(Frame::data(piece))))
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, GivenUp>>> {
+        self.get_mut().poll_piece(cx).map(|piece| piece.map(|piece| piece.map(Frame::data)))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.next == self.pieces.len()
+        self.next == self.pieces.len() && self.left == 0
     }
 
     fn size_hint(&self) -> SizeHint {

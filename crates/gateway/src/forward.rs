@@ -15,6 +15,7 @@ use wire::{Call, Dialect, Edits};
 use crate::attempt::{Attempt, AttemptError};
 use crate::body::OutgoingBody;
 use crate::hold::Hold;
+use crate::upload::Upload;
 use crate::upstream::{ConnectError, Connection, Pool};
 
 /// Headers of a client that reach an upstream. Everything else stays here, above all whatever names an identity.
@@ -41,7 +42,15 @@ pub struct Answer {
 ///
 /// # Errors
 /// 502, 503 or 504, when no candidate answered.
-pub async fn forward(plan: &Plan, mut hold: Hold, call: &Arc<Call>, client: &Parts) -> Result<Answer, Refusal> {
+///
+/// The rest of a form that comes while it is sent is sent once: then the first that is asked is the last.
+pub async fn forward(
+    plan: &Plan,
+    mut hold: Hold,
+    call: &Arc<Call>,
+    client: &Parts,
+    upload: Option<&Upload>,
+) -> Result<Answer, Refusal> {
     let candidates = plan.candidates();
     let mut failure = Refusal::UpstreamError { reason: UpstreamFault::Unreachable };
     // Where it has its place, then the others in their order.
@@ -49,10 +58,13 @@ pub async fn forward(plan: &Plan, mut hold: Hold, call: &Arc<Call>, client: &Par
     let others = (0..candidates.len()).filter(|&position| position != first);
     for (tried, position) in core::iter::once(first).chain(others).enumerate() {
         let (candidate, is_last) = (&candidates[position], tried + 1 == candidates.len());
-        match try_candidate(candidate, hold, call, client, is_last).await {
+        match try_candidate(candidate, hold, (call, client, upload), is_last).await {
             Tried::Answered(answer) => return Ok(answer),
             Tried::Ended(refusal) => return Err(refusal),
             Tried::Next(returned, refusal) => (hold, failure) = (returned, refusal),
+        }
+        if upload.is_some_and(Upload::is_taken) {
+            break;
         }
     }
     Err(failure)
@@ -69,8 +81,7 @@ enum Tried {
 async fn try_candidate(
     candidate: &Candidate,
     mut hold: Hold,
-    call: &Arc<Call>,
-    client: &Parts,
+    (call, client, upload): (&Arc<Call>, &Parts, Option<&Upload>),
     is_last: bool,
 ) -> Tried {
     let relay = hold.relay().clone();
@@ -78,7 +89,9 @@ async fn try_candidate(
         Ok(pool) => pool,
         Err(refusal) => return Tried::Next(hold, refusal),
     };
-    let mut fresh = false;
+    // A connection that its upstream has closed meanwhile would take an upload with it.
+    let mut fresh = upload.is_some();
+    let is_last = is_last || upload.is_some();
     loop {
         let connection = match pool.checkout(fresh).await {
             Ok(connection) => connection,
@@ -86,6 +99,7 @@ async fn try_candidate(
         };
         let reused = connection.reused;
         let request = outgoing(candidate, &pool, &connection, call, client);
+        let request = request.map(|body| body.then(upload.and_then(Upload::take)));
         let mut attempt = Attempt::start(connection, request, hold, candidate, call);
         match attempt.head().await {
             Ok(head) if is_last || !may_fail_over(head.status) => {
@@ -114,6 +128,11 @@ fn failed(candidate: &Candidate, mut attempt: Attempt, error: AttemptError) -> T
             tracing::warn!(%upstream, error = %source, "no answer; the hold stays, for it may have been billed");
             attempt.settle();
             Tried::Ended(Refusal::UpstreamError { reason: UpstreamFault::Broken })
+        }
+        AttemptError::Upload(refusal) => {
+            tracing::debug!(%upstream, "an upload did not come whole; its provider never had a request");
+            attempt.settle();
+            Tried::Ended(refusal)
         }
         AttemptError::Timeout => {
             tracing::warn!(%upstream, "no answer in time; the hold stays, for it may have been billed");
@@ -168,7 +187,9 @@ fn outgoing(
             headers.insert(name, value.clone());
         }
     }
-    if !endpoint.is_of_object() {
+    if let (Some(_), Some(kind)) = (call.form_bytes(), client.headers.get(CONTENT_TYPE)) {
+        headers.insert(CONTENT_TYPE, kind.clone());
+    } else if !endpoint.is_of_object() {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
     // The answer is read for its usage: an encoded one would have to be decoded first.

@@ -210,7 +210,7 @@ impl Hold {
     fn close(&mut self, outcome: Outcome, observed: Observed) -> Option<(Receipt, Option<Claim>)> {
         let Open { hold, pass, room } = self.0.open.take()?;
         // What is done with a stored object costs nothing, also where each call has a price.
-        let priced = self.0.sent.as_ref().filter(|_| !self.0.call.endpoint.is_of_object());
+        let priced = self.0.sent.as_ref().filter(|_| !self.0.call.endpoint.costs_nothing());
         let charge = |usage: &Usage| Amounts {
             usd: priced.map_or(Money::ZERO, |sent| sent.price().rates.charge(usage)),
             tokens: usage.input.saturating_add(usage.output),

@@ -3,7 +3,7 @@
 use base::{ModelId, Refusal, Timestamp};
 use bytes::{Bytes, BytesMut};
 use catalog::Plan;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, TE};
+use http::header::{CONTENT_ENCODING, TE};
 use http::request::Parts;
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
@@ -24,9 +24,7 @@ use crate::relay::Relay;
 /// breaks off, comes too slowly, or is encoded.
 pub(crate) async fn body(relay: &Relay, caller: &Caller, head: &Parts, body: ClientBody) -> Result<Bytes, Refusal> {
     let settings = &relay.settings;
-    if head.headers.get(CONTENT_ENCODING).is_some_and(|value| value != "identity") {
-        return Err(Refusal::invalid(None, "Encoded request bodies are not accepted. Send the JSON as it is."));
-    }
+    check_encoding(head)?;
     let too_large = Refusal::RequestTooLarge { bytes_max: settings.body_bytes_max };
     if body.size_hint().lower() > settings.body_bytes_max {
         return Err(too_large);
@@ -40,6 +38,14 @@ pub(crate) async fn body(relay: &Relay, caller: &Caller, head: &Parts, body: Cli
         Ok(Err(Unread::Broken)) => Err(Refusal::invalid(None, "The request body broke off. Send it again.")),
         Err(_) => Err(Refusal::invalid(None, "The request body did not arrive in time. Send it again.")),
     }
+}
+
+/// Bodies are read as they are.
+pub(crate) fn check_encoding(head: &Parts) -> Result<(), Refusal> {
+    if head.headers.get(CONTENT_ENCODING).is_some_and(|value| value != "identity") {
+        return Err(Refusal::invalid(None, "Encoded request bodies are not accepted. Send the JSON as it is."));
+    }
+    Ok(())
 }
 
 enum Unread {
@@ -76,12 +82,7 @@ async fn collect(mut body: ClientBody, bytes_max: u64, share: &mut Share) -> Res
     Ok(whole.freeze())
 }
 
-/// Reads the call and fills in what the account has defaults for: the narrowest account that says something wins.
-pub(crate) fn call(caller: &Caller, route: &Route<'_>, head: &Parts, body: Bytes) -> Result<Call, Refusal> {
-    read(caller, *route, head.headers.get(CONTENT_TYPE).map(http::HeaderValue::as_bytes), body)
-}
-
-/// As [`call`], without a head.
+/// Reads the call and fills in what the account has defaults for.
 pub(crate) fn read<'a>(
     caller: &Caller,
     route: impl Into<Route<'a>>,
@@ -89,13 +90,18 @@ pub(crate) fn read<'a>(
     body: Bytes,
 ) -> Result<Call, Refusal> {
     let mut call = wire::read(route, content_type, body)?;
+    fill(caller, &mut call);
+    Ok(call)
+}
+
+/// Fills in what the account has defaults for: the narrowest account that says something wins.
+pub(crate) fn fill(caller: &Caller, call: &mut Call) {
     for account in caller.path().iter().rev() {
         let settings = account.settings();
         let defaults = &settings.defaults;
         let temperature = || defaults.temperature.map(store::Temperature::json);
         call.fill(defaults.model.as_ref(), defaults.max_tokens, temperature);
     }
-    Ok(call)
 }
 
 /// Finds the candidates and the worst case over all of them.

@@ -25,6 +25,7 @@ mod client_body;
 mod clock;
 mod counts;
 mod explain;
+mod files;
 mod forward;
 mod headers;
 mod hold;
@@ -53,6 +54,7 @@ mod stalling;
 mod status;
 mod tasks;
 mod trace;
+mod upload;
 mod upstream;
 #[cfg(test)]
 mod weight;
@@ -74,7 +76,7 @@ pub use upstream::credential::read as read_credential;
 /// use std::sync::Arc;
 /// use mandant_gateway::proof::{Hold, forward};
 /// async fn paid(plan: &catalog::Plan, hold: Hold, call: &Arc<wire::Call>, head: &http::request::Parts) {
-///     let _ = forward(plan, hold, call, head).await;
+///     let _ = forward(plan, hold, call, head, None).await;
 /// }
 /// ```
 /// Without one it cannot:
@@ -82,7 +84,7 @@ pub use upstream::credential::read as read_credential;
 /// use std::sync::Arc;
 /// use mandant_gateway::proof::forward;
 /// async fn unpaid(plan: &catalog::Plan, call: &Arc<wire::Call>, head: &http::request::Parts) {
-///     let _ = forward(plan, call, head).await;
+///     let _ = forward(plan, call, head, None).await;
 /// }
 /// ```
 /// Nor twice with the same one:
@@ -90,8 +92,8 @@ pub use upstream::credential::read as read_credential;
 /// use std::sync::Arc;
 /// use mandant_gateway::proof::{Hold, forward};
 /// async fn twice(plan: &catalog::Plan, hold: Hold, call: &Arc<wire::Call>, head: &http::request::Parts) {
-///     let _ = forward(plan, hold, call, head).await;
-///     let _ = forward(plan, hold, call, head).await;
+///     let _ = forward(plan, hold, call, head, None).await;
+///     let _ = forward(plan, hold, call, head, None).await;
 /// }
 /// ```
 /// And nobody else can make one:

@@ -7,13 +7,18 @@ use catalog::{Model, Rates, Tokenizer};
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::response::Parts;
 use wire::convert::AnswerTranslator;
-use wire::{Call, Endpoint, StreamEnd, StreamMeter, StreamOptions, Usage, UsageFault};
+use wire::{Call, Endpoint, Heard, StreamEnd, StreamMeter, StreamOptions, Usage, UsageFault};
 
 use crate::hold::Outcome;
 use crate::owned::Sealing;
 
 /// Tokens that a chat message costs beyond its text: role and separators (OpenAI's counting guide says 3 to 4).
 const TOKENS_PER_MESSAGE: u64 = 4;
+
+/// Where nobody says how long a file is: what a second takes at 16 kbit/s, less than nearly all speech is sent at.
+const BYTES_PER_SECOND: u64 = 2_000;
+/// Tokens that a second of audio is billed as at most (OpenAI's models say 10, Mistral's 12.5).
+const TOKENS_PER_SECOND: u64 = 13;
 
 /// Headers that mean nothing to a client of another dialect.
 const OF_ONE_PROVIDER: [&str; 3] = ["openai-processing-ms", "openai-version", "anthropic-version"];
@@ -25,6 +30,8 @@ pub(crate) struct Meter {
     line_bytes_max: usize,
     /// Output tokens have a price.
     prices_tokens: bool,
+    /// Seconds of audio have.
+    prices_seconds: bool,
     /// Zero until the head has come.
     status: u16,
     reading: Reading,
@@ -43,6 +50,8 @@ enum Reading {
     Whole { body: BytesMut, only: Bytes },
     /// Events are read as they pass.
     Stream(Box<StreamMeter>),
+    /// Bytes pass unread: what sound costs is known from what is to be spoken, and a file costs nothing.
+    Raw,
 }
 
 /// Why an answer cannot be metered any further.
@@ -56,6 +65,7 @@ impl Meter {
             model,
             line_bytes_max,
             prices_tokens: true,
+            prices_seconds: false,
             status: 0,
             reading: Reading::Nothing,
             translator: None,
@@ -71,7 +81,7 @@ impl Meter {
 
     /// What its candidate asks for is what it is charged by.
     pub(crate) fn priced(self, rates: &Rates) -> Meter {
-        Meter { prices_tokens: rates.output.is_some(), ..self }
+        Meter { prices_tokens: rates.output.is_some(), prices_seconds: rates.second.is_some(), ..self }
     }
 
     /// The answer may name stored objects.
@@ -105,6 +115,8 @@ impl Meter {
             };
             let options = StreamOptions { line_bytes_max: self.line_bytes_max, ..options };
             Reading::Stream(Box::new(StreamMeter::new(options)))
+        } else if head.status.is_success() && self.is_raw(is_json) {
+            Reading::Raw
         } else {
             Reading::Whole { body: BytesMut::new(), only: Bytes::new() }
         };
@@ -115,19 +127,35 @@ impl Meter {
         }
     }
 
+    /// Whether the answer is bytes that nobody has to read.
+    fn is_raw(&self, is_json: bool) -> bool {
+        let endpoint = self.endpoint();
+        endpoint == Endpoint::FileContent || (endpoint == Endpoint::Speech && !is_json)
+    }
+
     /// The model that answers.
     pub(crate) fn model(&self) -> &str {
         self.model.id.as_str()
     }
 
+    /// Images are billed when they are asked for, whoever waits for them.
+    pub(crate) fn is_billed_whole(&self) -> bool {
+        self.endpoint().makes_images()
+    }
+
     pub(crate) fn is_stream(&self) -> bool {
-        matches!(self.reading, Reading::Stream(_)) || (matches!(self.reading, Reading::Nothing) && self.call.stream())
+        matches!(self.reading, Reading::Stream(_) | Reading::Raw)
+            || (matches!(self.reading, Reading::Nothing) && self.call.stream())
     }
 
     /// Takes the next bytes; `forward` receives what the client should see of them, which for a whole answer is nothing yet.
     pub(crate) fn push(&mut self, data: Bytes, forward: &mut impl FnMut(Bytes)) -> Result<(), Malformed> {
         match &mut self.reading {
             Reading::Nothing => Err(Malformed),
+            Reading::Raw => {
+                forward(data);
+                Ok(())
+            }
             Reading::Stream(meter) => match &mut self.translator {
                 None => match &mut self.sealing {
                     None => meter.push(data, forward).map_err(|_| Malformed),
@@ -235,12 +263,15 @@ impl Meter {
                 let id = self.call.opened_objects().next().map(|(_, id)| id.to_owned());
                 (Outcome::Complete(Usage::default()), id)
             }
+            Reading::Whole { .. } if !ended && self.call.endpoint().hears() => (Outcome::Cut(self.estimate("")), None),
             // The whole text is billed when it is spoken, however much of that is heard.
-            Reading::Whole { .. } if self.call.endpoint() == Endpoint::Speech => {
-                let usage = Usage { characters: self.call.billable().characters, ..Usage::default() };
-                (if ended { Outcome::Complete(usage) } else { Outcome::Cut(usage) }, None)
-            }
             Reading::Nothing => (Outcome::Unknown, None),
+            reading if self.call.endpoint() == Endpoint::Speech => {
+                let usage = Usage { characters: self.call.billable().characters, ..Usage::default() };
+                let is_whole = ended || matches!(reading, Reading::Stream(meter) if meter.is_terminal());
+                (if is_whole { Outcome::Complete(usage) } else { Outcome::Cut(usage) }, None)
+            }
+            Reading::Raw => (Outcome::Unknown, None),
             Reading::Whole { .. } if !ended => (Outcome::Unknown, None),
             Reading::Whole { .. } => self.of_whole(&whole),
             Reading::Stream(meter) => (self.of_stream(meter, ended), meter.response_id().map(str::to_owned)),
@@ -251,6 +282,9 @@ impl Meter {
     }
 
     fn of_whole(&self, body: &[u8]) -> (Outcome, Option<String>) {
+        if self.endpoint().hears() {
+            return self.of_heard(wire::heard(body));
+        }
         let facts = wire::answer_facts(self.endpoint(), body);
         let outcome = match facts.usage {
             // Images that are priced by their tokens, and came without a count of them.
@@ -262,13 +296,55 @@ impl Meter {
         (outcome, facts.id)
     }
 
+    /// What was written down: told in tokens or seconds, whichever the model is priced by, or estimated.
+    fn of_heard(&self, heard: Heard) -> (Outcome, Option<String>) {
+        let outcome = match heard.usage {
+            Ok(Some(usage)) if self.is_priced_by(&usage) => Outcome::Complete(usage),
+            Ok(told) => {
+                let seconds = told.map_or(0, |usage| usage.seconds);
+                let estimate = self.estimate(&heard.text);
+                Outcome::Cut(if seconds > 0 { self.heard_for(seconds, &heard.text) } else { estimate })
+            }
+            Err(fault) => unusable(fault),
+        };
+        (outcome, heard.id)
+    }
+
+    /// Whether a usage of what was heard has the unit that the model is priced by.
+    fn is_priced_by(&self, usage: &Usage) -> bool {
+        (!self.prices_seconds || usage.seconds > 0) && (!self.prices_tokens || usage.input + usage.output > 0)
+    }
+
+    /// What was heard of a file whose answer does not say so: as long as a file of its size could be.
+    fn estimate(&self, text: &str) -> Usage {
+        let bytes = self.call.form_bytes().unwrap_or(0);
+        self.heard_for(bytes.div_ceil(BYTES_PER_SECOND).clamp(1, self.model.audio_seconds_max.max(1)), text)
+    }
+
+    /// So many seconds, and the tokens that they are billed as.
+    fn heard_for(&self, seconds: u64, text: &str) -> Usage {
+        let audio = seconds.saturating_mul(TOKENS_PER_SECOND).min(self.model.context_window);
+        let output = catalog::count_tokens(self.model.tokenizer.unwrap_or(Tokenizer::O200k), text);
+        Usage { seconds, input: audio, audio_input: audio, output, ..Usage::default() }
+    }
+
     fn of_stream(&self, meter: &StreamMeter, ended: bool) -> Outcome {
+        if self.endpoint().hears() && meter.fault().is_none() {
+            return match meter.usage() {
+                Some(usage) if meter.is_final() && self.is_priced_by(&usage) => Outcome::Complete(usage),
+                _ => Outcome::Cut(self.estimate(meter.delivered().text)),
+            };
+        }
         match (meter.usage(), meter.fault()) {
+            // Images that are priced by their tokens, and came without a count of them.
+            (Some(usage), _) if usage.images > 0 && usage.output == 0 && self.prices_tokens => Outcome::Unknown,
             (Some(usage), _) if meter.is_final() && (ended || meter.is_terminal()) => Outcome::Complete(usage),
             (Some(usage), _) if meter.is_final() => Outcome::Cut(usage),
             // What the provider had counted up to some event, and at least what was delivered.
             (Some(usage), _) => Outcome::Cut(self.at_least(meter, usage)),
             (None, Some(fault)) => unusable(fault),
+            // What was not told of images cannot be counted.
+            (None, None) if self.endpoint().makes_images() => Outcome::Unknown,
             (None, None) => {
                 let delivered = meter.delivered();
                 Outcome::Cut(self.count(delivered.text, delivered.beyond_bytes))
@@ -284,6 +360,11 @@ impl Meter {
             _ => None,
         };
         wire::render::stream_error(self.call.endpoint(), array, refusal, request_id.as_str())
+    }
+
+    /// Whether the client is told of a fault in the stream; where it cannot be, the stream breaks off.
+    pub(crate) fn takes_errors(&self) -> bool {
+        !matches!(self.reading, Reading::Raw)
     }
 
     /// Whether comments may stand in the stream.

@@ -33,7 +33,7 @@ use crate::relay::Relay;
 use crate::reply::Reply;
 use crate::reserve::reserve;
 use crate::trace::Trace;
-use crate::{authenticate, headers, inquiry, intake, owned, refuse};
+use crate::{authenticate, files, headers, inquiry, intake, owned, refuse, upload};
 
 /// Answers one request. Never fails: a refusal is an answer too.
 pub(crate) async fn handle(relay: Arc<Relay>, address: IpAddr, head: Parts, body: ClientBody) -> Reply {
@@ -98,19 +98,20 @@ async fn call(
     running: crate::tasks::Running,
 ) -> Result<Reply, Refused> {
     let request_id = label.request_id;
-    let body = intake::body(relay, caller, head, body).await?;
+    let body = upload::arrive(relay, caller, route, head, body).await?;
     let arrived = relay.clock.moment();
     trace.body_read(arrived);
     // A body may come slowly: a record is dated when its call counts in the windows.
     let label = Label { at: label.at.saturating_add(trace.since_start(arrived)), ..label };
-    let claim = match relay.keys.enter(caller, route, head, &body, label.at).await? {
+    let claim = match relay.keys.enter(caller, route, head, &body.content(head), label.at).await? {
         Entry::Unkeyed => None,
         Entry::First(claim) => Some(claim),
         Entry::Again(answer) => return Ok(again(relay, caller, &answer, head)),
     };
     let label = Label { claim, ..label };
-    let bytes = body.len();
-    let mut call = intake::call(caller, route, head, body)?;
+    let bytes = body.held_bytes();
+    let (mut call, upload) = body.call(caller, route, head)?;
+    files::choose_place(relay, caller, head, &mut call).await?;
     owned::open(relay, caller, &mut call)?;
     let mut plan = intake::plan(relay, caller, &call, label.at)?;
     let admitted = admit(relay, caller.clone(), &plan, &call, bytes, arrived).await;
@@ -123,7 +124,7 @@ async fn call(
     let (worst, limit, intent) = (hold.worst(), hold.output_limit(), hold.intent());
     relay.before_forwarding(intent).await?;
     let call = Arc::new(call);
-    let answered = forward(&plan, hold, &call, head).await;
+    let answered = forward(&plan, hold, &call, head, upload.as_ref()).await;
     // Whatever the client learns, it learns after the intent is durable.
     relay.before_answering(intent).await?;
     let mut answer = answered.map_err(|refusal| refused(relay, caller, &plan, &call, refusal))?;
@@ -143,6 +144,7 @@ async fn call(
         let room = Room { answers: &relay.answers, tenant: caller.path()[0].index };
         let (body, receipt) = answer::gather(answer, relay.settings.answer_bytes_max, room).await?;
         trace.answered(relay.clock.moment());
+        files::note(relay, caller, &call, reply.status, &body).await?;
         if let Some(receipt) = receipt {
             headers::receipt(&mut reply.fields, &receipt);
         }

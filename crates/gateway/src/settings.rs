@@ -13,6 +13,10 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Largest request body, in bytes; larger ones are refused with 413 before they are read.
     pub body_bytes_max: u64,
+    /// Largest body of a form whose files are passed on while they come, in bytes.
+    pub upload_bytes_max: u64,
+    /// A client must deliver such a body within this time.
+    pub upload_timeout: Duration,
     /// Largest non-streaming answer that is buffered to be metered, in bytes.
     pub answer_bytes_max: usize,
     /// Longest line of an event stream, in bytes.
@@ -102,6 +106,8 @@ impl Default for Settings {
         Settings {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8787)),
             body_bytes_max: 32 << 20,
+            upload_bytes_max: 512 << 20,
+            upload_timeout: Duration::from_secs(600),
             answer_bytes_max: 128 << 20,
             stream_line_bytes_max: 16 << 20,
             head_bytes_max: 64 << 10,

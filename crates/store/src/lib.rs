@@ -20,6 +20,7 @@ mod export;
 mod feed;
 mod idempotency;
 mod journaled;
+mod kept;
 pub mod resource;
 mod rows;
 mod secret;
@@ -41,6 +42,7 @@ pub use idempotency::{KeptAnswer, UsedKey};
 pub use journaled::{
     END_USER_BYTES_MAX, Idempotency, IntentRecord, LeaseRecord, PAYLOAD_BYTES_MAX, Record, ResolvedRecord,
 };
+pub use kept::{KeptObject, ListedObject, ObjectKind, ObjectPage};
 pub use resource::{Defaults, Network, ProjectPath, Resources, Temperature};
 pub use secret::{MasterKeySource, NewSecret, ObjectOrigin, ObjectSeal, OwnedObject};
 pub use store::Store;

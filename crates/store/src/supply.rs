@@ -2,8 +2,8 @@
 
 use base::{ModelId, Timestamp};
 use catalog::{
-    CatalogueEntry, HIDDEN_PROMPT_TOKENS_DEFAULT, Http2Mode, IMAGE_TOKENS_DEFAULT, KeySource, Model, ModelKind,
-    PriceVersion, Target, Upstream,
+    AUDIO_SECONDS_DEFAULT, CatalogueEntry, HIDDEN_PROMPT_TOKENS_DEFAULT, Http2Mode, IMAGE_TOKENS_DEFAULT, KeySource,
+    Model, ModelKind, PriceVersion, Target, Upstream,
 };
 
 use crate::StoreError;
@@ -99,6 +99,7 @@ pub(crate) fn model(form: &ModelResource, prices: Vec<PriceVersion>) -> Result<M
             HIDDEN_PROMPT_TOKENS_DEFAULT,
         ),
         hidden_output_tokens: known_or(form.hidden_output_tokens, |known| known.hidden_output_tokens, 0),
+        audio_seconds_max: form.audio_seconds_max.unwrap_or(AUDIO_SECONDS_DEFAULT),
         upstream_routing: form.upstream_routing.unwrap_or(false),
         tokenizer: form.tokenizer.or_else(|| known.and_then(|known| known.tokenizer)),
         prices,

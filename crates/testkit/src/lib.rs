@@ -20,6 +20,8 @@ mod dialect;
 mod embeddings;
 mod errors;
 mod fault;
+mod filed;
+mod form;
 mod kept;
 mod made;
 mod models;

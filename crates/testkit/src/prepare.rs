@@ -31,6 +31,7 @@ pub(crate) enum Endpoint {
     CountResponseTokens,
     Images,
     Speech,
+    Heard,
     Contents,
     CountTokens,
     Vectors,
@@ -45,7 +46,8 @@ impl Endpoint {
             | Endpoint::Embeddings
             | Endpoint::Moderations
             | Endpoint::Images
-            | Endpoint::Speech => Style::Openai,
+            | Endpoint::Speech
+            | Endpoint::Heard => Style::Openai,
             Endpoint::Responses | Endpoint::CountResponseTokens => Style::Responses,
             Endpoint::Messages | Endpoint::CountMessageTokens => Style::Anthropic,
             Endpoint::Contents | Endpoint::CountTokens | Endpoint::Vectors => Style::Gemini,
@@ -145,6 +147,7 @@ pub(crate) fn prepare(
         Endpoint::CountMessageTokens => counted("input_tokens", &messages::read(&members, true)?),
         Endpoint::Images => made::images(&members, settings.shape())?,
         Endpoint::Speech => made::speech(&members)?,
+        Endpoint::Heard => made::heard(&members, settings.shape())?,
         Endpoint::CountResponseTokens => {
             counted("object\":\"response.input_tokens\",\"input_tokens", &responses::read(&members)?)
         }
@@ -166,7 +169,7 @@ pub(crate) fn prepare(
         is_stream,
         is_array: endpoint == Endpoint::Contents && gemini::is_array(&members),
         style: endpoint.style(),
-        content_type: if endpoint == Endpoint::Speech { "audio/mpeg" } else { "application/json" },
+        content_type: made::content_type(endpoint, &members),
         page,
         usage,
         fault: settings.fault,

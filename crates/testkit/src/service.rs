@@ -23,6 +23,8 @@ use crate::dialect::gemini::{self, Form};
 use crate::dialect::{Style, restyle, stream_error};
 use crate::errors::ErrorAnswer;
 use crate::fault::{Directives, Fault};
+use crate::filed::Filed;
+use crate::form;
 use crate::kept::Kept;
 use crate::models;
 use crate::options::{ChunkBorders, CutBilling, Options};
@@ -43,6 +45,7 @@ pub(crate) struct Shared {
     pub(crate) script: Mutex<VecDeque<Fault>>,
     cache: Cache,
     kept: Kept,
+    filed: Filed,
     sequence: AtomicU64,
     taken: Arc<AtomicUsize>,
 }
@@ -56,6 +59,8 @@ enum Target<'a> {
     Gemini(&'a str, Endpoint, Form),
     /// What is done with a response that is kept, and its id before it.
     Kept(&'a str, &'a str),
+    /// What is done with a file that is kept, or a new one.
+    Filed(&'a str),
     ModelList,
     Model(&'a str),
     Unknown,
@@ -80,7 +85,11 @@ fn target<'a>(method: &Method, path: &'a str, query: &'a str) -> Target<'a> {
         (&Method::POST, Some("/responses/input_tokens")) => Target::Billed(Endpoint::CountResponseTokens),
         (_, Some(path)) if path.starts_with("/responses/") => Target::Kept(&path["/responses/".len()..], query),
         (&Method::POST, Some("/images/generations")) => Target::Billed(Endpoint::Images),
+        (&Method::POST, Some("/images/edits" | "/images/variations")) => Target::Billed(Endpoint::Images),
         (&Method::POST, Some("/audio/speech")) => Target::Billed(Endpoint::Speech),
+        (&Method::POST, Some("/audio/transcriptions" | "/audio/translations")) => Target::Billed(Endpoint::Heard),
+        (_, Some("/files")) => Target::Filed(""),
+        (_, Some(path)) if path.starts_with("/files/") => Target::Filed(&path["/files/".len()..]),
         (&Method::POST, Some("/moderations")) => Target::Billed(Endpoint::Moderations),
         (&Method::POST, Some("/messages")) => Target::Billed(Endpoint::Messages),
         (&Method::POST, Some("/messages/count_tokens")) => Target::Billed(Endpoint::CountMessageTokens),
@@ -102,6 +111,7 @@ impl Shared {
             script: Mutex::default(),
             cache: Cache::default(),
             kept: Kept::default(),
+            filed: Filed::default(),
             sequence: AtomicU64::new(0),
             taken: Arc::default(),
         }
@@ -169,7 +179,11 @@ impl Shared {
         let created = self.created_seconds();
         let known = self.options.models.as_deref();
         match target {
-            Target::Billed(endpoint) => self.billed(sequence, endpoint, key, &head.headers, body).await,
+            Target::Billed(endpoint) => match of_form(&head.headers, body) {
+                Ok(Some(body)) => self.billed(sequence, endpoint, key, &head.headers, &body.into()).await,
+                Ok(None) => self.billed(sequence, endpoint, key, &head.headers, body).await,
+                Err(refused) => Ok(error(&refused, Guard::default())),
+            },
             Target::Gemini(model, endpoint, form) => match gemini::with_path(body, model, form) {
                 Ok(body) => self.billed(sequence, endpoint, key, &head.headers, &body.into()).await,
                 Err(refused) => Ok(error(&refused, Guard::default())),
@@ -180,6 +194,7 @@ impl Shared {
                 }
                 Err(refused) => error(&refused, Guard::default()),
             }),
+            Target::Filed(rest) => Ok(self.filed(sequence, head, rest, body)),
             Target::ModelList => Ok(json(models::list(known, created))),
             Target::Model(name) => {
                 Ok(models::get(name, known, created).map_or_else(|refused| error(&refused, Guard::default()), json))
@@ -187,6 +202,21 @@ impl Shared {
             Target::Unknown => {
                 Ok(error(&ErrorAnswer::unknown_url(head.method.as_str(), head.uri.path()), Guard::default()))
             }
+        }
+    }
+
+    fn filed(&self, sequence: u64, head: &request::Parts, rest: &str, body: &Bytes) -> Answer {
+        let answered = if head.method == Method::POST && rest.is_empty() {
+            let content_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+            let id = String::from_utf8_lossy(&self.answer_id(sequence)).into_owned();
+            let kept = self.filed.keep(&id, self.created_seconds(), content_type, body);
+            kept.map(|said| ("application/json", said.into()))
+        } else {
+            self.filed.answer(&head.method, rest)
+        };
+        match answered {
+            Ok((kind, bytes)) => respond(200, kind, SimBody::Whole { bytes: Some(bytes), guard: Guard::default() }),
+            Err(refused) => error(&refused, Guard::default()),
         }
     }
 
@@ -225,6 +255,7 @@ impl Shared {
             Style::Responses => self.kept.check(body).map(|()| prepared),
             _ => Ok(prepared),
         });
+        let prepared = prepared.and_then(|prepared| self.filed.check(body).map(|()| prepared));
         match prepared {
             Ok(prepared) => self.produce(sequence, &prepared, body, guard).await,
             Err(refused) => Ok(error(&refused, guard)),
@@ -437,6 +468,13 @@ impl Shared {
         *answer.headers_mut() = exchange.response_headers.clone();
         answer
     }
+}
+
+/// A form as JSON; `None` for a body that is none.
+fn of_form(headers: &HeaderMap, body: &[u8]) -> Result<Option<Vec<u8>>, ErrorAnswer> {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let is_form = content_type.starts_with("multipart/form-data");
+    is_form.then(|| form::as_json(body, content_type)).transpose()
 }
 
 /// Faults that leave a plain answer whole: those of the usage object, and those that only streams can have.

@@ -44,7 +44,7 @@ fn facts(endpoint: Endpoint, body: &[u8]) -> AnswerFacts {
                 facts.usage = if is_contradiction { Err(UsageFault::Inconsistent) } else { usage };
                 seen = true;
             }
-            b"data" if endpoint == Endpoint::ImageGenerations && scanner.kind()? == Kind::Array => {
+            b"data" if endpoint.makes_images() && scanner.kind()? == Kind::Array => {
                 scanner.array(|scanner| {
                     images += u64::from(scanner.kind()? == Kind::Object);
                     scanner.skip()
@@ -61,7 +61,7 @@ fn facts(endpoint: Endpoint, body: &[u8]) -> AnswerFacts {
     if read.and_then(|()| scanner.end()).is_err() {
         facts.usage = Err(UsageFault::Malformed);
     }
-    if endpoint == Endpoint::ImageGenerations {
+    if endpoint.makes_images() {
         // What was made is an answer's own account of itself, also where it has no usage.
         facts.usage = facts.usage.map(|usage| Some(Usage { images, ..usage.unwrap_or_default() }));
     }

@@ -83,6 +83,10 @@ pub struct Billable {
     pub stored_input: bool,
     /// Characters of a text that is to be spoken.
     pub characters: u64,
+    /// Unfinished images that are shown before each image is done.
+    pub partial_images: u32,
+    /// The answer is asked for in a form that tells no usage (plain text, subtitles).
+    pub untold_format: bool,
     /// The provider bills no tokens for it: tokens are counted, or a text is judged.
     pub is_free: bool,
 }
@@ -116,6 +120,8 @@ impl Default for Billable {
             cache_writes: CacheWrites::Any,
             stored_input: false,
             characters: 0,
+            partial_images: 0,
+            untold_format: false,
             is_free: false,
         }
     }

@@ -158,6 +158,16 @@ pub(crate) struct Filled {
     pub(crate) temperature: Option<String>,
 }
 
+/// What a call says of the form that it came as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Upload {
+    /// Where the value of the model stands in what was read before the call left.
+    pub(crate) model: Option<Span>,
+    pub(crate) boundary: String,
+    /// Bytes of the whole body.
+    pub(crate) bytes: u64,
+}
+
 /// One client request, read strictly. Made only by [`crate::read`]; the body is kept verbatim.
 #[derive(Debug, Clone)]
 pub struct Call {
@@ -178,6 +188,8 @@ pub struct Call {
     pub(crate) objects: Option<Box<Objects>>,
     /// The provider is to keep what it answers.
     pub(crate) is_stored: bool,
+    /// The form that it came as; `None` for a call in JSON.
+    pub(crate) upload: Option<Box<Upload>>,
 }
 
 impl Call {
@@ -225,7 +237,13 @@ impl Call {
         self.endpoint == Endpoint::GenerateContent && self.stream && self.query != Query::Events
     }
 
-    /// The body as it came.
+    /// Bytes of the whole body of a call that came as a form; `None` for one in JSON.
+    #[must_use]
+    pub fn form_bytes(&self) -> Option<u64> {
+        self.upload.as_ref().map(|upload| upload.bytes)
+    }
+
+    /// The body as it came; of a form, what was read of it before the call left.
     #[must_use]
     pub const fn body(&self) -> &Bytes {
         &self.body

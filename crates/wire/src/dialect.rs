@@ -109,6 +109,24 @@ pub enum Endpoint {
     ImageGenerations,
     /// OpenAI: a text is spoken.
     Speech,
+    /// OpenAI: speech is written down.
+    Transcriptions,
+    /// OpenAI: speech is written down in English.
+    Translations,
+    /// OpenAI: images are changed as a text says.
+    ImageEdits,
+    /// OpenAI: images are made that resemble one.
+    ImageVariations,
+    /// OpenAI: a file is given to the provider to keep.
+    FileUpload,
+    /// OpenAI: what is known of a file.
+    FileGet,
+    /// OpenAI: a file is deleted.
+    FileDelete,
+    /// OpenAI: the bytes of a file.
+    FileContent,
+    /// The files of the calling key's tenant, in OpenAI's form.
+    FileList,
     /// Cohere: a conversation is continued.
     CohereChat,
     /// Cohere: texts become vectors.
@@ -121,7 +139,7 @@ pub enum Endpoint {
 
 impl Endpoint {
     /// Every endpoint.
-    pub const ALL: [Endpoint; 27] = [
+    pub const ALL: [Endpoint; 36] = [
         Endpoint::ChatCompletions,
         Endpoint::Completions,
         Endpoint::Embeddings,
@@ -145,6 +163,15 @@ impl Endpoint {
         Endpoint::ResponseInputTokens,
         Endpoint::ImageGenerations,
         Endpoint::Speech,
+        Endpoint::Transcriptions,
+        Endpoint::Translations,
+        Endpoint::ImageEdits,
+        Endpoint::ImageVariations,
+        Endpoint::FileUpload,
+        Endpoint::FileGet,
+        Endpoint::FileDelete,
+        Endpoint::FileContent,
+        Endpoint::FileList,
         Endpoint::CohereChat,
         Endpoint::CohereEmbed,
         Endpoint::CohereRerank,
@@ -166,6 +193,14 @@ impl Endpoint {
             | Endpoint::ResponseInputTokens
             | Endpoint::ImageGenerations
             | Endpoint::Speech
+            | Endpoint::Transcriptions
+            | Endpoint::Translations
+            | Endpoint::ImageEdits
+            | Endpoint::ImageVariations
+            | Endpoint::FileUpload
+            | Endpoint::FileGet
+            | Endpoint::FileDelete
+            | Endpoint::FileContent
             | Endpoint::Moderations => Some(Dialect::Openai),
             Endpoint::Messages | Endpoint::CountMessageTokens => Some(Dialect::Anthropic),
             Endpoint::GenerateContent
@@ -174,7 +209,12 @@ impl Endpoint {
             | Endpoint::BatchEmbedContents => Some(Dialect::Gemini),
             Endpoint::CohereChat | Endpoint::CohereEmbed | Endpoint::CohereRerank => Some(Dialect::Cohere),
             Endpoint::Converse => Some(Dialect::Bedrock),
-            Endpoint::ModelList | Endpoint::ModelGet | Endpoint::Usage | Endpoint::Limits | Endpoint::Explain => None,
+            Endpoint::ModelList
+            | Endpoint::ModelGet
+            | Endpoint::FileList
+            | Endpoint::Usage
+            | Endpoint::Limits
+            | Endpoint::Explain => None,
         }
     }
 
@@ -191,7 +231,8 @@ impl Endpoint {
             && !self.is_of_object()
             && !matches!(
                 self,
-                Endpoint::Moderations
+                Endpoint::FileUpload
+                    | Endpoint::Moderations
                     | Endpoint::CountMessageTokens
                     | Endpoint::CountTokens
                     | Endpoint::ResponseInputTokens
@@ -203,8 +244,26 @@ impl Endpoint {
     pub const fn is_of_object(self) -> bool {
         matches!(
             self,
-            Endpoint::ResponseGet | Endpoint::ResponseDelete | Endpoint::ResponseCancel | Endpoint::ResponseInputItems
+            Endpoint::ResponseGet
+                | Endpoint::ResponseDelete
+                | Endpoint::ResponseCancel
+                | Endpoint::ResponseInputItems
+                | Endpoint::FileGet
+                | Endpoint::FileDelete
+                | Endpoint::FileContent
         )
+    }
+
+    /// Whether it is about files that the provider keeps, which belong to no model.
+    #[must_use]
+    pub const fn is_of_file(self) -> bool {
+        matches!(self, Endpoint::FileUpload | Endpoint::FileGet | Endpoint::FileDelete | Endpoint::FileContent)
+    }
+
+    /// Whether a call costs nothing at all, also where each call of its model has a price.
+    #[must_use]
+    pub const fn costs_nothing(self) -> bool {
+        self.is_of_object() || self.is_of_file()
     }
 
     /// Whether its answers and their events are those of OpenAI's responses.
@@ -217,8 +276,8 @@ impl Endpoint {
     #[must_use]
     pub const fn method(self) -> &'static str {
         match self {
-            Endpoint::ResponseGet | Endpoint::ResponseInputItems => "GET",
-            Endpoint::ResponseDelete => "DELETE",
+            Endpoint::ResponseGet | Endpoint::ResponseInputItems | Endpoint::FileGet | Endpoint::FileContent => "GET",
+            Endpoint::ResponseDelete | Endpoint::FileDelete => "DELETE",
             _ => "POST",
         }
     }
@@ -247,6 +306,15 @@ impl Endpoint {
             | Endpoint::ResponseInputTokens
             | Endpoint::ImageGenerations
             | Endpoint::Speech
+            | Endpoint::Transcriptions
+            | Endpoint::Translations
+            | Endpoint::ImageEdits
+            | Endpoint::ImageVariations
+            | Endpoint::FileUpload
+            | Endpoint::FileGet
+            | Endpoint::FileDelete
+            | Endpoint::FileContent
+            | Endpoint::FileList
             | Endpoint::CohereEmbed
             | Endpoint::CohereRerank
             | Endpoint::ModelList
@@ -255,6 +323,36 @@ impl Endpoint {
             | Endpoint::Limits
             | Endpoint::Explain => false,
         }
+    }
+
+    /// Whether its calls come as forms with files in them (`multipart/form-data`).
+    #[must_use]
+    pub const fn is_form(self) -> bool {
+        self.hears() || matches!(self, Endpoint::ImageEdits | Endpoint::ImageVariations | Endpoint::FileUpload)
+    }
+
+    /// Whether a call comes as JSON, or may: edits of images may name where the images are.
+    #[must_use]
+    pub const fn takes_json(self) -> bool {
+        !self.is_form() || matches!(self, Endpoint::ImageEdits)
+    }
+
+    /// Whether speech is written down.
+    #[must_use]
+    pub const fn hears(self) -> bool {
+        matches!(self, Endpoint::Transcriptions | Endpoint::Translations)
+    }
+
+    /// Whether images are made.
+    #[must_use]
+    pub const fn makes_images(self) -> bool {
+        matches!(self, Endpoint::ImageGenerations | Endpoint::ImageEdits | Endpoint::ImageVariations)
+    }
+
+    /// Whether its streams are those of OpenAI's images and audio.
+    #[must_use]
+    pub const fn makes_media(self) -> bool {
+        self.hears() || self.makes_images() || matches!(self, Endpoint::Speech)
     }
 
     /// Whether texts become vectors.
@@ -287,12 +385,18 @@ impl Endpoint {
             Endpoint::CountTokens => ":countTokens",
             Endpoint::EmbedContent => ":embedContent",
             Endpoint::BatchEmbedContents => ":batchEmbedContents",
-            Endpoint::ResponseGet | Endpoint::ResponseDelete => "{id}",
+            Endpoint::ResponseGet | Endpoint::ResponseDelete | Endpoint::FileGet | Endpoint::FileDelete => "{id}",
+            Endpoint::FileContent => "{id}/content",
+            Endpoint::FileUpload | Endpoint::FileList => "/files",
             Endpoint::ResponseCancel => "{id}/cancel",
             Endpoint::ResponseInputItems => "{id}/input_items",
             Endpoint::ResponseInputTokens => "/responses/input_tokens",
             Endpoint::ImageGenerations => "/images/generations",
             Endpoint::Speech => "/audio/speech",
+            Endpoint::Transcriptions => "/audio/transcriptions",
+            Endpoint::Translations => "/audio/translations",
+            Endpoint::ImageEdits => "/images/edits",
+            Endpoint::ImageVariations => "/images/variations",
             Endpoint::CohereChat => "/chat",
             Endpoint::CohereEmbed => "/embed",
             Endpoint::CohereRerank => "/rerank",
@@ -327,6 +431,15 @@ impl Endpoint {
             Endpoint::ResponseInputTokens => "responses/input_tokens",
             Endpoint::ImageGenerations => "images/generations",
             Endpoint::Speech => "audio/speech",
+            Endpoint::Transcriptions => "audio/transcriptions",
+            Endpoint::Translations => "audio/translations",
+            Endpoint::ImageEdits => "images/edits",
+            Endpoint::ImageVariations => "images/variations",
+            Endpoint::FileUpload => "files",
+            Endpoint::FileGet => "files/get",
+            Endpoint::FileDelete => "files/delete",
+            Endpoint::FileContent => "files/content",
+            Endpoint::FileList => "files/list",
             Endpoint::CohereChat => "chat",
             Endpoint::CohereEmbed => "embed",
             Endpoint::CohereRerank => "rerank",

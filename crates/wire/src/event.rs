@@ -3,6 +3,7 @@
 mod bedrock;
 mod cohere;
 mod gemini;
+mod made;
 mod messages;
 mod responses;
 
@@ -47,6 +48,8 @@ pub(crate) struct Reading {
     counts: MessageCounts,
     /// Searches that the answer itself shows, where no usage counts them.
     searches: u64,
+    /// Images that were made.
+    images: u64,
     text: String,
     text_bytes_max: usize,
     beyond_bytes: u64,
@@ -77,6 +80,7 @@ impl Reading {
             finished: 0,
             counts: MessageCounts::default(),
             searches: 0,
+            images: 0,
             text: String::new(),
             text_bytes_max: TEXT_BYTES_MAX,
             beyond_bytes: 0,
@@ -131,6 +135,7 @@ impl Reading {
             (Some(Dialect::Cohere), _) => self.cohere_event(scanner, shape),
             (Some(Dialect::Bedrock), _) => self.bedrock_event(scanner, shape),
             (_, endpoint) if endpoint.answers_response() => self.response_event(scanner, shape),
+            (_, endpoint) if endpoint.makes_media() => self.made_event(scanner, shape),
             _ => {
                 scanner.object(|scanner, key| self.member(scanner, key, shape))?;
                 self.is_final |= shape.usage.is_some();

@@ -61,12 +61,12 @@ impl Call {
     /// Whether the answer is of objects that the provider keeps, so that its ids are names of something.
     #[must_use]
     pub const fn answers_with_objects(&self) -> bool {
-        self.endpoint.is_of_object() || (self.endpoint.answers_response() && self.is_stored)
+        self.endpoint.costs_nothing() || (self.endpoint.answers_response() && self.is_stored)
     }
 
     /// The path and query of a call that is about one object.
     pub(crate) fn object_path(&self) -> String {
-        let mut path = String::from("/responses/");
+        let mut path = String::from(if self.endpoint.is_of_file() { "/files/" } else { "/responses/" });
         let Some(objects) = &self.objects else { return path };
         let of = |place: NamedPlace| {
             let named = objects.named.iter().find(|named| named.place == place);
@@ -131,6 +131,20 @@ mod tests {
         );
         assert_eq!(named(r#"{"model":"m","input":"hi","previous_response_id":"a"}"#), ["a!"]);
         assert!(named(r#"{"model":"m","input":"hi","previous_response_id":null}"#).is_empty());
+    }
+
+    #[test]
+    fn a_file_is_named_wherever_a_part_can_name_it() {
+        for body in [
+            r#"{"model":"m","input":[{"role":"user","content":[{"type":"input_file","file_id":"a"}]}]}"#,
+            r#"{"model":"m","input":[{"role":"user","content":[{"type":"input_image","\u0066ile_id":"a"}]}]}"#,
+            r#"{"model":"m","input":[{"role":"user","content":[{"type":"input_file","FILE_ID":"a"}]}]}"#,
+            r#"{"model":"m","prompt":{"id":"p","variables":{"x":{"type":"input_file","file_id":"a"}}}}"#,
+        ] {
+            assert_eq!(named(body), ["a!"], "{body}");
+        }
+        let arguments = r#"{"model":"m","input":[{"type":"x_call","call_id":"c","input":{"file_id":"a"}}]}"#;
+        assert!(named(arguments).is_empty(), "the tenant's own words");
     }
 
     #[test]

@@ -58,11 +58,34 @@ pub const ROUTES: &[RouteSpec] = &[
     to("POST", "/openai/deployments/{model}/audio/speech", Endpoint::Speech),
     to("POST", "/openai/v1/images/generations", Endpoint::ImageGenerations),
     to("POST", "/openai/v1/audio/speech", Endpoint::Speech),
+    to("POST", "/v1/audio/transcriptions", Endpoint::Transcriptions),
+    to("POST", "/v1/audio/translations", Endpoint::Translations),
+    to("POST", "/v1/images/edits", Endpoint::ImageEdits),
+    to("POST", "/v1/images/variations", Endpoint::ImageVariations),
+    to("POST", "/openai/deployments/{model}/audio/transcriptions", Endpoint::Transcriptions),
+    to("POST", "/openai/deployments/{model}/audio/translations", Endpoint::Translations),
+    to("POST", "/openai/deployments/{model}/images/edits", Endpoint::ImageEdits),
+    to("POST", "/openai/deployments/{model}/images/variations", Endpoint::ImageVariations),
+    to("POST", "/openai/v1/audio/transcriptions", Endpoint::Transcriptions),
+    to("POST", "/openai/v1/audio/translations", Endpoint::Translations),
+    to("POST", "/openai/v1/images/edits", Endpoint::ImageEdits),
+    to("POST", "/openai/v1/images/variations", Endpoint::ImageVariations),
     to("POST", "/v2/chat", Endpoint::CohereChat),
     to("POST", "/v2/embed", Endpoint::CohereEmbed),
     to("POST", "/v2/rerank", Endpoint::CohereRerank),
     to("POST", "/model/{model}/converse", Endpoint::Converse),
     streaming("POST", "/model/{model}/converse-stream", Endpoint::Converse),
+    // Files, which the list shows of the tenant alone.
+    to("POST", "/v1/files", Endpoint::FileUpload),
+    of(Dialect::Openai, "GET", "/v1/files", Endpoint::FileList),
+    to("GET", "/v1/files/{id}", Endpoint::FileGet),
+    to("DELETE", "/v1/files/{id}", Endpoint::FileDelete),
+    to("GET", "/v1/files/{id}/content", Endpoint::FileContent),
+    to("POST", "/openai/v1/files", Endpoint::FileUpload),
+    of(Dialect::Openai, "GET", "/openai/v1/files", Endpoint::FileList),
+    to("GET", "/openai/v1/files/{id}", Endpoint::FileGet),
+    to("DELETE", "/openai/v1/files/{id}", Endpoint::FileDelete),
+    to("GET", "/openai/v1/files/{id}/content", Endpoint::FileContent),
     // Azure's two forms of OpenAI's dialect: the model in the path, and the same endpoints elsewhere.
     to("POST", "/openai/deployments/{model}/chat/completions", Endpoint::ChatCompletions),
     to("POST", "/openai/deployments/{model}/completions", Endpoint::Completions),
@@ -172,6 +195,7 @@ pub fn route<'a>(method: &str, path: &'a str, query: &'a str, accent: Accent) ->
         }
         allowed = match (allowed, spec.method) {
             (Some("GET"), "DELETE") => Some("GET, DELETE"),
+            (Some("POST"), "GET") => Some("POST, GET"),
             (first, method) => first.or(Some(method)),
         };
     }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use crate::call::{Call, NamedPlace, NestedPlaces, Span, UsageOption};
+use crate::call::{Call, NamedPlace, NestedPlaces, Span, Upload, UsageOption};
 use crate::dialect::{Dialect, Endpoint};
 
 /// Values to set in an outgoing body. `None` and `false` leave the client's own.
@@ -72,6 +72,9 @@ impl Call {
         if self.endpoint.is_of_object() {
             return Outgoing { pieces: SmallVec::new(), len: 0 };
         }
+        if let Some(upload) = &self.upload {
+            return self.outgoing_form(upload, edits.model);
+        }
         let mut patches: SmallVec<[Patch; 6]> = SmallVec::new();
         let mut inserted: Vec<u8> = Vec::new();
         self.rename_objects(&mut patches);
@@ -106,6 +109,22 @@ impl Call {
             }
         }
         self.assembled(patches, inserted)
+    }
+
+    /// What was read of a form, for the upstream's name of the model: in the place of the client's, or in a part of its
+    /// own before all others.
+    fn outgoing_form(&self, upload: &Upload, model: Option<&str>) -> Outgoing {
+        // A file is kept for no model.
+        let patch = model.filter(|_| !self.endpoint.is_of_file()).map(|model| match upload.model {
+            Some(place) => Patch::new(place, model.as_bytes()),
+            None => {
+                let boundary = &upload.boundary;
+                let head = "Content-Disposition: form-data; name=\"model\"";
+                let part = format!("--{boundary}\r\n{head}\r\n\r\n{model}\r\n");
+                Patch::new(Span { start: 0, end: 0 }, part.as_bytes())
+            }
+        });
+        assemble(&self.body, patch.into_iter().collect())
     }
 
     /// Objects go by their provider's names.

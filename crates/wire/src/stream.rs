@@ -34,7 +34,7 @@ pub struct StreamOptions {
 }
 
 impl StreamOptions {
-    /// With the default limits: lines of 16 MiB pass, events of 1 MiB are read.
+    /// With the default limits: lines of 16 MiB pass, events of 1 MiB are read, of 12 where they are images.
     #[must_use]
     pub const fn new(endpoint: Endpoint, strip_usage: bool) -> StreamOptions {
         StreamOptions {
@@ -44,7 +44,8 @@ impl StreamOptions {
             choices: 1,
             strip_usage,
             line_bytes_max: 16 << 20,
-            event_bytes_max: 1 << 20,
+            // An image is one event, with its usage behind it.
+            event_bytes_max: if endpoint.makes_images() { 12 << 20 } else { 1 << 20 },
         }
     }
 

@@ -9,7 +9,7 @@ use std::io::{BufRead, BufReader};
 use bytes::Bytes;
 use serde_json::Value;
 
-use crate::{Dialect, Edits, Endpoint, Route, StreamMeter, StreamOptions, Usage, answer_usage, read};
+use crate::{Dialect, Edits, Endpoint, Form, Route, StreamMeter, StreamOptions, Usage, answer_usage, heard, read};
 
 /// What a recorded request was sent to, in our terms.
 pub(crate) struct Asked {
@@ -68,7 +68,9 @@ pub(crate) fn records() -> Vec<(Asked, Value)> {
 }
 
 /// What is refused here although a provider took it, by the beginning of the sentence, and how often it was recorded.
-const REFUSED: [(&str, usize); 6] = [
+const REFUSED: [(&str, usize); 7] = [
+    // OpenRouter's transcriptions come as JSON, too.
+    ("Send the body as 'Content-Type: multipart/form-data'", 1),
     ("'guardrailConfig' has fees", 4),
     ("'s3Location' names an object", 2),
     ("The advisor tool asks another model", 2),
@@ -266,7 +268,9 @@ fn check(endpoint: Endpoint, record: &Value, found: Option<Usage>) {
             assert_eq!(Usage { reasoning: 0, ..found }, billed, "{} {recorded}", record["id"]);
         }
         // xAI tells what images cost, and no count.
-        (Endpoint::ImageGenerations, _) => assert!(found.images > 0, "{} {found:?}", record["id"]),
+        (Endpoint::ImageGenerations | Endpoint::ImageEdits, _) => {
+            assert!(found.images > 0, "{} {found:?}", record["id"])
+        }
         // Voyage gives only the total, and the recorder no count.
         _ => assert!(found.input > 0 && found.output == 0, "{} {found:?}", record["id"]),
     }
@@ -278,7 +282,9 @@ fn every_recorded_usage_is_metered_as_recorded() {
     let mut random = fastrand::Rng::with_seed(7);
     for (asked, record) in records() {
         let endpoint = asked.endpoint;
-        let Some(body) = record["response_body"].as_str().filter(|_| record["recorded_usage"].is_object()) else {
+        // What was heard is told in seconds, too: see `recorded_forms_...`.
+        let is_known = record["recorded_usage"].is_object() && !endpoint.hears();
+        let Some(body) = record["response_body"].as_str().filter(|_| is_known) else {
             continue;
         };
         if record["streaming"] != true {
@@ -318,13 +324,62 @@ fn every_recorded_usage_is_metered_as_recorded() {
     eprintln!("metered whole {whole:?} and streamed {streamed:?} answers");
 }
 
+/// Forms that providers took, at every kind of border; and what they answered, metered.
+#[test]
+fn recorded_forms_are_read_and_what_was_heard_is_metered() {
+    let (mut taken, mut told, mut random) = (0, BTreeMap::new(), fastrand::Rng::with_seed(9));
+    let records = records();
+    let there_are_some = !records.is_empty();
+    for (asked, record) in records.into_iter().filter(|(asked, _)| asked.endpoint.is_form()) {
+        // Cohere's own tells nothing, and is not served.
+        let is_served = record["provider"] != "cohere";
+        if asked.endpoint.hears() && record["status"] == 200 && is_served {
+            let heard = heard(record["response_body"].as_str().expect("text").as_bytes());
+            let usage = heard.usage.unwrap_or_else(|fault| panic!("{} {fault}", record["id"])).unwrap_or_default();
+            assert!(!heard.text.is_empty() && (usage.seconds > 0 || usage.output > 0), "{}", record["id"]);
+            let recorded = &record["recorded_usage"];
+            if let Some(total) = recorded["total"].as_u64() {
+                assert_eq!(usage.input + usage.output, total, "{} {usage:?}", record["id"]);
+                assert_eq!(usage.audio_input, recorded["input_audio"].as_u64().unwrap_or(0), "{}", record["id"]);
+            }
+            *told.entry(record["provider"].to_string()).or_insert(0) += 1;
+        }
+        let kind = record["request_headers"].as_object().into_iter().flatten();
+        let kind =
+            kind.filter(|(name, _)| name.eq_ignore_ascii_case("content-type")).find_map(|(_, kind)| kind.as_str());
+        let (Some(kind), Some(body)) =
+            (kind.filter(|kind| kind.contains("multipart")), record["request_body"].as_str())
+        else {
+            continue;
+        };
+        let body = if body.starts_with("--") { body.as_bytes().to_vec() } else { frames_of(body) };
+        for longest in [1, 80, 70_000] {
+            let mut form = Form::new(&asked.route(), Some(kind.as_bytes())).expect("a plain boundary");
+            let mut rest = &body[..];
+            while !rest.is_empty() {
+                let (piece, left) = rest.split_at(random.usize(1..=longest).min(rest.len()));
+                form.push(piece).unwrap_or_else(|refusal| panic!("{} {refusal:?}", record["id"]));
+                rest = left;
+            }
+            form.finish().expect("it is whole");
+            let call = form.call(&asked.route(), body.clone().into(), body.len() as u64).expect("it has a file");
+            assert!(call.outgoing(&Edits::default()).to_bytes() == body, "{}", record["id"]);
+            // llama.cpp needs no model.
+            assert!(call.model().is_some() || record["provider"] == "llamacpp" || asked.endpoint.is_of_file());
+        }
+        taken += 1;
+    }
+    eprintln!("read {taken} forms; what was heard was told {told:?}");
+    assert!(!there_are_some || (taken >= 6 && told.values().sum::<u32>() >= 6), "{taken} {told:?}");
+}
+
 struct Seen {
     forwarded: String,
     usage: Option<Usage>,
     is_terminal: bool,
 }
 
-/// The bytes of a recorded stream of frames, which is in base64.
+/// The bytes of a recorded body that is in base64, such as a stream of frames.
 fn frames_of(body: &str) -> Vec<u8> {
     let digit = |byte: u8| match byte {
         b'A'..=b'Z' => byte - b'A',

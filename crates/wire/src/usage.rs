@@ -10,6 +10,7 @@ use base::Money;
 
 use self::counts::{Count, cost, count, details, largest};
 pub use self::counts::{Usage, UsageFault};
+pub(crate) use self::counts::{seconds, seconds_ceil};
 pub(crate) use self::messages::MessageCounts;
 
 use crate::dialect::{Dialect, Endpoint};
@@ -28,11 +29,13 @@ struct Raw {
     cache_write: u64,
     cache_write_apart: u64,
     audio_input: u64,
+    image_input: u64,
     reasoning: u64,
     audio_output: u64,
     image_output: u64,
     accepted_prediction: u64,
     rejected_prediction: u64,
+    seconds: u64,
     web_searches: u64,
     cost: Option<Money>,
 }
@@ -63,11 +66,14 @@ fn read_openai(endpoint: Endpoint, scanner: &mut Lenient<'_>) -> Result<Result<O
         b"prompt_tokens" | b"input_tokens" => merge(&mut raw.prompt, count(scanner)?, &mut fault),
         b"completion_tokens" | b"output_tokens" => merge(&mut raw.completion, count(scanner)?, &mut fault),
         b"total_tokens" => merge(&mut raw.total, count(scanner)?, &mut fault),
-        b"prompt_tokens_details" | b"input_tokens_details" | b"prompt_token_details" => {
+        b"prompt_tokens_details" | b"input_tokens_details" | b"prompt_token_details" | b"input_token_details" => {
             details(scanner, &mut |scanner, name| match name {
                 b"cached_tokens" => largest(&mut raw.cached, count(scanner)?, &mut fault),
                 b"cache_write_tokens" => largest(&mut raw.cache_write, count(scanner)?, &mut fault),
                 b"audio_tokens" => largest(&mut raw.audio_input, count(scanner)?, &mut fault),
+                b"image_tokens" if endpoint.makes_images() => {
+                    largest(&mut raw.image_input, count(scanner)?, &mut fault)
+                }
                 _ => Ok(scanner.skip()?),
             })
         }
@@ -94,6 +100,10 @@ fn read_openai(endpoint: Endpoint, scanner: &mut Lenient<'_>) -> Result<Result<O
                 }
                 _ => Ok(scanner.skip()?),
             })
+        }
+        b"seconds" | b"prompt_audio_seconds" => {
+            raw.seconds = raw.seconds.max(seconds(scanner)?.unwrap_or(0));
+            Ok(())
         }
         b"cost" | b"cost_in_usd_ticks" => {
             let cost = cost(scanner, key.raw)?;
@@ -123,6 +133,8 @@ fn merge(place: &mut Option<u64>, count: Count, fault: &mut Option<UsageFault>) 
 fn normalise(endpoint: Endpoint, raw: &Raw) -> Result<Option<Usage>, UsageFault> {
     let total = raw.total.filter(|total| *total > 0);
     let (prompt, completion) = match (endpoint, raw.prompt, raw.completion) {
+        // Audio that is billed by its length has no tokens.
+        (_, None, None) if total.is_none() && raw.seconds > 0 => (0, 0),
         (_, None, None) if total.is_none() => return Ok(None),
         // Voyage gives only the total.
         (Endpoint::Embeddings, prompt, completion) => (prompt.or(total).unwrap_or(0), completion.unwrap_or(0)),
@@ -163,6 +175,7 @@ fn normalise(endpoint: Endpoint, raw: &Raw) -> Result<Option<Usage>, UsageFault>
         cached_input: cached.min(input - cache_write - audio_input),
         cache_write,
         cache_write_1h: 0,
+        image_input: raw.image_input.min(input),
         audio_input,
         cached_audio: 0,
         output,
@@ -174,6 +187,7 @@ fn normalise(endpoint: Endpoint, raw: &Raw) -> Result<Option<Usage>, UsageFault>
         image_output: raw.image_output.min(output),
         images: 0,
         characters: 0,
+        seconds: raw.seconds,
         web_searches: raw.web_searches,
         reported_cost: raw.cost,
     }))

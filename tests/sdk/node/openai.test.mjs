@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import OpenAI from 'openai';
+import OpenAI, { toFile } from 'openai';
 import { startRelay } from './relay.mjs';
 
 const ALPHA = 'sdk-test-secret-of-alpha';
@@ -55,6 +55,37 @@ test('chat', async () => {
   assert.equal(answer.choices[0].message.role, 'assistant');
   assert.ok(answer.choices[0].message.content);
   assert.equal(answer.usage.total_tokens, answer.usage.prompt_tokens + answer.usage.completion_tokens);
+});
+
+test('what is heard, with the file before the model and behind it', async () => {
+  const audio = client(GAMMA).audio.transcriptions;
+  const file = await toFile(Buffer.alloc(300_000), 'a.wav');
+  for (const form of [{ file, model: 'whisper-1' }, { model: 'whisper-1', file }]) {
+    const { data, response } = await audio.create(form).withResponse();
+    assert.equal(data.text, 'Good fences make good neighbours.');
+    assert.equal(response.headers.get('mandant-cost-usd'), '0.03');
+  }
+  const events = await collect(await audio.create({ file, model: 'gpt-4o-transcribe', stream: true }));
+  assert.equal(events.at(-1).type, 'transcript.text.done');
+});
+
+test('images stream, and are edited', async () => {
+  const events = await collect(await client(GAMMA).images.generate({ model: 'gpt-image-1', prompt: 'x', stream: true }));
+  assert.deepEqual(events.map((event) => event.type), ['image_generation.completed']);
+  const image = await toFile(Buffer.alloc(2_000), 'a.png', { type: 'image/png' });
+  const edited = await client(GAMMA).images.edit({ image: [image, image], prompt: 'Greener.', model: 'gpt-image-1' });
+  assert.equal(edited.data.length, 1);
+});
+
+test("files are a tenant's own", async () => {
+  const [own, stranger] = [client(GAMMA), client(BETA)];
+  const file = await own.files.create({ file: await toFile(Buffer.alloc(200_000), 'a.bin'), purpose: 'user_data' });
+  assert.equal(file.bytes, 200_000);
+  assert.equal((await (await own.files.content(file.id)).arrayBuffer()).byteLength, 200_000);
+  assert.ok((await collect(own.files.list())).some((one) => one.id === file.id));
+  assert.deepEqual(await collect(stranger.files.list()), []);
+  await refused(OpenAI.NotFoundError, 404, 'object_not_found', () => stranger.files.retrieve(file.id));
+  assert.equal((await own.files.delete(file.id)).deleted, true);
 });
 
 test('two tenants have two services', async () => {

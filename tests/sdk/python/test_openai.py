@@ -210,15 +210,73 @@ class OpenAiClient(unittest.TestCase):
         self.assertEqual([image.b64_json for image in answer.data], ["aGVsbG8="] * 2)
         nanos = answer.usage.input_tokens * 5_000 + answer.usage.output_tokens * 40_000
         self.assertEqual(round(float(raw.headers["Mandant-Cost-Usd"]) * 1_000_000_000), nanos)
-        streamed = lambda: images.generate(model="gpt-image-1", prompt="x", stream=True)
-        self.refused(openai.BadRequestError, 400, "invalid_request", streamed)
+        several = lambda: images.generate(model="gpt-image-1", prompt="x", n=2, stream=True)
+        self.refused(openai.BadRequestError, 400, "invalid_request", several)
+
+    def test_images_stream_and_are_edited(self) -> None:
+        images = self.client(GAMMA).images
+        kinds = [event.type for event in images.generate(model="gpt-image-1", prompt="x", stream=True, partial_images=2)]
+        self.assertEqual(kinds, ["image_generation.partial_image"] * 2 + ["image_generation.completed"])
+        picture = ("a.png", b"\x89PNG" + bytes(100_000), "image/png")
+        raw = images.with_raw_response.edit(model="gpt-image-1", image=[picture, picture], prompt="Greener.", n=2)
+        answer = raw.parse()
+        self.assertEqual(len(answer.data), 2)
+        nanos = answer.usage.input_tokens * 5_000 + answer.usage.output_tokens * 40_000
+        self.assertEqual(round(float(raw.headers["Mandant-Cost-Usd"]) * 1_000_000_000), nanos)
+        events = list(images.edit(model="gpt-image-1", image=picture, prompt="Greener.", stream=True))
+        self.assertEqual([event.type for event in events], ["image_edit.completed"])
+        self.assertEqual(len(images.create_variation(model="gpt-image-1", image=picture).data), 1)
+
+    def test_what_is_heard_is_charged_by_tokens_or_seconds(self) -> None:
+        audio = self.client(GAMMA).audio
+        sound = ("a.wav", bytes(3_500_000), "audio/wav")
+        raw = audio.transcriptions.with_raw_response.create(model="whisper-1", file=sound)
+        self.assertEqual(raw.parse().text, "Good fences make good neighbours.")
+        self.assertEqual(round(float(raw.headers["Mandant-Cost-Usd"]) * 10_000), 3_500)
+        verbose = audio.transcriptions.create(model="whisper-1", file=sound, response_format="verbose_json")
+        self.assertEqual(float(verbose.duration), 3_500)
+        self.assertTrue(audio.transcriptions.create(model="whisper-1", file=sound, response_format="srt").startswith("1\n"))
+        self.assertEqual(audio.translations.create(model="whisper-1", file=sound).text, raw.parse().text)
+        short = ("a.wav", bytes(5_000), "audio/wav")
+        events = list(audio.transcriptions.create(model="gpt-4o-transcribe", file=short, stream=True))
+        self.assertEqual(events[-1].type, "transcript.text.done")
+        self.assertEqual("".join(event.delta for event in events[:-1]), events[-1].text)
+        plain = lambda: audio.transcriptions.create(model="gpt-4o-transcribe", file=short, response_format="text")
+        self.refused(openai.BadRequestError, 400, "invalid_request", plain)
+
+    def test_files_are_a_tenants_own(self) -> None:
+        client, stranger = self.client(GAMMA), self.client(BETA)
+        content = b"{}\n" * 50_000
+        file = client.files.create(file=("lines.jsonl", content), purpose="user_data")
+        self.assertEqual((file.filename, file.bytes), ("lines.jsonl", len(content)))
+        self.assertEqual(client.files.content(file.id).read(), content)
+        self.assertEqual(client.files.retrieve(file.id).id, file.id)
+        more = [client.files.create(file=b"x", purpose="user_data").id for _ in range(3)]
+        listed = [one.id for one in client.files.list(limit=2)]
+        self.assertEqual(listed, [*reversed(more), file.id])
+        self.assertEqual(list(stranger.files.list()), [])
+        for call in [stranger.files.retrieve, stranger.files.delete, stranger.files.content]:
+            self.refused(openai.NotFoundError, 404, "object_not_found", lambda: call(file.id))
+        part = {"type": "file", "file": {"file_id": file.id}}
+        messages = [{"role": "user", "content": [{"type": "text", "text": "What is in it?"}, part]}]
+        self.assertTrue(client.chat.completions.create(model="gpt-4.1", messages=messages).choices[0].message.content)
+        foreign = lambda: stranger.chat.completions.create(model="gpt-4.1-mini", messages=messages)
+        self.refused(openai.NotFoundError, 404, "object_not_found", foreign)
+        self.assertTrue(client.files.delete(file.id).deleted)
+        self.assertEqual([one.id for one in client.files.list()], list(reversed(more)))
+        self.refused(openai.NotFoundError, 404, "file_not_found", lambda: client.files.retrieve(file.id))
 
     def test_speech_is_charged_by_its_characters(self) -> None:
         speech = self.client(GAMMA).audio.speech.with_raw_response
         raw = speech.create(model="tts-1", voice="alloy", input="Hello, tenants!")
         self.assertTrue(raw.content.startswith(b"ID3"))
         self.assertEqual(raw.headers["content-type"], "audio/mpeg")
-        self.assertEqual(round(float(raw.headers["Mandant-Cost-Usd"]) * 1_000_000), 15 * 15)
+        # Its bytes pass while they come; what it costs is what is held for it.
+        self.assertEqual(round(float(raw.headers["Mandant-Hold-Usd"]) * 1_000_000), 15 * 15)
+        with self.client(GAMMA).audio.speech.with_streaming_response.create(
+            model="tts-1", voice="alloy", input="Hello, tenants!"
+        ) as streamed:
+            self.assertEqual(b"".join(streamed.iter_bytes()), raw.content)
 
     def test_moderations_cost_nothing(self) -> None:
         answer = self.client(GAMMA).moderations.with_raw_response.create(model="omni-moderation-latest", input="x")

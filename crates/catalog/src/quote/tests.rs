@@ -283,3 +283,40 @@ proptest! {
         prop_assert!(tight.usd <= loose.usd && tight.tokens() <= loose.tokens());
     }
 }
+
+/// Whatever a file turns out to have, the quote covers it; and what has no price, or tells no usage, is refused.
+#[test]
+fn what_is_heard_is_held_by_all_that_the_model_takes() {
+    let heard = Model { audio_seconds_max: 1_500, ..model(ModelKind::Transcription) };
+    let asked = Billable { files: 1, ..Billable::default() };
+    let seconds = Rates { second: Some(Price::parse_per_unit("0.0001").unwrap()), ..Rates::new(Price::FREE, None) };
+    let quote = quote_loose(&heard, &seconds, &asked).unwrap();
+    assert_eq!(quote.usd, Money::from_nanos(150_000_000));
+    let tokens = Rates { audio_input: Some(usd("6.00")), ..Rates::new(usd("2.50"), Some(usd("10.00"))) };
+    let quote = quote_loose(&heard, &tokens, &asked).unwrap();
+    for (audio_input, output) in [(heard.context_window, heard.max_output_tokens), (10, 1)] {
+        let usage = Usage { input: heard.context_window, audio_input, output, ..Usage::default() };
+        assert!(tokens.charge(&usage) <= quote.usd && usage.input + usage.output <= quote.tokens());
+    }
+    let untold = Billable { untold_format: true, ..asked.clone() };
+    assert!(quote_loose(&heard, &tokens, &untold).is_err() && quote_loose(&heard, &seconds, &untold).is_ok());
+    let unpriced = Rates::new(usd("2.50"), Some(usd("10.00")));
+    assert_eq!(quote_loose(&heard, &unpriced, &asked).map_err(|refusal| refusal.code()), Err("model_not_found"));
+}
+
+#[test]
+fn images_from_images_are_held_with_what_they_are_made_from() {
+    let image = model(ModelKind::Image);
+    let rates = Rates {
+        image_input: Some(usd("8.00")),
+        image_output: Some(usd("40.00")),
+        ..Rates::new(usd("5.00"), Some(usd("10.00")))
+    };
+    let asked = Billable { files: 1, choices: 2, partial_images: 3, ..Billable::default() };
+    let quote = quote_loose(&image, &rates, &asked).unwrap();
+    let output = 2 * (image.max_output_tokens + 3 * 100);
+    let input = image.context_window;
+    let usage = Usage { input, image_input: input, output, image_output: output, ..Usage::default() };
+    assert!(rates.charge(&usage) <= quote.usd && usage.input + usage.output <= quote.tokens());
+    assert!(quote.usd > quote_loose(&image, &rates, &Billable { partial_images: 0, ..asked }).unwrap().usd);
+}

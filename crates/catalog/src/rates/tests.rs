@@ -113,6 +113,8 @@ fn absurd_numbers_saturate_and_never_panic() {
         image_output: u64::MAX,
         images: u64::MAX,
         characters: u64::MAX,
+        image_input: u64::MAX,
+        seconds: u64::MAX,
         reported_cost: None,
     };
     assert_eq!(full().charge(&most), Money::MAX);

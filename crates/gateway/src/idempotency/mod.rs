@@ -172,6 +172,11 @@ impl Keys {
     }
 }
 
+/// Whether a call has a key: then its body is held whole.
+pub(crate) fn is_keyed(head: &Parts) -> bool {
+    head.method == http::Method::POST && head.headers.contains_key(HEADER)
+}
+
 /// The call's key, if it has one.
 fn key_of(head: &Parts) -> Result<Option<&[u8]>, Refusal> {
     // What reads or deletes may be repeated as it is.

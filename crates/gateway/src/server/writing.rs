@@ -35,6 +35,8 @@ pub(super) struct Writing {
     output: BytesMut,
     body: AnswerBody,
     framing: Framing,
+    /// The body broke off: its end is not written, so that the client sees that it is not whole.
+    is_broken: bool,
 }
 
 /// How the body's end is told.
@@ -76,17 +78,20 @@ impl Writing {
         }
         write_date(&mut output, manner.now);
         output.extend_from_slice(b"\r\n");
-        Writing { output, body, framing: if manner.is_head { Framing::Ended } else { framing } }
+        Writing { output, body, framing: if manner.is_head { Framing::Ended } else { framing }, is_broken: false }
     }
 
     /// Ready when all is written.
     ///
     /// # Errors
-    /// When the client is gone or takes nothing.
+    /// When the client is gone or takes nothing, or the body broke off.
     pub(super) fn poll(&mut self, line: &SharedLine, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             self.gather(cx);
             if self.output.is_empty() {
+                if self.is_broken {
+                    return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+                }
                 if self.framing == Framing::Ended {
                     return Poll::Ready(Ok(()));
                 }
@@ -99,10 +104,13 @@ impl Writing {
 
     /// Takes what there is of the body.
     fn gather(&mut self, cx: &mut Context<'_>) {
-        while self.framing != Framing::Ended && self.output.len() < OUTPUT_BYTES {
+        while self.framing != Framing::Ended && !self.is_broken && self.output.len() < OUTPUT_BYTES {
             let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else { return };
             let is_chunked = self.framing == Framing::Chunks;
-            let frame = frame.map(|frame| frame.unwrap_or_else(|never| match never {}));
+            let Ok(frame) = frame.transpose() else {
+                self.is_broken = true;
+                return;
+            };
             match frame.map(http_body::Frame::into_data) {
                 Some(Ok(data)) if is_chunked => write_chunk(&mut self.output, &data),
                 Some(Ok(data)) => self.output.extend_from_slice(&data),

@@ -1,12 +1,14 @@
 //! Images and speech: their bytes pass, and each is held and charged for by what it is priced by.
 
 use base::Money;
+use http::HeaderValue;
+use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use store::Ending;
 use testkit::{Fault, Options, SimulatedProvider, UsageShape};
 
 use crate::app::{TestApp, tenant, upstream};
-use crate::client::{Reply, post};
+use crate::client::{Client, Reply, post};
 
 /// Models that are priced by the tokens of images, by the image, and by the character.
 async fn app() -> TestApp {
@@ -41,7 +43,9 @@ async fn speech(app: &TestApp, more: Value) -> Reply {
     for (name, value) in more.as_object().expect("fields") {
         body[name] = value.clone();
     }
-    app.call(post("/v1/audio/speech", "acme", body.to_string())).await
+    let mut request = post("/v1/audio/speech", "acme", body.to_string());
+    request.headers_mut().insert("te", HeaderValue::from_static("trailers"));
+    app.call(request).await
 }
 
 fn amount(reply: &Reply, name: &str) -> Money {
@@ -98,9 +102,10 @@ async fn speech_is_charged_by_its_characters() {
     assert_eq!((reply.status.as_u16(), reply.header("content-type")), (200, "audio/mpeg"));
     assert!(reply.body.starts_with(b"ID3") && reply.body.len() > 30);
     // Seven characters in twelve bytes, at $15 per 1M.
-    for name in ["mandant-cost-usd", "mandant-hold-usd"] {
-        assert_eq!(amount(&reply, name), Money::from_nanos(7 * 15_000), "{name}");
-    }
+    assert_eq!(amount(&reply, "mandant-hold-usd"), Money::from_nanos(7 * 15_000));
+    // Its bytes pass while they come, so that what it cost stands behind them.
+    let trailers = reply.trailers.expect("asked for");
+    assert_eq!(trailers["mandant-cost-usd"], "0.000105");
     let record = app.records("acme").await.remove(0);
     assert_eq!((record.usage.characters, record.ending), (7, Ending::Complete));
     app.provider.script([Fault::status(400)]);
@@ -113,17 +118,44 @@ async fn speech_is_charged_by_its_characters() {
 async fn a_spoken_text_that_broke_off_is_charged_whole() {
     let app = app().await;
     app.provider.script([Fault::CloseMidBody]);
-    assert_eq!(speech(&app, json!({})).await.status, 502);
+    let body = json!({ "model": "voice", "voice": "alloy", "input": "Gr\u{fc}\u{df}e \u{1f600}" }).to_string();
+    let mut client = Client::connect(app.relay.address()).await;
+    let answer = client.send(post("/v1/audio/speech", "acme", body)).await;
+    assert_eq!(answer.status(), 200);
+    assert!(answer.into_body().collect().await.is_err(), "its client sees that it is not whole");
     let record = app.records("acme").await.remove(0);
     assert_eq!((record.ending, record.charged), (Ending::Cut, Money::from_nanos(7 * 15_000)));
+}
+
+#[tokio::test]
+async fn images_stream_and_are_charged_by_their_last_event() {
+    let app = app().await;
+    for (model, fault, ending, cost) in [
+        ("by-token", None, Ending::Complete, Some(272 * 40_000)),
+        ("by-image", None, Ending::Complete, Some(70_000_000)),
+        ("by-token", Some(Fault::CloseMidStream { after_events: 1 }), Ending::Unknown, None),
+    ] {
+        app.provider.script(fault.clone());
+        let reply = image(&app, model, json!({ "stream": true, "partial_images": 2 })).await;
+        assert_eq!((reply.status.as_u16(), reply.header("content-type")), (200, "text/event-stream; charset=utf-8"));
+        assert_eq!(reply.text().contains("image_generation.completed"), fault.is_none(), "{}", reply.text());
+        assert_eq!(reply.text().contains("upstream_error"), fault.is_some(), "{}", reply.text());
+        app.relay.flush();
+        let record = app.written("acme").remove(0);
+        assert_eq!(record.ending, ending, "{model} {fault:?}");
+        let prompt = if model == "by-token" { record.usage.input as i64 * 5_000 } else { 0 };
+        assert_eq!(record.charged, Money::from_nanos(cost.map_or(0, |cost| cost + prompt)), "{model}");
+        assert!(record.held >= Money::from_nanos(if model == "by-token" { (300 + 2 * 128) * 40_000 } else { 1 }));
+    }
+    assert_eq!(app.relay.open_holds(), 1, "nobody told what the broken one cost");
 }
 
 #[tokio::test]
 async fn what_cannot_be_metered_is_refused() {
     let app = app().await;
     for (fields, param) in [
-        (json!({ "stream": true }), "stream"),
-        (json!({ "partial_images": 2 }), "partial_images"),
+        (json!({ "stream": true, "n": 2 }), "n"),
+        (json!({ "partial_images": -1 }), "partial_images"),
         (json!({ "n": 0 }), "n"),
         (json!({ "N": 5 }), "n"),
         (json!({ "num_images": 9 }), ""),
@@ -134,7 +166,7 @@ async fn what_cannot_be_metered_is_refused() {
         assert_eq!((reply.status.as_u16(), error["param"].as_str().unwrap_or_default()), (400, param), "{fields}");
     }
     for (fields, param) in [
-        (json!({ "stream_format": "sse" }), "stream_format"),
+        (json!({ "stream_format": "other" }), "stream_format"),
         (json!({ "stream": true }), "stream"),
         (json!({ "input": ["a", "b"] }), "input"),
         (json!({ "model": "by-image" }), "model"),

@@ -123,6 +123,12 @@ fn relay(out: &mut Page, relay: &gateway::Settings) {
     out.section("relay", "The relay listener: what clients reach, and what they may cost the process.");
     out.key("listen", text(&relay.listen.to_string()), "Address and port. \"0.0.0.0:8787\" lets other machines in.");
     out.key("body_bytes_max", bytes(relay.body_bytes_max), "Largest request body; a larger one is refused with 413.");
+    out.key(
+        "upload_bytes_max",
+        bytes(relay.upload_bytes_max),
+        "Largest form whose files are passed on while they come; what has to be held of it is a body as above.",
+    );
+    out.key("upload_timeout", span(relay.upload_timeout), "A client must send such a form within this time.");
     out.key("answer_bytes_max", bytes(relay.answer_bytes_max as u64), "Largest answer that is not a stream.");
     out.key("stream_line_bytes_max", bytes(relay.stream_line_bytes_max as u64), "Longest line of an event stream.");
     out.key("head_bytes_max", bytes(relay.head_bytes_max as u64), "Largest head (request line and headers).");

@@ -82,6 +82,8 @@ static RELAY: Form = Form {
     fields: &[
         Field::optional("listen", ADDRESS),
         Field::optional("body_bytes_max", Kind::Bytes),
+        Field::optional("upload_bytes_max", Kind::Bytes),
+        Field::optional("upload_timeout", DURATION),
         Field::optional("answer_bytes_max", Kind::Bytes),
         Field::optional("stream_line_bytes_max", Kind::Bytes),
         Field::optional("head_bytes_max", Kind::Bytes),
@@ -251,6 +253,8 @@ impl Reader<'_> {
     fn relay(&self, relay: &mut gateway::Settings) {
         self.address("/relay/listen", &mut relay.listen);
         self.number("/relay/body_bytes_max", &mut relay.body_bytes_max);
+        self.number("/relay/upload_bytes_max", &mut relay.upload_bytes_max);
+        self.duration("/relay/upload_timeout", &mut relay.upload_timeout);
         self.number("/relay/answer_bytes_max", &mut relay.answer_bytes_max);
         self.number("/relay/stream_line_bytes_max", &mut relay.stream_line_bytes_max);
         self.number("/relay/head_bytes_max", &mut relay.head_bytes_max);

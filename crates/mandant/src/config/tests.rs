@@ -53,6 +53,8 @@ http2_streams_max = 8
 head_timeout = "9s"
 stall_timeout = "25s"
 tenant_body_bytes_max = "25MiB"
+upload_bytes_max = "30MiB"
+upload_timeout = "31s"
 tenant_answer_bytes_max = "29MiB"
 body_timeout = "10s"
 stream_drain = "11s"
@@ -107,6 +109,8 @@ level = "debug,mandant_gateway=trace"
         head_timeout: seconds(9),
         stall_timeout: seconds(25),
         tenant_body_bytes_max: 25 << 20,
+        upload_bytes_max: 30 << 20,
+        upload_timeout: seconds(31),
         tenant_answer_bytes_max: 29 << 20,
         body_timeout: seconds(10),
         stream_drain: seconds(11),

@@ -29,6 +29,9 @@ const YOUNGER_CLASSES: u8 = 2;
 /// The same for images and characters.
 const MADE_UNITS: u8 = 4;
 
+/// The same for images that are input, and seconds.
+const HEARD_UNITS: u8 = 8;
+
 /// Longest text of a name, so that a length that lies cannot make us allocate.
 pub(super) const NAME_BYTES_MAX: usize = 512;
 
@@ -217,6 +220,7 @@ fn put_usage(writer: &mut Writer<'_>, usage: &Usage) {
         cached_input,
         cache_write,
         cache_write_1h,
+        image_input,
         audio_input,
         cached_audio,
         output,
@@ -227,6 +231,7 @@ fn put_usage(writer: &mut Writer<'_>, usage: &Usage) {
         image_output,
         images,
         characters,
+        seconds,
         web_searches,
         reported_cost,
     } = *usage;
@@ -242,7 +247,10 @@ fn put_usage(writer: &mut Writer<'_>, usage: &Usage) {
     let has_younger = younger.iter().any(|count| *count > 0);
     let made = [image_output, images, characters];
     let has_made = made.iter().any(|count| *count > 0);
-    let parts = [(reported_cost.is_some(), 1), (has_younger, YOUNGER_CLASSES), (has_made, MADE_UNITS)];
+    let heard = [image_input, seconds];
+    let has_heard = heard.iter().any(|count| *count > 0);
+    let cost = (reported_cost.is_some(), 1);
+    let parts = [cost, (has_younger, YOUNGER_CLASSES), (has_made, MADE_UNITS), (has_heard, HEARD_UNITS)];
     writer.byte(parts.iter().filter(|(is_there, _)| *is_there).map(|(_, bit)| bit).sum());
     if let Some(cost) = reported_cost {
         writer.number(cost.nanos().unsigned_abs());
@@ -253,6 +261,9 @@ fn put_usage(writer: &mut Writer<'_>, usage: &Usage) {
     if has_made {
         made.into_iter().for_each(|count| writer.number(count));
     }
+    if has_heard {
+        heard.into_iter().for_each(|count| writer.number(count));
+    }
 }
 
 pub(super) fn usage(reader: &mut Reader<'_>) -> Result<Usage, StoreError> {
@@ -262,6 +273,7 @@ pub(super) fn usage(reader: &mut Reader<'_>) -> Result<Usage, StoreError> {
         cached_input: count()?,
         cache_write: count()?,
         cache_write_1h: 0,
+        image_input: 0,
         audio_input: count()?,
         cached_audio: 0,
         output: count()?,
@@ -272,11 +284,12 @@ pub(super) fn usage(reader: &mut Reader<'_>) -> Result<Usage, StoreError> {
         image_output: 0,
         images: 0,
         characters: 0,
+        seconds: 0,
         web_searches: count()?,
         reported_cost: None,
     };
     let parts = reader.byte()?;
-    if parts & !(1 | YOUNGER_CLASSES | MADE_UNITS) != 0 {
+    if parts & !(1 | YOUNGER_CLASSES | MADE_UNITS | HEARD_UNITS) != 0 {
         return Err(unreadable("a usage has parts of a newer version"));
     }
     if parts & 1 != 0 {
@@ -291,6 +304,12 @@ pub(super) fn usage(reader: &mut Reader<'_>) -> Result<Usage, StoreError> {
     if parts & MADE_UNITS != 0 {
         (usage.image_output, usage.images, usage.characters) = (reader.number()?, reader.number()?, reader.number()?);
         if (usage.image_output, usage.images, usage.characters) == (0, 0, 0) {
+            return Err(unreadable("a usage has units without a count"));
+        }
+    }
+    if parts & HEARD_UNITS != 0 {
+        (usage.image_input, usage.seconds) = (reader.number()?, reader.number()?);
+        if (usage.image_input, usage.seconds) == (0, 0) {
             return Err(unreadable("a usage has units without a count"));
         }
     }

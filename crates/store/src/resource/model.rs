@@ -29,6 +29,9 @@ pub struct ModelResource {
     /// Output tokens that a choice may be billed for beyond the limit of the call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hidden_output_tokens: Option<u64>,
+    /// Seconds of audio that one call may be billed for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audio_seconds_max: Option<u64>,
     /// Whether a call may choose among models or providers behind the upstream; no when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstream_routing: Option<bool>,
@@ -86,6 +89,7 @@ impl ModelResource {
             image_tokens_max: None,
             hidden_prompt_tokens: None,
             hidden_output_tokens: None,
+            audio_seconds_max: None,
             upstream_routing: None,
             tokenizer: None,
             effective_from: None,

@@ -36,7 +36,7 @@ fn names() -> impl Strategy<Value = (TenantId, ProjectPath, KeyId, ModelId, Upst
 }
 
 fn usages() -> impl Strategy<Value = Usage> {
-    (prop::array::uniform15(prop_oneof![0..1_000_u64, any::<u64>()]), prop::option::of(money())).prop_map(
+    (prop::array::uniform17(prop_oneof![0..1_000_u64, any::<u64>()]), prop::option::of(money())).prop_map(
         |(counts, reported_cost)| Usage {
             input: counts[0],
             cached_input: counts[1],
@@ -53,6 +53,8 @@ fn usages() -> impl Strategy<Value = Usage> {
             image_output: counts[12],
             images: counts[13],
             characters: counts[14],
+            image_input: counts[15],
+            seconds: counts[16],
             reported_cost,
         },
     )
@@ -195,6 +197,8 @@ fn longest() -> UsageRecord {
             image_output: max,
             images: max,
             characters: max,
+            image_input: max,
+            seconds: max,
             reported_cost: Some(Money::MAX),
         },
         held: Money::MAX,

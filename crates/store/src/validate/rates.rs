@@ -29,11 +29,17 @@ impl Checker<'_> {
             ("audio_input", rates.audio_input),
             ("cached_audio", rates.cached_audio),
             ("audio_output", rates.audio_output),
+            ("image_input", rates.image_input),
             ("image_output", rates.image_output),
             ("character", rates.character),
         ];
         self.bounded(&per_token, TOKEN_PRICE_MAX, path);
-        let per_unit = [("request", rates.request), ("web_search", rates.web_search), ("image", rates.image)];
+        let per_unit = [
+            ("request", rates.request),
+            ("web_search", rates.web_search),
+            ("image", rates.image),
+            ("second", rates.second),
+        ];
         self.bounded(&per_unit, UNIT_PRICE_MAX, path);
         let mut starts = std::collections::HashSet::new();
         for (place, tier) in rates.tiers.iter().enumerate() {

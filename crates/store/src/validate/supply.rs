@@ -150,6 +150,13 @@ impl Checker<'_> {
             (ModelKind::Image, Some(rates)) if rates.image.or(rates.output).is_none() => {
                 Some("images; give image in USD each, or output in USD per 1M tokens")
             }
+            (ModelKind::Transcription, Some(rates))
+                if rates.second.is_none() && (rates.output.is_none() || rates.audio_input.is_none()) =>
+            {
+                Some(
+                    "audio that is heard; give second in USD per second, or audio_input and output in USD per 1M tokens",
+                )
+            }
             (ModelKind::Speech, Some(rates)) if rates.character.is_none() => {
                 Some("speech; give character in USD per 1M characters")
             }

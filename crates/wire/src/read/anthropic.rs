@@ -41,7 +41,8 @@ impl<'a> Draft<'a> {
             _ => return wrong_kind(name, "a text or an array of blocks"),
         }
         let start = scanner.at();
-        Media { billable: &mut self.billable, payloads: &mut self.payloads }.walk(scanner, true)?;
+        Media { billable: &mut self.billable, payloads: &mut self.payloads, named: &mut self.named }
+            .walk(scanner, true)?;
         self.texts.push(TextPlace::Strings(Span { start, end: scanner.at() }));
         Ok(())
     }

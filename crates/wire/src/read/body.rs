@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use base::{ModelId, Refusal};
 use smallvec::SmallVec;
 
-use super::fields::{boolean, count, is_present, present_value, span, wrong_kind};
+use super::fields::{boolean, check_image_stream, count, is_present, present_value, span, wrong_kind};
 use super::known::table_of;
 use super::media::Media;
 use super::table::{Field, Rule, Table, fold, is_valid_at};
@@ -165,8 +165,11 @@ impl<'a> Draft<'a> {
             Field::Geography => self.geography(scanner)?,
             Field::Background => self.background(scanner)?,
             Field::PreviousResponse => self.previous_response(scanner)?,
+            Field::StoredPrompt => self.stored_prompt(scanner)?,
             Field::Store => self.store(scanner)?,
             Field::NoStream => self.no_stream(scanner)?,
+            Field::Image => self.image(scanner)?,
+            Field::StreamFormat => self.stream_format(scanner)?,
             Field::SpokenText => self.spoken_text(scanner)?,
             Field::Prompt | Field::Input => self.prompts(scanner, name)?,
             Field::Stream => self.stream = boolean(scanner, name)?,
@@ -180,6 +183,7 @@ impl<'a> Draft<'a> {
                 (self.max_completion_tokens, self.places.max_completion_tokens) = (value, Some(place));
             }
             Field::Choices => self.billable.choices = count(scanner, name, 1)?.0.map_or(1, narrow),
+            Field::PartialImages => self.billable.partial_images = count(scanner, name, 0)?.0.map_or(0, narrow),
             Field::BestOf => self.billable.best_of = count(scanner, name, 1)?.0.map(narrow),
             Field::Echo => self.billable.echo = boolean(scanner, name)?,
             Field::Tools | Field::Functions => self.tools(scanner, name)?,
@@ -259,7 +263,7 @@ impl<'a> Draft<'a> {
         }
         let start = scanner.at();
         let mut messages = 0_u32;
-        let mut media = Media { billable: &mut self.billable, payloads: &mut self.payloads };
+        let mut media = Media { billable: &mut self.billable, payloads: &mut self.payloads, named: &mut self.named };
         scanner.array::<Refusal>(|scanner| {
             messages = messages.saturating_add(1);
             media.walk(scanner, false)
@@ -278,7 +282,8 @@ impl<'a> Draft<'a> {
             Kind::String => scanner.skip()?,
             Kind::Object | Kind::Array => {
                 let mut prompts = 0_u32;
-                let mut media = Media { billable: &mut self.billable, payloads: &mut self.payloads };
+                let mut media =
+                    Media { billable: &mut self.billable, payloads: &mut self.payloads, named: &mut self.named };
                 if kind == Kind::Object {
                     media.walk(scanner, true)?;
                 } else {
@@ -459,6 +464,10 @@ impl<'a> Draft<'a> {
 
     /// Checks what depends on several members.
     fn conclude(&mut self, body_bytes: usize) -> Result<(), Refusal> {
+        // Only OpenAI's files are made through this relay; elsewhere such an id is an echo of an answer, or the operator's.
+        if self.endpoint.dialect() != Some(Dialect::Openai) {
+            self.named.clear();
+        }
         let billable = &mut self.billable;
         if self.max_tokens == Some(0) && !(self.endpoint == Endpoint::Completions && billable.echo) {
             // Some providers take zero for "no limit".
@@ -478,13 +487,16 @@ impl<'a> Draft<'a> {
         let billable = &mut self.billable;
         (billable.text_bytes, billable.search_units) = (text_bytes, search_units);
         billable.is_free = !self.endpoint.has_usage();
+        if self.stream {
+            check_image_stream(self.endpoint, self.billable.choices)?;
+        }
         self.payloads.sort_unstable_by_key(|place| place.start);
         self.check_vectors()
     }
 }
 
 /// A user that may be recorded.
-pub(super) fn end_user(text: &str) -> Option<String> {
+pub(crate) fn end_user(text: &str) -> Option<String> {
     let is_good = (1..=END_USER_BYTES_MAX).contains(&text.len()) && !text.chars().any(char::is_control);
     is_good.then(|| text.to_owned())
 }

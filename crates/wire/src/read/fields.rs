@@ -3,6 +3,7 @@
 use base::Refusal;
 
 use crate::call::Span;
+use crate::dialect::Endpoint;
 use crate::scan::{Kind, ScanError, Strict};
 
 /// Largest count that is accepted anywhere: what every parser holds in a signed 32-bit integer.
@@ -70,4 +71,12 @@ pub(super) fn count(scanner: &mut Strict<'_>, name: &str, min: u64) -> Result<(O
 /// A refusal of a value of the wrong kind.
 pub(super) fn wrong_kind<T>(name: &str, expected: &str) -> Result<T, Refusal> {
     Err(Refusal::invalid(Some(name), format!("'{name}' must be {expected}.")))
+}
+
+/// One image a stream: its last event has the usage, and nobody says of how many images that is.
+pub(crate) fn check_image_stream(endpoint: Endpoint, choices: u32) -> Result<(), Refusal> {
+    if endpoint.makes_images() && choices > 1 {
+        return Err(Refusal::invalid(Some("n"), "A stream shows one image. Leave 'n' or 'stream' out."));
+    }
+    Ok(())
 }

@@ -4,15 +4,38 @@ use base::Refusal;
 
 use super::body::Draft;
 use super::fields::{boolean, wrong_kind};
+use super::media::Media;
 use crate::scan::{Kind, Strict};
 
 impl<'a> Draft<'a> {
-    /// Events of images and of sound are not read here, so that their usage could not be charged.
+    /// What nobody has written down of speech is not guessed at.
     pub(super) fn no_stream(&mut self, scanner: &mut Strict<'a>) -> Result<(), Refusal> {
         if boolean(scanner, "stream")? {
-            let sentence = "Images and speech are not streamed as events by this relay. Set 'stream' to false.";
+            let sentence = "Speech is asked for as events by 'stream_format'. Leave 'stream' out.";
             return Err(Refusal::invalid(Some("stream"), sentence));
         }
+        Ok(())
+    }
+
+    /// Images that others are made from, inline or where they are.
+    pub(super) fn image(&mut self, scanner: &mut Strict<'a>) -> Result<(), Refusal> {
+        let named = &mut self.named;
+        let mut media = Media { billable: &mut self.billable, payloads: &mut self.payloads, named };
+        media.member(scanner, "images", true)
+    }
+
+    /// How speech comes: as its bytes, or as events.
+    pub(super) fn stream_format(&mut self, scanner: &mut Strict<'a>) -> Result<(), Refusal> {
+        match scanner.kind()? {
+            Kind::Null => return Ok(scanner.skip()?),
+            Kind::String => {}
+            _ => return wrong_kind("stream_format", "a text"),
+        }
+        self.stream = match &*scanner.string()?.decode() {
+            "audio" => false,
+            "sse" => true,
+            _ => return wrong_kind("stream_format", "'audio' or 'sse'"),
+        };
         Ok(())
     }
 

@@ -6,7 +6,7 @@
 use base::Refusal;
 
 use crate::billable::Billable;
-use crate::call::Span;
+use crate::call::{Named, NamedPlace, Span};
 use crate::scan::{Kind, Strict, Text};
 
 /// Longest head of a data URL, in bytes, up to its comma.
@@ -27,6 +27,8 @@ enum Medium {
 pub(super) struct Media<'b> {
     pub(super) billable: &'b mut Billable,
     pub(super) payloads: &'b mut Vec<Span>,
+    /// Files that the provider keeps, by their ids.
+    pub(super) named: &'b mut Vec<Named>,
 }
 
 /// The medium that a member of this name holds.
@@ -56,6 +58,19 @@ impl Media<'_> {
 
     /// Takes the value of a member of an object.
     pub(super) fn member(&mut self, scanner: &mut Strict<'_>, name: &str, in_part: bool) -> Result<(), Refusal> {
+        if name == "input" {
+            // The arguments of a tool are the tenant's own words, whatever they are called.
+            let named = self.named.len();
+            self.walk(scanner, in_part)?;
+            self.named.truncate(named);
+            return Ok(());
+        }
+        if is_file_id(name) && scanner.kind()? == Kind::String {
+            self.count(Medium::File);
+            let id = scanner.string()?;
+            self.kept(id);
+            return Ok(());
+        }
         match medium_of(name.as_bytes()) {
             Some(medium) => self.medium(scanner, medium, name.as_bytes(), in_part),
             None => self.walk(scanner, in_part || name == "content"),
@@ -82,12 +97,22 @@ impl Media<'_> {
                         return self.walk(scanner, in_part);
                     }
                     let text = scanner.string()?;
+                    if is_file_id(&key.decode()) {
+                        self.kept(text);
+                    }
                     let is_raw = in_part && matches!(&*key.decode(), "data" | "file_data" | "b64_json");
                     self.payload(text, medium, is_raw, in_part);
                     Ok(())
                 })
             }
         }
+    }
+
+    /// A file that the provider keeps: it must be its tenant's.
+    fn kept(&mut self, id: Text<'_>) {
+        let place = NamedPlace::Body(Span { start: id.start - 1, end: id.start + id.raw.len() + 1 });
+        let id = id.decode().into_owned();
+        self.named.push(Named { place, id, is_needed: true, opened: None });
     }
 
     fn count(&mut self, medium: Medium) {
@@ -124,6 +149,11 @@ impl Media<'_> {
         let start = text.start + skipped;
         self.payloads.push(Span { start, end: start + payload.len() });
     }
+}
+
+/// Whether a parser could take this name for that of a file which the provider keeps.
+fn is_file_id(name: &str) -> bool {
+    name.eq_ignore_ascii_case("file_id")
 }
 
 /// How many bytes of a `data:...;base64,` URL stand before its payload.

@@ -20,6 +20,9 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 use self::body::Draft;
+pub(crate) use self::body::end_user;
+pub(crate) use self::fields::check_image_stream;
+pub(crate) use self::table::fold;
 use crate::billable::{Billable, CacheWrites};
 use crate::call::{Call, Filled, Named, NamedPlace, Objects, Places, Query};
 use crate::dialect::Endpoint;
@@ -38,6 +41,9 @@ pub fn read<'a>(route: impl Into<Route<'a>>, content_type: Option<&[u8]>, body: 
     let route = route.into();
     if route.endpoint.is_of_object() {
         return of_object(&route);
+    }
+    if !route.endpoint.takes_json() {
+        return Err(Refusal::invalid(None, "Send the body as 'Content-Type: multipart/form-data'."));
     }
     check_content_type(content_type)?;
     if core::str::from_utf8(&body).is_err() {
@@ -58,7 +64,7 @@ pub fn read<'a>(route: impl Into<Route<'a>>, content_type: Option<&[u8]>, body: 
     #[rustfmt::skip]
     let call = Call {
         endpoint, query, body, model, stream, client_wants_usage, billable, end_user, places, filled, texts, payloads,
-        objects, is_stored,
+        objects, is_stored, upload: None,
     };
     Ok(call)
 }
@@ -84,11 +90,12 @@ fn of_object(route: &Route<'_>) -> Result<Call, Refusal> {
         payloads: Vec::new(),
         objects: Some(Box::new(objects)),
         is_stored: true,
+        upload: None,
     })
 }
 
 /// The model that a path names.
-fn model_of(tail: Option<&str>) -> Result<Option<ModelId>, Refusal> {
+pub(crate) fn model_of(tail: Option<&str>) -> Result<Option<ModelId>, Refusal> {
     let Some(tail) = tail else { return Ok(None) };
     let model = ModelId::new(&unescaped(tail));
     model.map(Some).map_err(|error| Refusal::invalid(Some("model"), format!("The path has no model name: {error}.")))

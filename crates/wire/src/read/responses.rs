@@ -3,7 +3,7 @@
 use base::Refusal;
 
 use super::body::{Draft, duplicate};
-use super::fields::{boolean, wrong_kind};
+use super::fields::{boolean, is_present, wrong_kind};
 use super::media::Media;
 use crate::call::{Named, NamedPlace, Span, TextPlace};
 use crate::scan::{Kind, Strict, Text};
@@ -96,8 +96,9 @@ impl<'a> Draft<'a> {
             }
             Kind::Array => {
                 let mut items = 0_u32;
-                let mut media = Media { billable: &mut self.billable, payloads: &mut self.payloads };
                 let (named, mut stored_input) = (&mut self.named, false);
+                let mut files = Vec::new();
+                let mut media = Media { billable: &mut self.billable, payloads: &mut self.payloads, named: &mut files };
                 scanner.array::<Refusal>(|scanner| {
                     items = items.saturating_add(1);
                     if scanner.kind()? != Kind::Object {
@@ -110,6 +111,7 @@ impl<'a> Draft<'a> {
                     stored_input |= named[before..].iter().any(|named| named.is_needed);
                     Ok(())
                 })?;
+                named.append(&mut files);
                 self.billable.messages = items;
                 self.billable.stored_input |= stored_input;
             }
@@ -117,6 +119,16 @@ impl<'a> Draft<'a> {
         }
         self.texts.push(TextPlace::Strings(Span { start, end: scanner.at() }));
         Ok(())
+    }
+
+    /// A prompt that the operator keeps at the provider, which may choose a model of its own; its variables may be files.
+    pub(super) fn stored_prompt(&mut self, scanner: &mut Strict<'a>) -> Result<(), Refusal> {
+        if !is_present(scanner)? {
+            return Ok(());
+        }
+        self.billable.upstream_routing.get_or_insert("prompt");
+        let named = &mut self.named;
+        Media { billable: &mut self.billable, payloads: &mut self.payloads, named }.walk(scanner, true)
     }
 
     /// The response that this one goes on from.

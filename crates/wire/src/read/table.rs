@@ -34,6 +34,7 @@ pub(super) enum Field {
     GeminiTools,
     GenerationConfig,
     Geography,
+    Image,
     InferenceConfig,
     Input,
     McpServers,
@@ -46,6 +47,7 @@ pub(super) enum Field {
     NoStream,
     Choices,
     Documents,
+    PartialImages,
     Parts,
     Performance,
     Prediction,
@@ -62,7 +64,9 @@ pub(super) enum Field {
     Speed,
     SpokenText,
     Store,
+    StoredPrompt,
     Stream,
+    StreamFormat,
     StreamOptions,
     System,
     Temperature,
@@ -176,7 +180,7 @@ pub(super) const fn is_valid_at(mask: u8, endpoint: Endpoint) -> bool {
 }
 
 /// Lower case without underscores and hyphens.
-pub(super) fn fold(name: &str) -> String {
+pub(crate) fn fold(name: &str) -> String {
     name.chars()
         .filter(|c| !matches!(c, '_' | '-'))
         .map(|c| match c {

@@ -19,6 +19,8 @@ pub struct Usage {
     pub cache_write: u64,
     /// Of `cache_write`: to be kept for an hour, which costs more.
     pub cache_write_1h: u64,
+    /// Of `input`: images, where what they are made into is images.
+    pub image_input: u64,
     /// Of `input`: audio, read from a cache or not.
     pub audio_input: u64,
     /// Of `audio_input`: read from a cache. Not in `cached_input`.
@@ -39,6 +41,8 @@ pub struct Usage {
     pub images: u64,
     /// Characters that were spoken.
     pub characters: u64,
+    /// Seconds of audio that were heard, each begun one counted.
+    pub seconds: u64,
     /// Searches of the web.
     pub web_searches: u64,
     /// What the provider says that it costs the operator. A cross-check only, never charged.
@@ -124,6 +128,27 @@ fn count_of(raw: &[u8]) -> Result<u64, UsageFault> {
         Ok(value) if value <= COUNT_MAX => Ok(value),
         _ => Err(UsageFault::TooLarge),
     }
+}
+
+/// A length in seconds, a number or a text, rounded up; `None` for whatever is no length.
+pub(crate) fn seconds(scanner: &mut Lenient<'_>) -> Result<Option<u64>, ScanError> {
+    match scanner.kind()? {
+        Kind::Number => Ok(seconds_ceil(scanner.number()?)),
+        Kind::String => Ok(seconds_ceil(scanner.string()?.raw)),
+        _ => scanner.skip().map(|()| None),
+    }
+}
+
+/// Plain decimal seconds, rounded up to whole ones; `None` beyond what a call can have.
+pub(crate) fn seconds_ceil(text: &[u8]) -> Option<u64> {
+    let text = core::str::from_utf8(text).ok()?;
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let is_plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || !is_plain(whole) || !is_plain(fraction) {
+        return None;
+    }
+    let begun = u64::from(fraction.bytes().any(|digit| digit != b'0'));
+    whole.parse::<u64>().ok().map(|whole| whole.saturating_add(begun)).filter(|seconds| *seconds <= COUNT_MAX)
 }
 
 /// The cost that a provider reports; whatever is not understood is left out, since nothing is charged by it.

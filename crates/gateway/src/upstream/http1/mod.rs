@@ -22,6 +22,7 @@ use tokio_util::io::{poll_read_buf, poll_write_buf};
 
 use crate::body::OutgoingBody;
 use crate::http1::{Framing, Next};
+use crate::upload::GivenUp;
 
 /// What one look at the socket reads at most, when the body does not say that it is longer.
 const READ_BYTES: usize = 8 << 10;
@@ -45,6 +46,8 @@ pub(crate) enum Fault {
     Closed,
     #[error("{0}")]
     Protocol(&'static str),
+    #[error(transparent)]
+    Upload(#[from] GivenUp),
 }
 
 /// See the module's description.
@@ -128,7 +131,7 @@ impl Http1 {
         let mut output = BytesMut::with_capacity(HEAD_BYTES + room);
         head::write_request(&mut output, &request, length);
         self.body = request.into_body();
-        if is_small {
+        if is_small && self.body.is_whole() {
             while let Some(piece) = self.body.next_piece() {
                 output.extend_from_slice(&piece);
             }
@@ -139,27 +142,34 @@ impl Http1 {
     }
 
     /// Writes what the socket takes now.
-    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    ///
+    /// # Errors
+    /// When the request will never be whole: there is no response to wait for.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, GivenUp> {
         while self.writes == Writes::Some {
             if self.output.is_empty() {
                 // What is written is let go of: it counts against its tenant while it is in memory.
-                let Some(piece) = self.body.next_piece() else {
-                    self.end_writing(Writes::Flush);
-                    break;
-                };
-                self.output = piece;
+                match self.body.poll_piece(cx) {
+                    Poll::Pending => return Ok(Poll::Pending),
+                    Poll::Ready(Some(piece)) => self.output = piece?,
+                    Poll::Ready(None) => {
+                        self.end_writing(Writes::Flush);
+                        break;
+                    }
+                }
             }
-            match core::task::ready!(poll_write_buf(Pin::new(&mut *self.socket), cx, &mut self.output)) {
-                Ok(0) | Err(_) => self.end_writing(Writes::Refused),
-                Ok(_) => self.left = true,
+            match poll_write_buf(Pin::new(&mut *self.socket), cx, &mut self.output) {
+                Poll::Pending => return Ok(Poll::Pending),
+                Poll::Ready(Ok(0) | Err(_)) => self.end_writing(Writes::Refused),
+                Poll::Ready(Ok(_)) => self.left = true,
             }
         }
         // TLS keeps records until it is told to let them go.
         if self.writes == Writes::Flush {
-            let flushed = core::task::ready!(Pin::new(&mut *self.socket).poll_flush(cx));
+            let Poll::Ready(flushed) = Pin::new(&mut *self.socket).poll_flush(cx) else { return Ok(Poll::Pending) };
             self.writes = if flushed.is_ok() { Writes::All } else { Writes::Refused };
         }
-        Poll::Ready(())
+        Ok(Poll::Ready(()))
     }
 
     fn end_writing(&mut self, writes: Writes) {
@@ -181,7 +191,7 @@ impl Http1 {
     /// The head of the response, once it has come.
     pub(super) fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Parts, Fault>> {
         loop {
-            let _written_later = self.poll_write(cx);
+            let _written_later = self.poll_write(cx)?;
             core::task::ready!(self.poll_read(cx, READ_BYTES))?;
             if let Some(head) = head::take(&mut self.input, &mut self.looked).map_err(Fault::Protocol)? {
                 (self.framing, self.keeps) = (head.framing, head.keeps);
@@ -199,7 +209,10 @@ impl Http1 {
                 Ok(Next::More) => {}
                 Err(reason) => return Poll::Ready(Some(Err(Fault::Protocol(reason)))),
             }
-            let _written_later = self.poll_write(cx);
+            let _written_later = match self.poll_write(cx) {
+                Ok(written) => written,
+                Err(given_up) => return Poll::Ready(Some(Err(given_up.into()))),
+            };
             let bytes = if self.framing.has(LONG_READ_BYTES) { LONG_READ_BYTES } else { READ_BYTES };
             match core::task::ready!(self.poll_read(cx, bytes)) {
                 Ok(()) => {}

@@ -18,7 +18,7 @@ pub(super) fn table_of(endpoint: Endpoint) -> &'static Table {
         Endpoint::Responses | Endpoint::ResponseInputTokens => &responses::TABLE,
         Endpoint::GenerateContent | Endpoint::CountTokens => &gemini::CONTENT,
         Endpoint::EmbedContent | Endpoint::BatchEmbedContents => &gemini::EMBED,
-        Endpoint::ImageGenerations => &media::IMAGES,
+        Endpoint::ImageGenerations | Endpoint::ImageEdits => &media::IMAGES,
         Endpoint::Speech => &media::SPEECH,
         Endpoint::CohereChat => &cohere::CHAT,
         Endpoint::CohereEmbed => &cohere::EMBED,

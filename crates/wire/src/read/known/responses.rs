@@ -16,7 +16,7 @@ const KNOWN: &[(&str, Rule)] = &[
     ("tools", Rule::Field(Field::Tools)),
     ("top_p", Rule::Harmless(TEXT)),
     ("models", Rule::Routing),
-    ("prompt", Rule::Routing),
+    ("prompt", Rule::Field(Field::StoredPrompt)),
     ("stream", Rule::Field(Field::Stream)),
     ("include", Rule::Harmless(TEXT)),
     ("plugins", Rule::Refused("runs paid plugins whose cost cannot be bounded; leave it out")),

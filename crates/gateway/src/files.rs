@@ -1,0 +1,200 @@
+//! Files that providers keep: where a new one goes, and which of them a tenant has.
+//!
+//! A file is for no model, and a provider has many. So it goes where the models of its tenant are served; where these are
+//! several places, its tenant says for which model it is (`Mandant-Model`). Providers list what all tenants have, so that
+//! a list is answered here, from what was noted before the answer to an upload went out.
+
+use std::collections::BTreeMap;
+
+use base::{ModelId, Refusal, Timestamp, UpstreamId};
+use bytes::Bytes;
+use http::StatusCode;
+use http::request::Parts;
+use serde::Serialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use store::{KeptObject, ObjectKind, ObjectPage, Store, StoreError};
+use wire::{Call, Dialect, Endpoint, Route};
+
+use crate::authenticate::Caller;
+use crate::relay::Relay;
+
+const FOR_MODEL: &str = "mandant-model";
+/// Most files of a tenant.
+const FILES_MAX: u64 = 100_000;
+/// Most of them in one page.
+const PAGE_MAX: usize = 1_000;
+
+/// Chooses the upstream of a new file.
+///
+/// # Errors
+/// 400 when no model of the caller is served in this dialect, or when models are served at several upstreams and none is
+/// named; 400 also when its tenant has as many as it may.
+pub(crate) async fn choose_place(relay: &Relay, caller: &Caller, head: &Parts, call: &mut Call) -> Result<(), Refusal> {
+    if call.endpoint() != Endpoint::FileUpload {
+        return Ok(());
+    }
+    let (tenant, now) = (caller.tenant().id.clone(), relay.clock.now());
+    let count = blocking(relay, move |store| store.count_objects(&tenant, ObjectKind::File, now)).await?;
+    if count >= FILES_MAX {
+        return Err(Refusal::invalid(None, format!("The tenant has {FILES_MAX} files. Delete some.")));
+    }
+    let wanted = head.headers.get(FOR_MODEL).map(|value| value.to_str().unwrap_or_default());
+    let catalog = relay.directory.catalog();
+    let mut places: BTreeMap<&UpstreamId, &ModelId> = BTreeMap::new();
+    for model in caller.models(&catalog).filter(|model| wanted.is_none_or(|wanted| model.id.as_str() == wanted)) {
+        let speaks = |id: &UpstreamId| catalog.upstream(id.as_str()).is_some_and(|one| one.dialect == Dialect::Openai);
+        let targets = model.route.iter().filter(|target| target.weight > 0 && speaks(&target.upstream));
+        // Who names a model says that the first of its places will do.
+        let first = targets.clone().min_by_key(|target| target.tier).filter(|_| wanted.is_some());
+        for target in targets.filter(|target| first.is_none_or(|first| first.upstream == target.upstream)) {
+            places.entry(&target.upstream).or_insert(&model.id);
+        }
+    }
+    let mut places = places.into_iter();
+    match (places.next(), places.next()) {
+        (Some((upstream, model)), None) => {
+            call.set_model(model.clone());
+            call.keep_at(upstream.clone());
+            Ok(())
+        }
+        (Some(_), Some(_)) => {
+            let sentence = "Several providers could keep the file. Name the model that is to read it in the header \
+                            'Mandant-Model'.";
+            Err(Refusal::invalid(Some("Mandant-Model"), sentence))
+        }
+        (None, _) => match wanted {
+            Some(model) => Err(Refusal::ModelNotFound { model: model.chars().take(128).collect() }),
+            None => Err(Refusal::invalid(None, "No model of this key is served where files are kept.")),
+        },
+    }
+}
+
+/// Notes what an answer says of files, before it goes out.
+///
+/// # Errors
+/// 500 when that cannot be written: nobody would find the file again.
+pub(crate) async fn note(
+    relay: &Relay,
+    caller: &Caller,
+    call: &Call,
+    status: StatusCode,
+    body: &Bytes,
+) -> Result<(), Refusal> {
+    if !call.endpoint().is_of_file() || !status.is_success() {
+        return Ok(());
+    }
+    let tenant = caller.tenant().id.clone();
+    match call.endpoint() {
+        Endpoint::FileUpload => match file_of(body) {
+            Some(file) => blocking(relay, move |store| store.keep_object(&tenant, &file)).await,
+            None => {
+                tracing::error!("a provider took a file and did not say which");
+                Ok(())
+            }
+        },
+        Endpoint::FileDelete => {
+            let Some(id) = call.opened_objects().next().map(|(id, _)| id.to_owned()) else { return Ok(()) };
+            blocking(relay, move |store| store.forget_object(&tenant, ObjectKind::File, &id)).await
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What an answer says of a new file.
+fn file_of(body: &Bytes) -> Option<KeptObject> {
+    let said: Value = serde_json::from_slice(body).ok()?;
+    let text = |name: &str| said.get(name).and_then(Value::as_str).map(str::to_owned);
+    let expires = said.get("expires_at").and_then(Value::as_i64).map(Timestamp::from_seconds);
+    Some(KeptObject {
+        kind: ObjectKind::File,
+        id: text("id")?,
+        purpose: text("purpose").unwrap_or_default(),
+        expires,
+        document: body.to_vec(),
+    })
+}
+
+#[derive(Serialize)]
+struct List<'a> {
+    object: &'static str,
+    data: Vec<&'a RawValue>,
+    first_id: Option<&'a str>,
+    last_id: Option<&'a str>,
+    has_more: bool,
+}
+
+/// The files of a caller's tenant.
+///
+/// # Errors
+/// 400 for a query that says nothing; 404 for a file to begin behind that is not the tenant's.
+pub(crate) async fn list(relay: &Relay, caller: &Caller, route: &Route<'_>) -> Result<Bytes, Refusal> {
+    let asked = Query::read(route.query)?;
+    let (tenant, now, rows_max) = (caller.tenant().id.clone(), relay.clock.now(), asked.rows_max);
+    let after = asked.after.clone();
+    let listed = blocking(relay, move |store| {
+        let page = ObjectPage {
+            after: asked.after.as_deref(),
+            purpose: asked.purpose.as_deref(),
+            is_ascending: asked.is_ascending,
+            rows_max: rows_max + 1,
+        };
+        store.list_objects(&tenant, ObjectKind::File, page, now)
+    });
+    let Some(mut files) = listed.await? else {
+        return Err(Refusal::ObjectNotFound { id: after.unwrap_or_default().chars().take(128).collect() });
+    };
+    let has_more = files.len() > rows_max;
+    files.truncate(rows_max);
+    let data = files.iter().map(|file| serde_json::from_slice(&file.document)).collect::<Result<Vec<&RawValue>, _>>();
+    let data = data.map_err(|_| Refusal::Internal)?;
+    let (first_id, last_id) = (files.first().map(|file| file.id.as_str()), files.last().map(|file| file.id.as_str()));
+    let list = List { object: "list", data, first_id, last_id, has_more };
+    serde_json::to_vec(&list).map(Bytes::from).map_err(|_| Refusal::Internal)
+}
+
+/// What a query asks of a list.
+struct Query {
+    after: Option<String>,
+    purpose: Option<String>,
+    is_ascending: bool,
+    rows_max: usize,
+}
+
+impl Query {
+    fn read(query: &str) -> Result<Query, Refusal> {
+        let mut asked = Query { after: None, purpose: None, is_ascending: false, rows_max: PAGE_MAX };
+        for pair in query.split('&') {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let refuse = |what: &str| Err(Refusal::invalid(Some(name), format!("'{name}' must be {what}.")));
+            match name {
+                "after" => asked.after = Some(value.to_owned()),
+                "purpose" => asked.purpose = Some(value.to_owned()),
+                "order" if value == "asc" || value == "desc" => asked.is_ascending = value == "asc",
+                "order" => return refuse("'asc' or 'desc'"),
+                "limit" => match value.parse::<usize>() {
+                    Ok(limit) if limit > 0 => asked.rows_max = limit.min(PAGE_MAX),
+                    _ => return refuse("a whole number above zero"),
+                },
+                _ => {}
+            }
+        }
+        Ok(asked)
+    }
+}
+
+/// SQLite blocks; a slow disk must not hold a worker of the relay.
+async fn blocking<T: Send + 'static>(
+    relay: &Relay,
+    work: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, Refusal> {
+    let store = relay.store.clone();
+    match tokio::task::spawn_blocking(move || work(&store)).await {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(error)) => {
+            tracing::error!(%error, "what is known of files cannot be read or written");
+            Err(Refusal::Internal)
+        }
+        Err(_) => Err(Refusal::Internal),
+    }
+}
