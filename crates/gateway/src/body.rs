@@ -25,6 +25,11 @@ impl OutgoingBody {
         OutgoingBody { pieces, next: 0, left }
     }
 
+    /// What is still to be handed out, in order.
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = &Bytes> {
+        self.pieces[self.next..].iter()
+    }
+
     /// The next bytes, never none; `None` at the end.
     pub(crate) fn next_piece(&mut self) -> Option<Bytes> {
         let piece = core::mem::take(self.pieces.get_mut(self.next)?);

@@ -9,6 +9,7 @@
 
 mod answer;
 mod array;
+mod base64;
 mod billable;
 mod call;
 pub mod convert;
@@ -16,6 +17,8 @@ mod dialect;
 mod event;
 mod fill;
 mod frames;
+mod hosting;
+mod lines;
 mod named;
 mod objects;
 mod read;
@@ -33,6 +36,7 @@ pub use billable::{Billable, CacheWrites, ServiceTier};
 pub use call::Call;
 pub use dialect::{Dialect, Endpoint, UnknownDialect, UnknownEndpoint};
 pub use event::{Delivered, answer_text};
+pub use hosting::Hosting;
 pub use objects::{ObjectStream, Rename, rename_objects};
 pub use read::read;
 pub use route::{Accent, ROUTES, Route, RouteSpec, dialect_of, route};

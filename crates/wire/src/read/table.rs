@@ -19,6 +19,7 @@ pub(super) enum Rule {
 /// A parameter that is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Field {
+    AnthropicVersion,
     Audio,
     Background,
     BestOf,
@@ -34,6 +35,7 @@ pub(super) enum Field {
     GeminiTools,
     GenerationConfig,
     Geography,
+    Images,
     InferenceConfig,
     Input,
     McpServers,
@@ -44,6 +46,9 @@ pub(super) enum Field {
     Modalities,
     Model,
     NoStream,
+    OllamaOptions,
+    OllamaStream,
+    OllamaText,
     Choices,
     Documents,
     Parts,
