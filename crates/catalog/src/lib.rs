@@ -18,6 +18,7 @@ mod tokenizer;
 #[cfg(test)]
 mod traffic_tests;
 mod upstream;
+mod upstream_kind;
 
 pub use default_catalogue::{CatalogueEntry, DefaultPrice, default_entry, default_models};
 pub use live::Catalog;
@@ -29,4 +30,5 @@ pub use plan::{Candidate, Plan, plan};
 pub use quote::{Quote, affordable_output, quote_loose, quote_tight};
 pub use rates::{ContextTier, Rates};
 pub use tokenizer::{Tokenizer, count_tokens, count_tokens_within};
-pub use upstream::{AuthStyle, Http2Mode, KeySource, Timeouts, Upstream};
+pub use upstream::{AuthStyle, Http2Mode, KeySource, Timeouts, TokenTerms, Upstream};
+pub use upstream_kind::{UpstreamKind, upstream_kind, upstream_kinds};

@@ -76,7 +76,10 @@ impl ModelKind {
             | Endpoint::CountMessageTokens
             | Endpoint::GenerateContent
             | Endpoint::CohereChat
-            | Endpoint::Converse => matches!(self, ModelKind::Chat | ModelKind::Text),
+            | Endpoint::Converse
+            | Endpoint::Invoke
+            | Endpoint::OllamaChat
+            | Endpoint::OllamaGenerate => matches!(self, ModelKind::Chat | ModelKind::Text),
             Endpoint::Completions => matches!(self, ModelKind::Completion | ModelKind::Text),
             Endpoint::Embeddings | Endpoint::EmbedContent | Endpoint::BatchEmbedContents | Endpoint::CohereEmbed => {
                 matches!(self, ModelKind::Embedding)

@@ -58,6 +58,11 @@ impl OutgoingBody {
         Poll::Ready(piece)
     }
 
+    /// What is still to be handed out of those that are here, in order.
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = &Bytes> {
+        self.pieces[self.next..].iter()
+    }
+
     /// The next bytes of those that are here, never none; `None` at their end.
     pub(crate) fn next_piece(&mut self) -> Option<Bytes> {
         let piece = core::mem::take(self.pieces.get_mut(self.next)?);

@@ -39,9 +39,14 @@ impl Clock {
         Moment::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
-    /// Wall-clock time. A clock before 1970 reads as 1970.
-    #[expect(clippy::disallowed_methods, reason = "the one place of the relay that reads the wall clock")]
+    /// Wall-clock time.
     pub(crate) fn now(&self) -> Timestamp {
+        Clock::wall()
+    }
+
+    /// Wall-clock time, for what has no relay at hand. A clock before 1970 reads as 1970.
+    #[expect(clippy::disallowed_methods, reason = "the one place of the relay that reads the wall clock")]
+    pub(crate) fn wall() -> Timestamp {
         let micros = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros());
         Timestamp::from_micros(i64::try_from(micros).unwrap_or(i64::MAX))
     }

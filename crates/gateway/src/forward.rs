@@ -166,17 +166,27 @@ fn outgoing(
     client: &Parts,
 ) -> Request<OutgoingBody> {
     let model = candidate.target().model.as_str();
-    let translation = candidate.translation();
+    let (translation, upstream) = (candidate.translation(), candidate.upstream());
     let (body, path, endpoint) = match translation {
         None => {
-            let edits = Edits { model: Some(model), include_usage: call.adds_usage(), ..Edits::default() };
-            (OutgoingBody::new(call.outgoing(&edits).into_pieces()), call.path(model), call.endpoint())
+            let include_usage = call.adds_usage() && upstream.asks_stream_usage;
+            let edits = Edits { model: Some(model), include_usage, ..Edits::default() };
+            match call.rehosted(upstream.hosting, &edits) {
+                None => (OutgoingBody::new(call.outgoing(&edits).into_pieces()), call.path(model), call.endpoint()),
+                Some((path, body)) => (OutgoingBody::new([body]), path, call.endpoint()),
+            }
         }
         Some(translation) => {
             // Where a limit must be named and nobody did, it is the one that is held.
             let (limit, worst) = (call.billable().output_limit, candidate.model().max_output_tokens);
-            let body = OutgoingBody::new([translation.body(model, limit, worst)]);
-            (body, translation.path(model), translation.endpoint())
+            let (body, endpoint) = (translation.body(model, limit, worst), translation.endpoint());
+            match upstream.hosting.path(endpoint, call.stream(), model) {
+                None => (OutgoingBody::new([body]), translation.path(model), endpoint),
+                path => {
+                    let body = upstream.hosting.recast(endpoint, &body, model, call.stream());
+                    (OutgoingBody::new([body]), path, endpoint)
+                }
+            }
         }
     };
     let mut headers = HeaderMap::with_capacity(8);
@@ -194,11 +204,12 @@ fn outgoing(
     }
     // The answer is read for its usage: an encoded one would have to be decoded first.
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    if candidate.upstream().dialect == Dialect::Anthropic && !headers.contains_key(ANTHROPIC_VERSION) {
+    let wants_version = upstream.dialect == Dialect::Anthropic && !upstream.hosting.has_own_form(endpoint);
+    if wants_version && !headers.contains_key(ANTHROPIC_VERSION) {
         headers.insert(ANTHROPIC_VERSION, HeaderValue::from_static("2023-06-01"));
     }
-    if let Some(credential) = pool.credential() {
-        headers.insert(pool.credential_header(), credential.clone());
+    for (name, value) in pool.headers() {
+        headers.insert(name, value.clone());
     }
     let mut request = Request::new(body);
     *request.method_mut() = match endpoint.method() {
@@ -213,5 +224,6 @@ fn outgoing(
         headers.insert(HOST, pool.authority().clone());
     }
     *request.headers_mut() = headers;
+    pool.authorize(&mut request);
     request
 }

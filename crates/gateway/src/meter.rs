@@ -103,9 +103,11 @@ impl Meter {
         let is_events = content_type.map_or(self.call.stream(), |value| value.starts_with(b"text/event-stream"));
         let is_json = content_type.is_none_or(|value| value.starts_with(b"application/json"));
         let is_array = self.translator.is_none() && self.call.streams_array() && is_json;
-        let is_frames = self.endpoint() == wire::Endpoint::Converse
+        let is_frames = self.endpoint().streams_frames()
             && content_type.is_some_and(|value| value.starts_with(b"application/vnd.amazon.eventstream"));
-        self.reading = if head.status.is_success() && (is_events || is_array || is_frames) {
+        let is_lines = self.endpoint().streams_lines()
+            && content_type.is_some_and(|value| value.starts_with(b"application/x-ndjson"));
+        self.reading = if head.status.is_success() && (is_events || is_array || is_frames || is_lines) {
             let options = match &self.translator {
                 None => StreamOptions { is_array, ..StreamOptions::of(&self.call) },
                 Some(translator) => StreamOptions {

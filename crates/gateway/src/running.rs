@@ -152,6 +152,7 @@ pub async fn start(
     tokio::spawn(idempotency::forget_expired(Arc::downgrade(&relay)));
     tokio::spawn(archive::move_old_calls(Arc::downgrade(&relay)));
     tokio::spawn(upstream::close_idle(Arc::downgrade(&relay)));
+    tokio::spawn(upstream::keep_tokens(Arc::downgrade(&relay)));
     let (stop, stopped) = watch::channel(false);
     let accepting = tokio::spawn(server::accept(relay.clone(), listener, stopped));
     Ok(Running { relay, address, stop, accepting, poisoned })

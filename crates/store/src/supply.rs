@@ -22,6 +22,11 @@ pub(crate) fn upstream(form: &UpstreamResource, master: &MasterKey) -> Result<Up
         form.api_keys.iter().map(|key| key_source(key, &context, master)).collect();
     let mut upstream = Upstream::new(form.id.clone(), form.dialect, &form.base_url, keys?);
     upstream.auth = form.auth.unwrap_or(upstream.auth);
+    upstream.region.clone_from(&form.region);
+    upstream.token = form.token.clone().unwrap_or_default();
+    upstream.hosting = form.hosting.unwrap_or_default();
+    upstream.headers.clone_from(&form.headers);
+    upstream.asks_stream_usage = form.asks_stream_usage.unwrap_or(true);
     upstream.concurrency = form.concurrency;
     upstream.connections = form.connections;
     upstream.timeouts = form.timeouts.unwrap_or_default().resolve();

@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 
 use crate::billable::Billable;
 use crate::dialect::{Dialect, Endpoint};
+use crate::hosting::Hosting;
 
 /// A place in a body, in bytes from its start: from `start` up to but not including `end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -172,6 +173,7 @@ pub(crate) struct Upload {
 #[derive(Debug, Clone)]
 pub struct Call {
     pub(crate) endpoint: Endpoint,
+    pub(crate) hosting: Hosting,
     pub(crate) query: Query,
     pub(crate) body: Bytes,
     pub(crate) model: Option<ModelId>,
@@ -207,10 +209,20 @@ impl Call {
         if self.endpoint.is_of_object() {
             return Some(self.object_path());
         }
-        if self.endpoint == Endpoint::Converse {
+        if let Some(path) = self.hosting.path(self.endpoint, self.stream, model) {
+            return Some(path);
+        }
+        let of_amazon = match (self.endpoint, self.stream) {
+            (Endpoint::Converse, false) => Some("converse"),
+            (Endpoint::Converse, true) => Some("converse-stream"),
+            (Endpoint::Invoke, false) => Some("invoke"),
+            (Endpoint::Invoke, true) => Some("invoke-with-response-stream"),
+            _ => None,
+        };
+        if let Some(action) = of_amazon {
             // As Amazon's SDKs write it.
             let model = model.replace(':', "%3A").replace('/', "%2F");
-            return Some(format!("/model/{model}/converse{}", if self.stream { "-stream" } else { "" }));
+            return Some(format!("/model/{model}/{action}"));
         }
         if self.endpoint.dialect() != Some(Dialect::Gemini) {
             let path = self.endpoint.path();
@@ -222,6 +234,11 @@ impl Call {
             (endpoint, _) => endpoint.path(),
         };
         Some(format!("/{collection}{model}{action}{}", self.query.text()))
+    }
+
+    /// Whether the model is named in the path alone, though other bodies of the dialect have it.
+    pub(crate) const fn names_model_in_path(&self) -> bool {
+        matches!(self.endpoint, Endpoint::Invoke) || self.hosting.names_model_in_path(self.endpoint)
     }
 
     /// Whether usage has to be asked for, since the client did not, and is to be taken out of the stream again.

@@ -20,12 +20,14 @@ pub enum Dialect {
     Cohere,
     /// Amazon Bedrock's Converse, whose model is in the path and whose streams are frames.
     Bedrock,
+    /// Ollama's own chat and completion, whose streams are lines.
+    Ollama,
 }
 
 impl Dialect {
     /// Every dialect.
-    pub const ALL: [Dialect; 5] =
-        [Dialect::Openai, Dialect::Anthropic, Dialect::Gemini, Dialect::Cohere, Dialect::Bedrock];
+    pub const ALL: [Dialect; 6] =
+        [Dialect::Openai, Dialect::Anthropic, Dialect::Gemini, Dialect::Cohere, Dialect::Bedrock, Dialect::Ollama];
 
     /// The name used in configuration and records.
     #[must_use]
@@ -36,6 +38,7 @@ impl Dialect {
             Dialect::Gemini => "gemini",
             Dialect::Cohere => "cohere",
             Dialect::Bedrock => "bedrock",
+            Dialect::Ollama => "ollama",
         }
     }
 }
@@ -48,7 +51,7 @@ impl fmt::Display for Dialect {
 
 /// The text names no dialect; the known ones are in the sentence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("unknown dialect; known: openai, anthropic, gemini, cohere, bedrock")]
+#[error("unknown dialect; known: openai, anthropic, gemini, cohere, bedrock, ollama")]
 pub struct UnknownDialect;
 
 impl FromStr for Dialect {
@@ -135,11 +138,17 @@ pub enum Endpoint {
     CohereRerank,
     /// Bedrock: a conversation is continued, at once or as a stream.
     Converse,
+    /// Bedrock: one of Anthropic's models is asked in Anthropic's own words, at once or as a stream.
+    Invoke,
+    /// Ollama: a conversation is continued, as a stream unless told otherwise.
+    OllamaChat,
+    /// Ollama: a text is continued, as a stream unless told otherwise.
+    OllamaGenerate,
 }
 
 impl Endpoint {
     /// Every endpoint.
-    pub const ALL: [Endpoint; 36] = [
+    pub const ALL: [Endpoint; 39] = [
         Endpoint::ChatCompletions,
         Endpoint::Completions,
         Endpoint::Embeddings,
@@ -176,6 +185,9 @@ impl Endpoint {
         Endpoint::CohereEmbed,
         Endpoint::CohereRerank,
         Endpoint::Converse,
+        Endpoint::Invoke,
+        Endpoint::OllamaChat,
+        Endpoint::OllamaGenerate,
     ];
 
     /// The dialect of an endpoint whose calls go to an upstream; `None` for those that are answered here.
@@ -208,7 +220,8 @@ impl Endpoint {
             | Endpoint::EmbedContent
             | Endpoint::BatchEmbedContents => Some(Dialect::Gemini),
             Endpoint::CohereChat | Endpoint::CohereEmbed | Endpoint::CohereRerank => Some(Dialect::Cohere),
-            Endpoint::Converse => Some(Dialect::Bedrock),
+            Endpoint::Converse | Endpoint::Invoke => Some(Dialect::Bedrock),
+            Endpoint::OllamaChat | Endpoint::OllamaGenerate => Some(Dialect::Ollama),
             Endpoint::ModelList
             | Endpoint::ModelGet
             | Endpoint::FileList
@@ -292,7 +305,10 @@ impl Endpoint {
             | Endpoint::Messages
             | Endpoint::GenerateContent
             | Endpoint::CohereChat
-            | Endpoint::Converse => true,
+            | Endpoint::Converse
+            | Endpoint::Invoke
+            | Endpoint::OllamaChat
+            | Endpoint::OllamaGenerate => true,
             Endpoint::Embeddings
             | Endpoint::Moderations
             | Endpoint::CountMessageTokens
@@ -355,6 +371,24 @@ impl Endpoint {
         self.hears() || self.makes_images() || matches!(self, Endpoint::Speech)
     }
 
+    /// Whether requests and answers are Anthropic's messages, whoever wraps them.
+    #[must_use]
+    pub const fn speaks_messages(self) -> bool {
+        matches!(self, Endpoint::Messages | Endpoint::CountMessageTokens | Endpoint::Invoke)
+    }
+
+    /// Whether an answer is a stream of lines unless the call says otherwise.
+    #[must_use]
+    pub const fn streams_lines(self) -> bool {
+        matches!(self, Endpoint::OllamaChat | Endpoint::OllamaGenerate)
+    }
+
+    /// Whether its streams are frames with sums.
+    #[must_use]
+    pub const fn streams_frames(self) -> bool {
+        matches!(self, Endpoint::Converse | Endpoint::Invoke)
+    }
+
     /// Whether texts become vectors.
     #[must_use]
     pub const fn is_embedding(self) -> bool {
@@ -401,6 +435,9 @@ impl Endpoint {
             Endpoint::CohereEmbed => "/embed",
             Endpoint::CohereRerank => "/rerank",
             Endpoint::Converse => "/converse",
+            Endpoint::Invoke => "/invoke",
+            Endpoint::OllamaChat => "/api/chat",
+            Endpoint::OllamaGenerate => "/api/generate",
         }
     }
 
@@ -444,6 +481,9 @@ impl Endpoint {
             Endpoint::CohereEmbed => "embed",
             Endpoint::CohereRerank => "rerank",
             Endpoint::Converse => "converse",
+            Endpoint::Invoke => "invoke",
+            Endpoint::OllamaChat => "api/chat",
+            Endpoint::OllamaGenerate => "api/generate",
         }
     }
 }

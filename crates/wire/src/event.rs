@@ -5,6 +5,7 @@ mod cohere;
 mod gemini;
 mod made;
 mod messages;
+mod ollama;
 mod responses;
 
 use crate::dialect::{Dialect, Endpoint};
@@ -133,7 +134,9 @@ impl Reading {
             (Some(Dialect::Anthropic), _) => self.message_event(scanner, shape),
             (Some(Dialect::Gemini), _) => self.gemini_event(scanner, shape),
             (Some(Dialect::Cohere), _) => self.cohere_event(scanner, shape),
+            (_, Endpoint::Invoke) => self.invoked_event(scanner, shape),
             (Some(Dialect::Bedrock), _) => self.bedrock_event(scanner, shape),
+            (Some(Dialect::Ollama), _) => self.ollama_event(scanner, shape),
             (_, endpoint) if endpoint.answers_response() => self.response_event(scanner, shape),
             (_, endpoint) if endpoint.makes_media() => self.made_event(scanner, shape),
             _ => {

@@ -9,6 +9,7 @@
 
 mod answer;
 mod array;
+mod base64;
 mod billable;
 mod call;
 pub mod convert;
@@ -18,6 +19,8 @@ mod fill;
 mod form;
 mod frames;
 mod heard;
+mod hosting;
+mod lines;
 mod named;
 mod objects;
 mod read;
@@ -37,6 +40,7 @@ pub use dialect::{Dialect, Endpoint, UnknownDialect, UnknownEndpoint};
 pub use event::{Delivered, answer_text};
 pub use form::Form;
 pub use heard::{Heard, heard};
+pub use hosting::Hosting;
 pub use objects::{ObjectStream, Rename, rename_objects};
 pub use read::read;
 pub use route::{Accent, ROUTES, Route, RouteSpec, dialect_of, route};

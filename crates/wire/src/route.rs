@@ -5,13 +5,15 @@ use std::borrow::Cow;
 use base::Refusal;
 
 use crate::dialect::{Dialect, Endpoint};
+use crate::hosting::Hosting;
 
 /// One client-facing route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RouteSpec {
     /// The one HTTP method it takes.
     pub method: &'static str,
-    /// The path; `{model}` stands for a name that may contain slashes, `{id}` for an id, which has none.
+    /// The path; `{model}` stands for a name that may contain slashes, `{id}` for an id, which has none. A `*` before them is
+    /// any one segment: whose project it is there does not matter here.
     pub pattern: &'static str,
     /// The dialect of its requests, answers and refusals; `None` where it is that of the client: see [`Accent`].
     pub dialect: Option<Dialect>,
@@ -19,18 +21,25 @@ pub struct RouteSpec {
     pub endpoint: Endpoint,
     /// The answer is streamed whatever the body says.
     pub stream: bool,
+    /// Whose form of the dialect it is.
+    pub hosting: Hosting,
 }
 
 const fn to(method: &'static str, pattern: &'static str, endpoint: Endpoint) -> RouteSpec {
-    RouteSpec { method, pattern, dialect: endpoint.dialect(), endpoint, stream: false }
+    RouteSpec { method, pattern, dialect: endpoint.dialect(), endpoint, stream: false, hosting: Hosting::Inventor }
 }
 
 const fn of(dialect: Dialect, method: &'static str, pattern: &'static str, endpoint: Endpoint) -> RouteSpec {
-    RouteSpec { method, pattern, dialect: Some(dialect), endpoint, stream: false }
+    RouteSpec { method, pattern, dialect: Some(dialect), endpoint, stream: false, hosting: Hosting::Inventor }
 }
 
 const fn streaming(method: &'static str, pattern: &'static str, endpoint: Endpoint) -> RouteSpec {
-    RouteSpec { method, pattern, dialect: endpoint.dialect(), endpoint, stream: true }
+    RouteSpec { stream: true, ..to(method, pattern, endpoint) }
+}
+
+/// Of Vertex, where the model is in the path and the body is not quite the inventor's.
+const fn vertex(pattern: &'static str, endpoint: Endpoint, stream: bool) -> RouteSpec {
+    RouteSpec { stream, hosting: Hosting::Vertex, ..to("POST", pattern, endpoint) }
 }
 
 /// Every route of the relay port. Of two that match, the first with the method counts.
@@ -73,6 +82,9 @@ pub const ROUTES: &[RouteSpec] = &[
     to("POST", "/v2/chat", Endpoint::CohereChat),
     to("POST", "/v2/embed", Endpoint::CohereEmbed),
     to("POST", "/v2/rerank", Endpoint::CohereRerank),
+    to("POST", "/api/chat", Endpoint::OllamaChat),
+    to("POST", "/api/generate", Endpoint::OllamaGenerate),
+    of(Dialect::Ollama, "GET", "/api/tags", Endpoint::ModelList),
     to("POST", "/model/{model}/converse", Endpoint::Converse),
     streaming("POST", "/model/{model}/converse-stream", Endpoint::Converse),
     // Files, which the list shows of the tenant alone.
@@ -86,6 +98,8 @@ pub const ROUTES: &[RouteSpec] = &[
     to("GET", "/openai/v1/files/{id}", Endpoint::FileGet),
     to("DELETE", "/openai/v1/files/{id}", Endpoint::FileDelete),
     to("GET", "/openai/v1/files/{id}/content", Endpoint::FileContent),
+    to("POST", "/model/{model}/invoke", Endpoint::Invoke),
+    streaming("POST", "/model/{model}/invoke-with-response-stream", Endpoint::Invoke),
     // Azure's two forms of OpenAI's dialect: the model in the path, and the same endpoints elsewhere.
     to("POST", "/openai/deployments/{model}/chat/completions", Endpoint::ChatCompletions),
     to("POST", "/openai/deployments/{model}/completions", Endpoint::Completions),
@@ -120,6 +134,44 @@ pub const ROUTES: &[RouteSpec] = &[
     of(Dialect::Openai, "GET", "/v1/usage", Endpoint::Usage),
     of(Dialect::Openai, "GET", "/v1/limits", Endpoint::Limits),
     of(Dialect::Openai, "POST", "/v1/explain", Endpoint::Explain),
+    // Vertex: what its publishers' SDKs call, in two versions, and Google's own models without a project.
+    to(
+        "POST",
+        "/v1/projects/*/locations/*/publishers/google/models/{model}:generateContent",
+        Endpoint::GenerateContent,
+    ),
+    to(
+        "POST",
+        "/v1beta1/projects/*/locations/*/publishers/google/models/{model}:generateContent",
+        Endpoint::GenerateContent,
+    ),
+    to("POST", "/v1/publishers/google/models/{model}:generateContent", Endpoint::GenerateContent),
+    to("POST", "/v1beta1/publishers/google/models/{model}:generateContent", Endpoint::GenerateContent),
+    streaming(
+        "POST",
+        "/v1/projects/*/locations/*/publishers/google/models/{model}:streamGenerateContent",
+        Endpoint::GenerateContent,
+    ),
+    streaming(
+        "POST",
+        "/v1beta1/projects/*/locations/*/publishers/google/models/{model}:streamGenerateContent",
+        Endpoint::GenerateContent,
+    ),
+    streaming("POST", "/v1/publishers/google/models/{model}:streamGenerateContent", Endpoint::GenerateContent),
+    streaming("POST", "/v1beta1/publishers/google/models/{model}:streamGenerateContent", Endpoint::GenerateContent),
+    to("POST", "/v1/projects/*/locations/*/publishers/google/models/{model}:countTokens", Endpoint::CountTokens),
+    to("POST", "/v1beta1/projects/*/locations/*/publishers/google/models/{model}:countTokens", Endpoint::CountTokens),
+    to("POST", "/v1/publishers/google/models/{model}:countTokens", Endpoint::CountTokens),
+    to("POST", "/v1beta1/publishers/google/models/{model}:countTokens", Endpoint::CountTokens),
+    to("POST", "/v1/projects/*/locations/*/publishers/google/models/{model}:embedContent", Endpoint::EmbedContent),
+    to("POST", "/v1beta1/projects/*/locations/*/publishers/google/models/{model}:embedContent", Endpoint::EmbedContent),
+    vertex(
+        "/v1/projects/*/locations/*/publishers/anthropic/models/count-tokens:rawPredict",
+        Endpoint::CountMessageTokens,
+        false,
+    ),
+    vertex("/v1/projects/*/locations/*/publishers/anthropic/models/{model}:rawPredict", Endpoint::Messages, false),
+    vertex("/v1/projects/*/locations/*/publishers/anthropic/models/{model}:streamRawPredict", Endpoint::Messages, true),
 ];
 
 /// What shows which SDK a client uses, for the paths that several dialects share, and for those that no dialect has.
@@ -156,13 +208,15 @@ pub struct Route<'a> {
     pub stream: bool,
     /// The query, as it came.
     pub query: &'a str,
+    /// Whose form of the dialect it is.
+    pub hosting: Hosting,
 }
 
 impl From<Endpoint> for Route<'_> {
     /// The route of an endpoint whose calls say everything in their bodies.
     fn from(endpoint: Endpoint) -> Self {
         let dialect = endpoint.dialect().unwrap_or(Dialect::Openai);
-        Route { dialect, endpoint, tail: None, stream: false, query: "" }
+        Route { dialect, endpoint, tail: None, stream: false, query: "", hosting: Hosting::Inventor }
     }
 }
 
@@ -191,7 +245,8 @@ pub fn route<'a>(method: &str, path: &'a str, query: &'a str, accent: Accent) ->
         let Some(tail) = matches(spec.pattern, path) else { continue };
         if spec.method == method {
             let dialect = spec.dialect.unwrap_or(accent.dialect());
-            return Ok(Route { dialect, endpoint: spec.endpoint, tail, stream: spec.stream, query });
+            let RouteSpec { endpoint, stream, hosting, .. } = *spec;
+            return Ok(Route { dialect, endpoint, tail, stream, query, hosting });
         }
         allowed = match (allowed, spec.method) {
             (Some("GET"), "DELETE") => Some("GET, DELETE"),
@@ -211,11 +266,23 @@ pub fn dialect_of(path: &str, accent: Accent) -> Dialect {
 
 /// `Some(tail)` when `path` is what `pattern` describes; a trailing slash is a different path.
 fn matches<'a>(pattern: &str, path: &'a str) -> Option<Option<&'a str>> {
-    let Some((prefix, rest)) = pattern.split_once('{') else { return (pattern == path).then_some(None) };
-    let (name, suffix) = rest.split_once('}')?;
-    let tail = path.strip_prefix(prefix)?.strip_suffix(suffix)?;
+    let (fixed, rest) = pattern.split_once('{').unwrap_or((pattern, ""));
+    let left = without_prefix(fixed, path)?;
+    let Some((name, suffix)) = rest.split_once('}') else { return left.is_empty().then_some(None) };
+    let tail = left.strip_suffix(suffix)?;
     let is_name = !tail.is_empty() && (name == "model" || !tail.contains('/'));
     is_name.then_some(Some(tail))
+}
+
+/// What follows `prefix`, in which a `*` is any one segment.
+fn without_prefix<'a>(prefix: &str, path: &'a str) -> Option<&'a str> {
+    let mut parts = prefix.split('*');
+    let mut left = path.strip_prefix(parts.next()?)?;
+    for part in parts {
+        let end = left.find('/').filter(|&end| end > 0)?;
+        left = left[end..].strip_prefix(part)?;
+    }
+    Some(left)
 }
 
 /// Below this path stand names that Amazon's SDKs escape.

@@ -51,9 +51,26 @@ fn the_model_of_a_bedrock_path_is_what_stands_before_the_action() {
 }
 
 #[test]
+fn the_model_of_a_publishers_path_is_what_stands_before_the_action() {
+    let below = "/v1/projects/my-project/locations/us-central1/publishers";
+    let path = format!("{below}/google/models/gemini-2.5-flash:streamGenerateContent");
+    let found = plain("POST", &path).expect("a route");
+    assert_eq!((found.tail, found.stream, found.hosting), (Some("gemini-2.5-flash"), true, Hosting::Inventor));
+    assert_eq!((found.endpoint, found.dialect), (Endpoint::GenerateContent, Dialect::Gemini));
+    let path = format!("{below}/anthropic/models/claude-sonnet-4-5@20250929:rawPredict");
+    let found = plain("POST", &path).expect("a route");
+    assert_eq!((found.tail, found.stream, found.hosting), (Some("claude-sonnet-4-5@20250929"), false, Hosting::Vertex));
+    assert_eq!((found.endpoint, found.dialect), (Endpoint::Messages, Dialect::Anthropic));
+    let path = format!("{below}/anthropic/models/count-tokens:rawPredict");
+    let found = plain("POST", &path).expect("a route");
+    assert_eq!((found.tail, found.endpoint, found.hosting), (None, Endpoint::CountMessageTokens, Hosting::Vertex));
+}
+
+#[test]
 fn every_listed_route_is_found_and_takes_one_method() {
     for spec in ROUTES {
-        let path = spec.pattern.replace("{model}", "openai/gpt-4.1:free").replace("{id}", "resp_1-a");
+        let path =
+            spec.pattern.replace('*', "mine-1").replace("{model}", "openai/gpt-4.1:free").replace("{id}", "resp_1-a");
         let found = plain(spec.method, &path).expect("listed");
         assert_eq!(found.endpoint, spec.endpoint);
         assert_eq!(found.dialect, spec.dialect.unwrap_or(Dialect::Openai));
@@ -139,9 +156,15 @@ fn a_path_that_two_servers_could_read_differently_is_not_found() {
         "/model/%2F/converse",
         "/model/a%2F%2Fb/converse",
         "/model/a/converse%2Fb",
-        "/model/a/invoke",
         "/v1/chat",
         "/v1/rerank",
+        "/v1/projects/locations/l/publishers/google/models/m:generateContent",
+        "/v1/projects/p/q/locations/l/publishers/google/models/m:generateContent",
+        "/v1/projects/p/locations/l/publishers/anthropic/models/m:generateContent",
+        "/v1/projects/p/locations/l/publishers/google/models/m:rawPredict",
+        "/v1/projects/p/locations/l/publishers/google/models/m:predict",
+        "/v1/projects/p/locations/../publishers/google/models/m:generateContent",
+        "/v1/projects/p/locations/l/publishers/google/models/:generateContent",
     ] {
         assert_eq!(plain("GET", path).err().map(|r| r.status()), Some(404), "{path:?}");
         assert_eq!(plain("POST", path).err().map(|r| r.status()), Some(404), "{path:?}");

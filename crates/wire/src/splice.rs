@@ -5,6 +5,7 @@ use smallvec::SmallVec;
 
 use crate::call::{Call, NamedPlace, NestedPlaces, Span, Upload, UsageOption};
 use crate::dialect::{Dialect, Endpoint};
+use crate::hosting::Hosting;
 
 /// Values to set in an outgoing body. `None` and `false` leave the client's own.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -80,11 +81,17 @@ impl Call {
         self.rename_objects(&mut patches);
         let limit = edits.output_limit.or(self.filled.output_limit);
         let temperature = edits.temperature.or(self.filled.temperature.as_deref());
-        if matches!(self.endpoint.dialect(), Some(Dialect::Gemini | Dialect::Bedrock)) {
+        if self.endpoint.streams_lines()
+            && let Some(model) = edits.model
+        {
+            set(&mut patches, &mut inserted, "model", self.places.model, &quoted(model));
+        }
+        let is_nested = self.endpoint.dialect() == Some(Dialect::Gemini) || self.endpoint == Endpoint::Converse;
+        if is_nested || self.endpoint.streams_lines() {
             self.nest(edits.model, limit, temperature, &mut patches, &mut inserted);
             return self.assembled(patches, inserted);
         }
-        if let Some(model) = edits.model {
+        if let Some(model) = edits.model.filter(|_| !self.names_model_in_path()) {
             let value = quoted(model);
             set(&mut patches, &mut inserted, "model", self.places.model, &value);
         }
@@ -127,6 +134,17 @@ impl Call {
         assemble(&self.body, patch.into_iter().collect())
     }
 
+    /// What goes to an upstream with this hosting, where the call came in another form: path and body. `None` where both are
+    /// of one form, so that the client's bytes pass.
+    #[must_use]
+    pub fn rehosted(&self, hosting: Hosting, edits: &Edits<'_>) -> Option<(Option<String>, Bytes)> {
+        let differs = self.hosting.has_own_form(self.endpoint) != hosting.has_own_form(self.endpoint);
+        let model = edits.model.or(self.model.as_ref().map(base::ModelId::as_str)).filter(|_| differs)?;
+        let body = hosting.recast(self.endpoint, &self.outgoing(edits).to_bytes(), model, self.stream);
+        let path = hosting.path(self.endpoint, self.stream, model);
+        Some((Some(path.unwrap_or_else(|| self.endpoint.path().to_owned())), body))
+    }
+
     /// Objects go by their provider's names.
     fn rename_objects(&self, patches: &mut SmallVec<[Patch; 6]>) {
         for named in self.objects.iter().flat_map(|objects| &objects.named) {
@@ -165,6 +183,7 @@ impl Call {
         }
         let (object_name, limit_name) = match self.endpoint {
             Endpoint::Converse => ("inferenceConfig", "maxTokens"),
+            Endpoint::OllamaChat | Endpoint::OllamaGenerate => ("options", "num_predict"),
             _ => ("generationConfig", "maxOutputTokens"),
         };
         let mut members = Vec::new();

@@ -85,6 +85,45 @@ fn openais_reasoning_models_get_the_limit_that_they_take() {
     }
 }
 
+#[test]
+fn an_invoked_body_gets_its_limit_and_no_model() {
+    let body = r#"{"anthropic_version":"bedrock-2023-05-31","messages":[],"temperature":1}"#;
+    let route = crate::Route { tail: Some("anthropic.claude%3A0"), ..crate::Route::from(Endpoint::Invoke) };
+    let call = read(route, None, Bytes::copy_from_slice(body.as_bytes())).expect("good");
+    assert_eq!(call.model().map(base::ModelId::as_str), Some("anthropic.claude:0"));
+    let text = call.outgoing(&ALL).to_bytes();
+    assert_eq!(
+        text,
+        r#"{"max_tokens":9,"stream_options":{"include_usage":true},"anthropic_version":"bedrock-2023-05-31","messages":[],"temperature":0.7}"#
+    );
+    assert_eq!(call.path("us.x:0").as_deref(), Some("/model/us.x%3A0/invoke"));
+}
+
+#[test]
+fn ollamas_settings_are_nested_and_its_model_is_not() {
+    let edits = Edits { include_usage: false, ..ALL };
+    for (body, expected) in [
+        (
+            r#"{"model":"a","messages":[]}"#,
+            r#"{"options":{"num_predict":9,"temperature":0.7},"model":"up/m\"1","messages":[]}"#,
+        ),
+        (r#"{"model":"a","options":null}"#, r#"{"model":"up/m\"1","options":{"num_predict":9,"temperature":0.7}}"#),
+        (
+            r#"{"options":{"top_k":1},"messages":[]}"#,
+            r#"{"model":"up/m\"1","options":{"num_predict":9,"temperature":0.7,"top_k":1},"messages":[]}"#,
+        ),
+        // Minus one is Ollama's word for no limit.
+        (
+            r#"{"model":"a","options":{"num_predict":-1,"temperature":0}}"#,
+            r#"{"model":"up/m\"1","options":{"num_predict":9,"temperature":0.7}}"#,
+        ),
+    ] {
+        let call = read(Endpoint::OllamaChat, None, Bytes::copy_from_slice(body.as_bytes())).expect(body);
+        assert_eq!(call.outgoing(&edits).to_bytes(), expected);
+        assert_eq!((call.billable().output_limit, call.stream()), (None, true));
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 

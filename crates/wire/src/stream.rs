@@ -8,6 +8,7 @@ use crate::call::Call;
 use crate::dialect::Endpoint;
 use crate::event::{Delivered, Reading};
 use crate::frames::FrameFramer;
+use crate::lines::LineFramer;
 use crate::sse::{Event, Framer, StreamFault};
 use crate::usage::{Usage, UsageFault};
 
@@ -23,6 +24,8 @@ pub struct StreamOptions {
     pub is_array: bool,
     /// The stream is frames with sums instead of events.
     pub is_frames: bool,
+    /// The stream is lines instead of events.
+    pub is_lines: bool,
     /// Choices that are to finish.
     pub choices: u32,
     /// Remove the usage chunk, since the relay asked for it and not the client.
@@ -40,7 +43,8 @@ impl StreamOptions {
         StreamOptions {
             endpoint,
             is_array: false,
-            is_frames: matches!(endpoint, Endpoint::Converse),
+            is_frames: endpoint.streams_frames(),
+            is_lines: endpoint.streams_lines(),
             choices: 1,
             strip_usage,
             line_bytes_max: 16 << 20,
@@ -84,6 +88,7 @@ enum Framing {
     Events(Framer),
     Array(ArrayFramer),
     Frames(FrameFramer),
+    Lines(LineFramer),
 }
 
 impl Framing {
@@ -92,19 +97,21 @@ impl Framing {
             Framing::Events(framer) => framer.next(chunk, at),
             Framing::Array(framer) => framer.next(chunk, at),
             Framing::Frames(framer) => framer.next(chunk, at),
+            Framing::Lines(framer) => framer.next(chunk, at),
         }
     }
 
     fn takes_line_feed(&mut self, chunk: &[u8]) -> bool {
         match self {
             Framing::Events(framer) => framer.takes_line_feed(chunk),
-            Framing::Array(_) | Framing::Frames(_) => false,
+            Framing::Array(_) | Framing::Frames(_) | Framing::Lines(_) => false,
         }
     }
 
     fn finish(&mut self) -> Option<Event<'_>> {
         match self {
             Framing::Events(framer) => framer.finish(),
+            Framing::Lines(framer) => framer.finish(),
             Framing::Array(_) | Framing::Frames(_) => None,
         }
     }
@@ -135,6 +142,8 @@ impl StreamMeter {
     pub fn new(options: StreamOptions) -> StreamMeter {
         let framing = if options.is_frames {
             Framing::Frames(FrameFramer::new(options.line_bytes_max, options.event_bytes_max))
+        } else if options.is_lines {
+            Framing::Lines(LineFramer::new(options.line_bytes_max, options.event_bytes_max))
         } else if options.is_array {
             Framing::Array(ArrayFramer::new(options.line_bytes_max, options.event_bytes_max))
         } else {
@@ -252,7 +261,7 @@ impl StreamMeter {
     #[must_use]
     pub const fn is_terminal(&self) -> bool {
         match &self.framing {
-            Framing::Events(_) | Framing::Frames(_) => self.reading.is_terminal,
+            Framing::Events(_) | Framing::Frames(_) | Framing::Lines(_) => self.reading.is_terminal,
             Framing::Array(framer) => framer.is_closed() && self.reading.is_terminal,
         }
     }
@@ -267,7 +276,7 @@ impl StreamMeter {
     #[must_use]
     pub const fn array(&self) -> Option<ArrayState> {
         match &self.framing {
-            Framing::Events(_) | Framing::Frames(_) => None,
+            Framing::Events(_) | Framing::Frames(_) | Framing::Lines(_) => None,
             Framing::Array(framer) if framer.has_begun() => Some(ArrayState::Open),
             Framing::Array(_) => Some(ArrayState::Empty),
         }

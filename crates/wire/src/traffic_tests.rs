@@ -30,9 +30,14 @@ impl Asked {
             return asked(endpoint, Some(model.to_owned()), stream);
         }
         if let Some((model, action)) = path.strip_prefix("/model/").and_then(|rest| rest.rsplit_once('/')) {
-            let stream = action == "converse-stream";
-            let is_known = stream || action == "converse";
-            return if is_known { asked(Endpoint::Converse, Some(model.to_owned()), stream) } else { None };
+            let (endpoint, stream) = match action {
+                "converse" => (Endpoint::Converse, false),
+                "converse-stream" => (Endpoint::Converse, true),
+                "invoke" => (Endpoint::Invoke, false),
+                "invoke-with-response-stream" => (Endpoint::Invoke, true),
+                _ => return None,
+            };
+            return asked(endpoint, Some(model.to_owned()), stream);
         }
         // The longest that fits: "/chat/completions" ends like "/completions".
         let fixed = Endpoint::ALL.into_iter().filter(|one| one.is_billed() && one.path().starts_with('/'));
@@ -68,9 +73,10 @@ pub(crate) fn records() -> Vec<(Asked, Value)> {
 }
 
 /// What is refused here although a provider took it, by the beginning of the sentence, and how often it was recorded.
-const REFUSED: [(&str, usize); 7] = [
+const REFUSED: [(&str, usize); 8] = [
     // OpenRouter's transcriptions come as JSON, too.
     ("Send the body as 'Content-Type: multipart/form-data'", 1),
+    ("Only Anthropic's models can be invoked", 17),
     ("'guardrailConfig' has fees", 4),
     ("'s3Location' names an object", 2),
     ("The advisor tool asks another model", 2),
@@ -101,7 +107,8 @@ fn every_request_that_a_provider_took_is_read_and_passes_unchanged() {
         let renamed = call.outgoing(&Edits { model: Some("renamed"), ..Edits::default() }).to_bytes();
         let renamed: Value = serde_json::from_slice(&renamed).expect("JSON");
         assert_eq!(renamed, renamed_by_hand(asked.endpoint, request), "{}", record["id"]);
-        assert_eq!(call.stream(), asked.stream || request["stream"] == true);
+        let streams = asked.stream || request["stream"] == true;
+        assert_eq!(call.stream(), streams || (asked.endpoint.streams_lines() && request["stream"] != false));
         if let Some(tail) = &asked.tail {
             let tail = tail.replace("%3A", ":");
             assert_eq!(call.model().map(base::ModelId::as_str), Some(tail.as_str()));
@@ -125,7 +132,7 @@ fn every_request_that_a_provider_took_is_read_and_passes_unchanged() {
 /// The request with another model, the slow way.
 fn renamed_by_hand(endpoint: Endpoint, request: &Value) -> Value {
     let mut expected = request.clone();
-    if endpoint == Endpoint::Converse {
+    if matches!(endpoint, Endpoint::Converse | Endpoint::Invoke) {
         return expected;
     }
     if endpoint.dialect() != Some(Dialect::Gemini) {
@@ -215,7 +222,9 @@ fn check(endpoint: Endpoint, record: &Value, found: Option<Usage>) {
     assert!(found.cached_audio <= found.audio_input);
     let found = Usage { reported_cost: None, cached_audio: 0, ..found };
     match (endpoint, recorded["style"].as_str()) {
-        (Endpoint::Messages, _) => assert_eq!(found, expected_of_message(recorded), "{} {recorded}", record["id"]),
+        (Endpoint::Messages | Endpoint::Invoke, _) => {
+            assert_eq!(found, expected_of_message(recorded), "{} {recorded}", record["id"])
+        }
         (_, Some("gemini")) => {
             let found = Usage { web_searches: 0, ..found };
             let expected = expected_of_content(recorded, found.cached_input);
@@ -271,6 +280,11 @@ fn check(endpoint: Endpoint, record: &Value, found: Option<Usage>) {
         (Endpoint::ImageGenerations | Endpoint::ImageEdits, _) => {
             assert!(found.images > 0, "{} {found:?}", record["id"])
         }
+        (_, Some("ollama")) => {
+            let of = |name: &str| recorded[name].as_u64().unwrap_or(0);
+            let expected = Usage { input: of("input"), output: of("output"), ..Usage::default() };
+            assert_eq!(found, expected, "{} {recorded}", record["id"]);
+        }
         // Voyage gives only the total, and the recorder no count.
         _ => assert!(found.input > 0 && found.output == 0, "{} {found:?}", record["id"]),
     }
@@ -287,13 +301,16 @@ fn every_recorded_usage_is_metered_as_recorded() {
         let Some(body) = record["response_body"].as_str().filter(|_| is_known) else {
             continue;
         };
+        if endpoint == Endpoint::Invoke && record["request_body"]["anthropic_version"].is_null() {
+            continue;
+        }
         if record["streaming"] != true {
             let found = answer_usage(endpoint, body.as_bytes());
             check(endpoint, &record, found.unwrap_or_else(|fault| panic!("{} {fault}", record["id"])));
             *whole.entry(endpoint.name()).or_insert(0) += 1;
             continue;
         }
-        if endpoint == Endpoint::Converse {
+        if endpoint.streams_frames() {
             let frames = frames_of(body);
             let (forwarded, meter) = metered(endpoint, &frames, false, &mut random);
             check(endpoint, &record, meter.usage());
@@ -303,6 +320,9 @@ fn every_recorded_usage_is_metered_as_recorded() {
         }
         let adds_usage = matches!(endpoint, Endpoint::ChatCompletions | Endpoint::Completions);
         for line_end in ["\n", "\r\n", "\r"] {
+            if endpoint.streams_lines() && line_end == "\r" {
+                continue;
+            }
             let body = body.replace('\n', line_end);
             for strip_usage in [false, adds_usage] {
                 let seen = meter(endpoint, &body, strip_usage, &mut random);

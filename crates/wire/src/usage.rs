@@ -8,7 +8,8 @@ mod messages;
 
 use base::Money;
 
-use self::counts::{Count, cost, count, details, largest};
+pub(crate) use self::counts::count;
+use self::counts::{Count, cost, details, largest};
 pub use self::counts::{Usage, UsageFault};
 pub(crate) use self::counts::{seconds, seconds_ceil};
 pub(crate) use self::messages::MessageCounts;
@@ -54,6 +55,8 @@ pub(crate) fn read(
         Some(Dialect::Gemini) => gemini::read(scanner),
         Some(Dialect::Cohere) => cohere::read(scanner),
         Some(Dialect::Bedrock) => bedrock::read(scanner),
+        // It has no object of its own: its counts stand among the other members of an answer.
+        Some(Dialect::Ollama) => scanner.skip().map(|()| Ok(None)),
         _ => read_openai(endpoint, scanner),
     }
 }

@@ -1,5 +1,6 @@
 """A provider that answers as Cohere and Bedrock do, always the same: for the SDKs whose dialects the simulated one does not speak."""
 
+import base64
 import http.server
 import json
 import struct
@@ -75,12 +76,30 @@ def converse_stream(body: dict, breaks: bool) -> tuple[str, list[bytes]]:
     return "application/vnd.amazon.eventstream", frames
 
 
+def invoke(body: dict, breaks: bool) -> tuple[str, list[bytes]]:
+    message = {"id": "msg_1", "type": "message", "role": "assistant", "content": [{"type": "text", "text": TEXT}]}
+    answer = {**message, "stop_reason": "end_turn", "usage": {"input_tokens": 9, "output_tokens": 5}}
+    return "application/json", [json.dumps(answer).encode()]
+
+
+def invoke_stream(body: dict, breaks: bool) -> tuple[str, list[bytes]]:
+    events = [{"type": "message_start", "message": {"id": "msg_1", "usage": {"input_tokens": 9, "output_tokens": 1}}}]
+    events += [{"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": word}} for word in TEXT.split(" ")]
+    if not breaks:
+        events += [{"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 5}}]
+        events += [{"type": "message_stop"}]
+    wrapped = [base64.b64encode(json.dumps(one).encode()).decode() for one in events]
+    return "application/vnd.amazon.eventstream", [frame("chunk", {"bytes": one}) for one in wrapped]
+
+
 ANSWERS = {
     "/v2/chat": cohere_chat,
     "/v2/embed": cohere_embed,
     "/v2/rerank": cohere_rerank,
     "/converse": converse,
     "/converse-stream": converse_stream,
+    "/invoke": invoke,
+    "/invoke-with-response-stream": invoke_stream,
 }
 
 

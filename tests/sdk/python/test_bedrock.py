@@ -1,5 +1,6 @@
 """The official, unmodified AWS SDK for Python (boto3) against the real relay, with a bearer credential."""
 
+import json
 import os
 import pathlib
 import unittest
@@ -78,6 +79,20 @@ class BedrockClient(unittest.TestCase):
         with self.assertRaises(EventStreamError) as caught:
             list(stream)
         self.assertEqual(caught.exception.response["Error"]["Code"], "modelStreamErrorException")
+
+    def test_an_invoked_model(self) -> None:
+        body = json.dumps({"anthropic_version": "bedrock-2023-05-31", "max_tokens": 50, "messages": [{"role": "user", "content": "Hi"}]})
+        answer = json.loads(self.client(DELTA).invoke_model(modelId=MODEL, body=body)["body"].read())
+        self.assertEqual((answer["content"][0]["text"], answer["usage"]["output_tokens"]), (TEXT, 5))
+        stream = self.client(DELTA).invoke_model_with_response_stream(modelId=MODEL, body=body)["body"]
+        events = [json.loads(one["chunk"]["bytes"]) for one in stream]
+        words = [one["delta"]["text"] for one in events if one["type"] == "content_block_delta"]
+        self.assertEqual((" ".join(words), events[-1]["type"]), (TEXT, "message_stop"))
+        broken = self.client(DELTA).invoke_model_with_response_stream(modelId="nova-that-breaks", body=body)["body"]
+        with self.assertRaises(EventStreamError) as caught:
+            list(broken)
+        self.assertEqual(caught.exception.response["Error"]["Code"], "modelStreamErrorException")
+        self.refused("ValidationException", 400, lambda: self.client(DELTA).invoke_model(modelId=MODEL, body='{"inputText":"Hi"}'))
 
     def test_refusals_are_typed(self) -> None:
         self.refused("UnrecognizedClientException", 401, lambda: self.ask("unknown"))

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use catalog::Http2Mode;
+use http::Uri;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::ClientConfig;
@@ -23,6 +24,20 @@ pub(crate) struct Origin {
     pub(crate) secure: bool,
     /// Which version of HTTP to speak.
     pub(crate) http2: Http2Mode,
+}
+
+impl Origin {
+    /// The origin of an address.
+    pub(super) fn of(uri: &Uri, http2: Http2Mode) -> Result<Origin, ConnectError> {
+        let host = uri.host().ok_or(ConnectError::Address("it has no host"))?;
+        let secure = uri.scheme_str() == Some("https");
+        Ok(Origin {
+            host: host.trim_matches(['[', ']']).to_owned(),
+            port: uri.port_u16().unwrap_or(if secure { 443 } else { 80 }),
+            secure,
+            http2,
+        })
+    }
 }
 
 /// A connection ready for requests.

@@ -1,7 +1,7 @@
 //! The credentials of upstreams: read where they are kept, sent as headers, and kept out of what clients see.
 
 use base::Secret;
-use catalog::{AuthStyle, KeySource};
+use catalog::KeySource;
 use http::HeaderValue;
 
 use super::ConnectError;
@@ -27,10 +27,8 @@ pub fn read(source: &KeySource) -> Result<Secret<String>, String> {
     }
 }
 
-/// The value of the header that carries a credential.
-pub(super) fn header_value(source: &KeySource, auth: AuthStyle) -> Result<HeaderValue, ConnectError> {
-    let secret = read(source).map_err(ConnectError::Credential)?;
-    let scheme = if auth == AuthStyle::Bearer { "Bearer " } else { "" };
+/// The value of the header that carries a credential, or something else that is as secret.
+pub(super) fn header_value(scheme: &str, secret: &Secret<String>) -> Result<HeaderValue, ConnectError> {
     let mut value = HeaderValue::from_str(&format!("{scheme}{}", secret.expose()))
         .map_err(|_| ConnectError::Credential("it has characters that no header can carry".into()))?;
     value.set_sensitive(true);
@@ -41,10 +39,10 @@ pub(super) fn header_value(source: &KeySource, auth: AuthStyle) -> Result<Header
 ///
 /// Providers echo keys whole, or cut in the middle by stars (`sk-abcd****wxyz`): such a token is hidden as a whole when
 /// it starts like a credential.
-pub(super) fn redact(text: &[u8], credentials: &[HeaderValue]) -> Option<Vec<u8>> {
+pub(super) fn redact<'a>(text: &[u8], credentials: impl IntoIterator<Item = &'a [u8]>) -> Option<Vec<u8>> {
     let mut clean: Option<Vec<u8>> = None;
     for credential in credentials {
-        let secret = credential.as_bytes().strip_prefix(b"Bearer ").unwrap_or(credential.as_bytes());
+        let secret = credential.strip_prefix(b"Bearer ").unwrap_or(credential);
         let marker = &secret[..secret.len().min(ECHO_BYTES_MIN)];
         if marker.len() < ECHO_BYTES_MIN {
             continue;
@@ -79,17 +77,17 @@ mod tests {
 
     #[test]
     fn an_echoed_credential_never_reaches_the_client() {
-        let keys = [HeaderValue::from_static("Bearer sk-canary-0123456789")];
+        let keys: [&[u8]; 1] = [b"Bearer sk-canary-0123456789"];
         let echoes: [&[u8]; 3] = [
             b"Incorrect API key provided: sk-canary-0123456789. You can",
             b"Incorrect API key provided: sk-canar*********6789.",
             b"{\"a\":\"sk-canary-0123456789\",\"b\":\"sk-canary-0123456789\"}",
         ];
         for echo in echoes {
-            let clean = redact(echo, &keys).expect("found");
+            let clean = redact(echo, keys).expect("found");
             assert!(!String::from_utf8_lossy(&clean).contains("canar"), "{}", String::from_utf8_lossy(&clean));
             assert!(!String::from_utf8_lossy(&clean).contains("6789"));
         }
-        assert_eq!(redact(b"nothing here", &keys), None);
+        assert_eq!(redact(b"nothing here", keys), None);
     }
 }

@@ -3,6 +3,7 @@
 //! Nothing in here knows tenants or money; but a connection sends only what an [`crate::attempt::Attempt`] hands it, and
 //! an attempt cannot be made without a hold.
 
+mod auth;
 mod connect;
 mod connection;
 pub(crate) mod credential;
@@ -51,6 +52,27 @@ pub(crate) async fn close_idle(relay: Weak<Relay>) {
         tokio::time::sleep(SWEEP_INTERVAL).await;
         let Some(relay) = relay.upgrade() else { return };
         relay.upstreams.sweep();
+    }
+}
+
+/// How often access tokens are looked after.
+const TOKEN_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Gets access tokens for the upstreams that want them, and renews them ahead of their end, until the relay is gone: no call
+/// waits for one, unless the last renewal failed.
+pub(crate) async fn keep_tokens(relay: Weak<Relay>) {
+    loop {
+        {
+            let Some(relay) = relay.upgrade() else { return };
+            let catalog = relay.directory.catalog().clone();
+            for upstream in catalog.upstreams().into_iter().filter(|upstream| upstream.auth.takes_tokens()) {
+                // Why a pool cannot be made is told to the call that wants it.
+                if let Ok(pool) = relay.upstreams.pool(upstream) {
+                    pool.renew_tokens();
+                }
+            }
+        }
+        tokio::time::sleep(TOKEN_INTERVAL).await;
     }
 }
 

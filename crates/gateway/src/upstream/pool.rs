@@ -5,15 +5,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use catalog::Upstream;
-use http::{HeaderName, HeaderValue, Uri};
+use http::{HeaderMap, HeaderValue, Request, Uri};
 use hyper::client::conn::http2;
 use tokio::time::Instant;
 use wire::Endpoint;
 
+use super::auth::Auth;
 use super::connect::{Dialled, Origin, dial};
 use super::connection::{Connection, Kind};
 use super::http1::Http1;
-use super::{ConnectError, Tls, credential};
+use super::{ConnectError, Tls};
 use crate::body::OutgoingBody;
 use crate::queue::UpstreamQueue;
 
@@ -35,10 +36,10 @@ pub(crate) struct Pool {
     addresses: Vec<Address>,
     /// Where endpoints begin, for those whose path depends on the call.
     base: Address,
-    credential_header: HeaderName,
-    /// Values of that header, used in turn; empty for an upstream without credentials.
-    credentials: Vec<HeaderValue>,
-    next_credential: AtomicUsize,
+    /// What shows who pays.
+    auth: Auth,
+    /// What else every request has.
+    headers: HeaderMap,
     tls: Arc<Tls>,
     limits: PoolLimits,
     idle: Mutex<Vec<Idle>>,
@@ -91,17 +92,9 @@ impl Pool {
         limits: PoolLimits,
     ) -> Result<Pool, ConnectError> {
         let uri: Uri = upstream.base_url.parse().map_err(|_| ConnectError::Address("it is not a URL"))?;
-        let host = uri.host().ok_or(ConnectError::Address("it has no host"))?;
-        let authority = uri.authority().ok_or(ConnectError::Address("it has no host"))?.as_str();
-        let secure = uri.scheme_str() == Some("https");
-        let origin = Origin {
-            host: host.trim_matches(['[', ']']).to_owned(),
-            port: uri.port_u16().unwrap_or(if secure { 443 } else { 80 }),
-            secure,
-            http2: upstream.http2,
-        };
-        let header_value = |source| credential::header_value(source, upstream.auth);
-        let credentials = upstream.api_keys.iter().map(header_value).collect::<Result<_, _>>()?;
+        let origin = Origin::of(&uri, upstream.http2)?;
+        let auth = Auth::of(&upstream, &origin, &tls)?;
+        let headers = fixed_headers(&upstream)?;
         let base_url = upstream.base_url.trim_end_matches('/');
         // Those that begin with a colon follow the name of a model, which comes with the call.
         let below = |endpoint: Endpoint| if endpoint.path().starts_with('/') { endpoint.path() } else { "/" };
@@ -111,14 +104,12 @@ impl Pool {
             .collect::<Result<_, _>>()?;
         let base = Address::new(base_url, "")?;
         Ok(Pool {
-            authority: HeaderValue::from_str(authority)
-                .map_err(|_| ConnectError::Address("its host is not plain ASCII"))?,
+            authority: authority_of(&uri)?,
             addresses,
             base,
-            credential_header: HeaderName::from_static(upstream.auth.header()),
             origin,
-            credentials,
-            next_credential: AtomicUsize::new(0),
+            auth,
+            headers,
             tls,
             limits,
             idle: Mutex::new(Vec::new()),
@@ -140,23 +131,24 @@ impl Pool {
         &self.authority
     }
 
-    /// The next of the pooled credentials.
-    pub(crate) fn credential(&self) -> Option<&HeaderValue> {
-        match self.credentials.as_slice() {
-            [] => None,
-            [only] => Some(only),
-            several => several.get(self.next_credential.fetch_add(1, Ordering::Relaxed) % several.len()),
-        }
+    /// Headers that every request has.
+    pub(crate) fn headers(&self) -> &HeaderMap {
+        &self.headers
     }
 
-    /// The header that the credentials are values of.
-    pub(crate) fn credential_header(&self) -> HeaderName {
-        self.credential_header.clone()
+    /// Shows who pays: the last that is done to a request.
+    pub(crate) fn authorize(&self, request: &mut Request<OutgoingBody>) {
+        self.auth.authorize(request, &self.authority);
+    }
+
+    /// Renews access tokens ahead of their end, in tasks of their own.
+    pub(super) fn renew_tokens(&self) {
+        self.auth.renew();
     }
 
     /// Whether `text` contains one of this upstream's credentials, and the text without them.
     pub(crate) fn redact(&self, text: &[u8]) -> Option<Vec<u8>> {
-        credential::redact(text, &self.credentials)
+        self.auth.redact(text)
     }
 
     /// The address of an endpoint: its path alone for HTTP/1.1, in full for HTTP/2. `below` is the path and query of a
@@ -170,6 +162,7 @@ impl Pool {
 
     /// A connection for one request: idle, shared or new, within the upstream's connect timeout.
     pub(crate) async fn checkout(self: &Arc<Pool>, fresh: bool) -> Result<Connection, ConnectError> {
+        self.auth.ready().await?;
         let pool = self.clone();
         if !fresh {
             if let Some(kind) = self.pick_shared() {
@@ -230,4 +223,22 @@ impl Pool {
         }
         kind
     }
+}
+
+/// The `Host` header for an address.
+pub(super) fn authority_of(uri: &Uri) -> Result<HeaderValue, ConnectError> {
+    let authority = uri.authority().ok_or(ConnectError::Address("it has no host"))?.as_str();
+    HeaderValue::from_str(authority).map_err(|_| ConnectError::Address("its host is not plain ASCII"))
+}
+
+/// The headers that an operator gave an upstream.
+fn fixed_headers(upstream: &Upstream) -> Result<HeaderMap, ConnectError> {
+    let mut headers = HeaderMap::new();
+    for header in &upstream.headers {
+        let (name, value) = header.split_once(": ").ok_or(ConnectError::Address("a header has no value"))?;
+        let name = name.parse::<http::HeaderName>().map_err(|_| ConnectError::Address("a header has no valid name"))?;
+        let value = value.parse().map_err(|_| ConnectError::Address("a header has no valid value"))?;
+        headers.insert(name, value);
+    }
+    Ok(headers)
 }

@@ -38,7 +38,7 @@ async fn no_answer_to_one_tenant_ever_shows_another() {
 /// Sends the same prompt whoever asks; returns status, headers and body of the answer as one text.
 async fn ask(app: &TestApp, method: &str, pattern: &str, style: &str, tenant: &str) -> String {
     let own_model = if tenant == "anna" { "chat" } else { "text" };
-    let path = pattern.replace("{model}", "vector").replace("{id}", "resp_0123");
+    let path = pattern.replace('*', "mine").replace("{model}", "vector").replace("{id}", "resp_0123");
     let uri = if style == "query" { format!("{path}?key={}", secret(tenant)) } else { path.clone() };
     let body = match path.as_str() {
         "/v1/embeddings" => json!({ "model": "vector", "input": "the same text" }),

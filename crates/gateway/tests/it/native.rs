@@ -1,4 +1,4 @@
-//! Cohere's and Bedrock's own APIs end to end: who is asked with which credential, what is held and charged, refusals in
+//! Cohere's, Bedrock's and Ollama's own APIs end to end: who is asked with which credential, what is held and charged, refusals in
 //! their words, and streams that break.
 
 use base::Money;
@@ -50,13 +50,14 @@ async fn app(exchanges: Vec<Exchange>) -> TestApp {
     };
     let tokens = json!({ "input": "1.00", "output": "2.00", "cached_input": "0.25", "cache_write": "1.25" });
     let resources = json!({
-        "upstream": [upstream("cohere"), upstream("bedrock")],
+        "upstream": [upstream("cohere"), upstream("bedrock"), upstream("ollama")],
         "model": [
             model("command", "chat", "cohere", tokens.clone()),
             model("vector", "embedding", "cohere", json!({ "input": "1.00" })),
             model("rank", "rerank", "cohere", json!({ "input": "0", "web_search": "0.002" })),
             model("free", "rerank", "cohere", json!({ "input": "0" })),
-            model("nova:0", "chat", "bedrock", tokens),
+            model("nova:0", "chat", "bedrock", tokens.clone()),
+            model("llama", "chat", "ollama", tokens),
         ],
         "tenant": [tenant("acme", json!({})), tenant("other", json!({ "models": ["vector"] }))],
     });
@@ -64,7 +65,7 @@ async fn app(exchanges: Vec<Exchange>) -> TestApp {
 }
 
 /// A frame of Amazon's with one header.
-fn frame(message_type: &str, payload: &str) -> Vec<u8> {
+pub(crate) fn frame(message_type: &str, payload: &str) -> Vec<u8> {
     let mut headers = b"\x0d:message-type\x07".to_vec();
     headers.extend_from_slice(&u16::try_from(message_type.len()).unwrap().to_be_bytes());
     headers.extend_from_slice(message_type.as_bytes());
@@ -207,4 +208,69 @@ async fn a_broken_stream_of_cohere_ends_in_its_words() {
         serde_json::from_str(end.trim().strip_prefix("event: message-end\ndata: ").expect("the end")).unwrap();
     assert_eq!((&end["type"], &end["delta"]["finish_reason"]), (&json!("message-end"), &json!("ERROR")));
     assert_eq!(app.records("acme").await.remove(0).ending, Ending::Cut);
+}
+
+#[tokio::test]
+async fn ollamas_lines_pass_and_are_charged_by_the_last_one() {
+    let ask = |more: Value| {
+        let mut body = json!({ "messages": [{ "role": "user", "content": "Say something kind." }] });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body
+    };
+    let sent = asked("theirs", ask(json!({ "options": { "num_predict": 50 } })));
+    let piece = r#"{"model":"theirs","message":{"role":"assistant","content":"Hello to all of you"},"done":false}"#;
+    let last = r#"{"model":"theirs","message":{"content":""},"done":true,"prompt_eval_count":3,"eval_count":6}"#;
+    let whole = format!("{piece}\n{last}\n");
+    let lines = "application/x-ndjson";
+    for (answer, ending) in [
+        (whole.clone(), Ending::Complete),
+        (format!("{piece}\n"), Ending::Cut),
+        (format!("{piece}\n{{\"mod"), Ending::Cut),
+    ] {
+        let app = app(vec![exchange("/v1/api/chat", sent.clone(), lines, answer.clone())]).await;
+        // Without a word about it, Ollama streams.
+        let body = asked("llama", ask(json!({ "options": { "num_predict": 50 } })));
+        let mut request = post("/api/chat", "acme", body.to_string());
+        request.headers_mut().insert("mandant-receipt", "sse".parse().unwrap());
+        let reply = app.call(request).await;
+        assert_eq!((reply.status.as_u16(), reply.header("content-type")), (200, lines), "{}", reply.text());
+        let text = reply.text();
+        let rest = text.strip_prefix(answer.as_str()).unwrap_or_else(|| panic!("{answer} passes: {text}"));
+        let record = app.records("acme").await.remove(0);
+        assert_eq!((record.ending, record.stream), (ending, true), "{answer}");
+        if ending == Ending::Complete {
+            assert_eq!(rest, "");
+            assert_eq!((record.usage.input, record.usage.output), (3, 6));
+        } else {
+            let error: Value = serde_json::from_str(rest.lines().last().expect("a line of its own")).expect("JSON");
+            assert_eq!((&error["code"], error["error"].is_string()), (&json!("upstream_error"), true), "{rest}");
+            assert!(record.usage.output >= 4, "{:?}", record.usage);
+        }
+    }
+}
+
+#[tokio::test]
+async fn ollamas_whole_answers_refusals_and_models_are_in_its_words() {
+    let answer = r#"{"model":"theirs","response":"Hello","done":true,"done_reason":"stop","prompt_eval_count":3,"eval_count":6}"#;
+    let ask = json!({ "prompt": "Say something kind.", "stream": false, "system": "Be brief.", "options": null });
+    let app = app(vec![exchange("/v1/api/generate", asked("theirs", ask.clone()), "application/json", answer)]).await;
+    let reply = app.call(post("/api/generate", "acme", asked("llama", ask.clone()).to_string())).await;
+    assert_eq!((reply.status.as_u16(), reply.text().as_str()), (200, answer));
+    let record = app.records("acme").await.remove(0);
+    assert_eq!((record.ending, record.charged), (Ending::Complete, Money::from_nanos(3 * 1_000 + 6 * 2_000)));
+    let seen = app.provider.requests().pop().expect("the provider was asked");
+    assert_eq!(seen.headers["authorization"], format!("Bearer {KEY}"));
+    for (body, tenant, status, code) in [
+        (asked("llama", ask.clone()), "other", 403, "model_not_allowed"),
+        (asked("nobody", ask.clone()), "acme", 404, "model_not_found"),
+        (asked("llama", json!({ "prompt": "x", "options": { "num_predict": 0 } })), "acme", 400, "invalid_request"),
+        (asked("llama", json!({ "prompt": "x", "options": { "Num_Predict": 5 } })), "acme", 400, "ambiguous_request"),
+        (asked("llama", json!({ "prompt": "x", "stream": 1 })), "acme", 400, "invalid_request"),
+    ] {
+        let error: Value = app.call(post("/api/generate", tenant, body.to_string())).await.json();
+        assert_eq!((&error["code"], error["error"].is_string()), (&json!(code), true), "{status} {error}");
+    }
+    let models = app.call(crate::client::get("/api/tags", "other")).await.json();
+    assert_eq!(models["models"].as_array().map(Vec::len), Some(1), "{models}");
+    assert_eq!((&models["models"][0]["name"], &models["models"][0]["model"]), (&json!("vector"), &json!("vector")));
 }

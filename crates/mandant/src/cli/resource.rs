@@ -229,9 +229,30 @@ pub(crate) struct UpstreamTerms {
     /// Read a credential from the first line of this file (- for standard input) and seal it in the store.
     #[arg(long, value_name = "FILE", conflicts_with = "api_key")]
     pub(crate) secret_file: Option<std::path::PathBuf>,
-    /// The header that carries the credential, where it is not the usual one of the dialect.
-    #[arg(long, value_parser = ["bearer", "x-api-key", "api-key", "x-goog-api-key"])]
+    /// How requests show the credential, where that is not the usual way of the dialect.
+    #[arg(long, value_parser = catalog::AuthStyle::ALL.map(catalog::AuthStyle::name))]
     auth: Option<String>,
+    /// The region that requests are signed for, where the address does not name it.
+    #[arg(long)]
+    region: Option<String>,
+    /// Where access tokens are got.
+    #[arg(long, value_name = "URL")]
+    token_url: Option<String>,
+    /// The application that gets them.
+    #[arg(long, value_name = "ID")]
+    token_client_id: Option<String>,
+    /// What access tokens are for.
+    #[arg(long, value_name = "SCOPE")]
+    token_scope: Option<String>,
+    /// Who runs the models, where that is not the inventor of the dialect.
+    #[arg(long, value_parser = ["inventor", "vertex"])]
+    hosting: Option<String>,
+    /// A header that every request to it has, as "name: value"; may be given several times.
+    #[arg(long = "header", value_name = "HEADER")]
+    headers: Vec<String>,
+    /// Whether usage in streams has to be asked for.
+    #[arg(long, value_name = "BOOL")]
+    asks_stream_usage: Option<bool>,
     /// It takes calls without a credential.
     #[arg(long)]
     no_auth: bool,
@@ -246,7 +267,15 @@ pub(crate) struct UpstreamTerms {
 impl UpstreamTerms {
     /// The members that are set, but for a credential that is still to be read.
     pub(crate) fn patch(&self) -> Value {
+        let token = without_nulls(json!({
+            "url": self.token_url, "client_id": self.token_client_id, "scope": self.token_scope,
+        }));
         without_nulls(json!({
+            "region": self.region,
+            "token": token.as_object().is_some_and(|token| !token.is_empty()).then_some(&token),
+            "hosting": self.hosting,
+            "headers": (!self.headers.is_empty()).then_some(&self.headers),
+            "asks_stream_usage": self.asks_stream_usage,
             "base_url": self.base_url,
             "api_keys": (!self.api_key.is_empty()).then_some(&self.api_key),
             "auth": self.auth,
@@ -488,14 +517,17 @@ pub(crate) enum KeyCommand {
 pub(crate) enum UpstreamCommand {
     /// Create an upstream.
     #[command(
-        after_help = "Example:\n  mandant upstream create openai --base-url https://api.openai.com/v1 --api-key env:OPENAI_API_KEY"
+        after_help = "Examples:\n  mandant upstream create groq --kind groq\n  mandant upstream create openai --base-url https://api.openai.com/v1 --api-key env:OPENAI_API_KEY"
     )]
     Create {
         /// The new upstream's name.
         upstream: String,
-        /// The wire format that it speaks.
-        #[arg(long, default_value = "openai", value_parser = ["openai", "anthropic", "gemini", "cohere", "bedrock"])]
-        dialect: String,
+        /// The known provider that it is; fills in what is not said.
+        #[arg(long, value_name = "PROVIDER")]
+        kind: Option<String>,
+        /// The wire format that it speaks; OpenAI's, unless its kind says otherwise.
+        #[arg(long, value_parser = ["openai", "anthropic", "gemini", "cohere", "bedrock", "ollama"])]
+        dialect: Option<String>,
         #[command(flatten)]
         terms: UpstreamTerms,
     },

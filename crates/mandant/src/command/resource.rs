@@ -10,7 +10,7 @@ use crate::cli::{
     Account, KeyCommand, ModelCommand, ProjectCommand, TenantCommand, Unset, UpstreamCommand, UpstreamTerms,
 };
 use crate::command::apply::{print_changes, read_text};
-use crate::config::{Settings, write};
+use crate::config::{Settings, kinds, write};
 use crate::failure::Failure;
 use crate::output::{Output, cell_text};
 
@@ -203,9 +203,14 @@ pub(crate) fn upstream(verb: &UpstreamCommand, settings: &Settings, output: Outp
         Ok(patch)
     };
     match verb {
-        UpstreamCommand::Create { upstream, dialect, terms } => {
+        UpstreamCommand::Create { upstream, kind, dialect, terms } => {
             let mut settings = patch(terms)?;
-            settings["dialect"] = Value::from(dialect.as_str());
+            let dialect = dialect.as_deref().or(kind.is_none().then_some("openai"));
+            if let Value::Object(members) = &mut settings {
+                members.extend(dialect.map(|dialect| ("dialect".to_owned(), dialect.into())));
+                members.extend(kind.as_deref().map(|kind| ("kind".to_owned(), kind.into())));
+                kinds::fill(members).map_err(|(member, why)| Failure::other(format!("{member}: {why}")))?;
+            }
             desk.create(upstream, &settings)
         }
         UpstreamCommand::List => desk.list(None),

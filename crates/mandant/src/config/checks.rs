@@ -110,6 +110,11 @@ pub(super) fn credential(text: &str) -> Result<Value, String> {
     }
 }
 
+/// A provider that is known.
+pub(super) fn upstream_kind(text: &str) -> Result<Value, String> {
+    catalog::upstream_kind(text).map(|_| Value::from(text)).ok_or_else(super::kinds::unknown)
+}
+
 /// Where the master key is.
 pub(super) fn master_key(text: &str) -> Result<Value, String> {
     match text.split_once(':') {

@@ -4,6 +4,7 @@ pub(crate) mod checks;
 mod default;
 mod findings;
 mod form;
+pub(crate) mod kinds;
 pub(crate) mod resources;
 mod settings;
 pub(crate) mod write;

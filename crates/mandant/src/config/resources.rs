@@ -3,9 +3,9 @@
 use serde_json::Value;
 use store::Resources;
 
-use super::checks;
 use super::findings::Findings;
 use super::form::{self, Field, Form, Kind, SourceMap};
+use super::{checks, kinds};
 
 const ID_TENANT: Kind = Kind::Text("a name", checks::tenant);
 const ID_PROJECT: Kind = Kind::Text("a name", checks::project);
@@ -155,14 +155,40 @@ static TIMEOUTS: Form = Form {
         Field::optional("total", SPAN),
     ],
 };
+static TOKEN: Form = Form {
+    label: None,
+    fields: &[
+        Field::optional("url", Kind::Text("an address", checks::base_url)),
+        Field::optional("client_id", TEXT),
+        Field::optional("scope", TEXT),
+    ],
+};
 static UPSTREAM: Form = Form {
     label: Some("id"),
     fields: &[
         Field::required("id", ID_UPSTREAM),
-        Field::required("dialect", Kind::Word(&["openai", "anthropic", "gemini", "cohere", "bedrock"])),
-        Field::required("base_url", Kind::Text("an address", checks::base_url)),
+        Field::optional("kind", Kind::Text("a known provider", checks::upstream_kind)),
+        Field::optional("dialect", Kind::Word(&["openai", "anthropic", "gemini", "cohere", "bedrock", "ollama"])),
+        Field::optional("base_url", Kind::Text("an address", checks::base_url)),
         Field::optional("api_keys", Kind::List(&Kind::Text("a credential", checks::credential))),
-        Field::optional("auth", Kind::Word(&["bearer", "x-api-key", "api-key", "x-goog-api-key"])),
+        Field::optional(
+            "auth",
+            Kind::Word(&[
+                "bearer",
+                "x-api-key",
+                "api-key",
+                "x-goog-api-key",
+                "query-key",
+                "sigv4",
+                "google-service-account",
+                "azure-entra",
+            ]),
+        ),
+        Field::optional("region", TEXT),
+        Field::optional("token", Kind::Table(&TOKEN)),
+        Field::optional("hosting", Kind::Word(&["inventor", "vertex"])),
+        Field::optional("headers", Kind::List(&TEXT)),
+        Field::optional("asks_stream_usage", Kind::Switch),
         Field::optional("no_auth", Kind::Switch),
         Field::optional("allow_plain_http", Kind::Switch),
         Field::optional("concurrency", Kind::Integer(1, 1_000_000)),
@@ -292,7 +318,15 @@ impl ResourceFile {
 /// # Errors
 /// All problems of its shape, in the order of their lines.
 pub(crate) fn read(name: &str, text: &str) -> Result<ResourceFile, Findings> {
-    let document = form::read(name, text, &FORM)?;
+    let mut document = form::read(name, text, &FORM)?;
+    let misfits = fill_kinds(&mut document.value);
+    if !misfits.is_empty() {
+        let mut findings = Findings::new(name, text);
+        for (path, message) in misfits {
+            findings.add_at(document.source.line(&path), &path, message);
+        }
+        return Err(findings.sorted());
+    }
     if let Err(error) = serde_json::from_value::<Resources>(document.value.clone()) {
         let mut findings = Findings::new(name, text);
         findings.add_at(None, "", error.to_string());
@@ -300,6 +334,24 @@ pub(crate) fn read(name: &str, text: &str) -> Result<ResourceFile, Findings> {
     }
     let (name, text) = (name.to_owned(), text.to_owned());
     Ok(ResourceFile { value: document.value, name, text, source: document.source })
+}
+
+/// Makes whole upstreams of those that are of a known kind; the places that cannot be filled, with why.
+fn fill_kinds(resources: &mut Value) -> Vec<(String, String)> {
+    let mut misfits = Vec::new();
+    let upstreams = resources.get_mut("upstream").and_then(Value::as_array_mut);
+    for upstream in upstreams.into_iter().flatten().filter_map(Value::as_object_mut) {
+        let path = format!("upstream[{}]", upstream.get("id").and_then(Value::as_str).unwrap_or_default());
+        if let Err((member, message)) = kinds::fill(upstream) {
+            misfits.push((format!("{path}.{member}"), message));
+            continue;
+        }
+        for member in ["dialect", "base_url"].into_iter().filter(|member| !upstream.contains_key(*member)) {
+            misfits
+                .push((format!("{path}.{member}"), format!("missing; add {member}, or the kind of a known provider")));
+        }
+    }
+    misfits
 }
 
 #[cfg(test)]
@@ -321,8 +373,17 @@ mod tests {
     fn good(name: &str, kind: &Kind, depth: usize) -> Value {
         match kind {
             Kind::Text(what, check) => {
-                let samples =
-                    ["8.00", "UTC", "2027-01-01T00:00:00Z", "10s", "10.0.0.0/8", "https://host/v1", "env:NAME", "name"];
+                let samples = [
+                    "8.00",
+                    "UTC",
+                    "2027-01-01T00:00:00Z",
+                    "10s",
+                    "10.0.0.0/8",
+                    "https://host/v1",
+                    "env:NAME",
+                    "name",
+                    "groq",
+                ];
                 let fits = samples.iter().find_map(|text| check(text).ok());
                 fits.unwrap_or_else(|| panic!("{name} ({what}) has no sample"))
             }
@@ -343,8 +404,30 @@ mod tests {
 
     #[test]
     fn every_key_of_the_form_is_known_to_the_store() {
-        let value = example(&FORM, 0);
+        let mut value = example(&FORM, 0);
+        assert_eq!(fill_kinds(&mut value), Vec::new());
         serde_json::from_value::<Resources>(value).expect("the store knows every key");
+    }
+
+    #[test]
+    fn a_kind_fills_in_and_what_is_missing_then_is_told_with_its_line() {
+        let good = "[[upstream]]\nid = \"g\"\nkind = \"groq\"\n";
+        let upstream = read("resources.toml", good).expect("it is good").value["upstream"][0].clone();
+        assert_eq!(upstream["base_url"], "https://api.groq.com/openai/v1");
+        assert_eq!((&upstream["api_keys"][0], upstream.get("kind")), (&Value::from("env:GROQ_API_KEY"), None));
+        let bad = "[[upstream]]\nid = \"a\"\nkind = \"azure\"\n[[upstream]]\nid = \"b\"\n";
+        let told = read("resources.toml", bad).expect_err("it is bad").to_string();
+        let starts = [
+            "resources.toml:1: upstream[a].base_url: every customer of azure has another; write https://RESOURCE.",
+            "resources.toml:4: upstream[b].dialect: missing; add dialect, or the kind",
+            "resources.toml:4: upstream[b].base_url: missing; add base_url, or the kind",
+        ];
+        assert!(
+            told.lines().count() == 3 && told.lines().zip(starts).all(|(line, start)| line.starts_with(start)),
+            "{told}"
+        );
+        let unknown = read("r", "[[upstream]]\nid = \"g\"\nkind = \"grok\"\n").expect_err("unknown").to_string();
+        assert!(unknown.starts_with("r:3: upstream[g].kind: is no known provider"), "{unknown}");
     }
 
     #[test]
@@ -393,7 +476,7 @@ ip_allow = ["10.0.0.0/40"]
         let lines: Vec<&str> = findings.lines().collect();
         let starts = [
             "resources.toml:3: upstream[open ai].id: a name has only letters, digits and ._-",
-            "resources.toml:4: upstream[open ai].dialect: must be \"openai\" or \"anthropic\" or \"gemini\" or \"cohere\" or \"bedrock\"; did you mean \"openai\"?",
+            "resources.toml:4: upstream[open ai].dialect: must be \"openai\" or \"anthropic\" or \"gemini\" or \"cohere\" or \"bedrock\" or \"ollama\"; did you mean \"openai\"?",
             "resources.toml:5: upstream[open ai].base_url: must be an address such as",
             "resources.toml:6: upstream[open ai].timeouts.connect: must be a span of time as a text",
             "resources.toml:7: model[gpt-4.1].route: missing",

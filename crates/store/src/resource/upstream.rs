@@ -4,9 +4,9 @@ use core::fmt;
 use core::time::Duration;
 
 use base::{Secret, UpstreamId};
-use catalog::{AuthStyle, Http2Mode, Timeouts};
+use catalog::{AuthStyle, Http2Mode, Timeouts, TokenTerms};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use wire::Dialect;
+use wire::{Dialect, Hosting};
 
 /// An address with credentials and quirks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,9 +21,24 @@ pub struct UpstreamResource {
     /// Its credentials; several are pooled.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub api_keys: Vec<ApiKey>,
-    /// The header that carries them, where it is not the usual one of the dialect.
+    /// How requests show them, where that is not the usual way of the dialect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<AuthStyle>,
+    /// The region that requests are signed for, where the address does not name it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// Where and how access tokens are got.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<TokenTerms>,
+    /// Who runs the models, where that is not the dialect's inventor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hosting: Option<Hosting>,
+    /// Headers that every request to it has, as `name: value`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub headers: Vec<String>,
+    /// Said of a provider that tells usage in streams unasked, and may refuse to be asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asks_stream_usage: Option<bool>,
     /// Said explicitly for an upstream that takes calls without credentials.
     #[serde(default, skip_serializing_if = "is_false")]
     pub no_auth: bool,

@@ -228,7 +228,12 @@ fn upstream(name: usize) -> BoxedStrategy<UpstreamResource> {
         .prop_map(move |(http_version, concurrency, timeouts, keys)| UpstreamResource {
             id: UpstreamId::new(&format!("u{name}")).unwrap(),
             dialect: if keys { wire::Dialect::Anthropic } else { wire::Dialect::Gemini },
-            auth: keys.then_some(catalog::AuthStyle::XGoogApiKey),
+            auth: keys.then_some(catalog::AuthStyle::GoogleServiceAccount),
+            region: keys.then(|| "us-east-1".to_owned()),
+            token: keys.then(|| catalog::TokenTerms { scope: Some("s".into()), ..catalog::TokenTerms::default() }),
+            hosting: keys.then_some(wire::Hosting::Vertex),
+            headers: if keys { vec!["x-title: t".to_owned()] } else { Vec::new() },
+            asks_stream_usage: keys.then_some(false),
             base_url: "https://api.example.org/v1".into(),
             api_keys: if keys { vec![ApiKey::parse("env:KEY"), ApiKey::parse("file:/run/key")] } else { Vec::new() },
             no_auth: !keys,

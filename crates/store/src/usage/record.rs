@@ -141,6 +141,9 @@ const fn endpoint_code(endpoint: Endpoint) -> u8 {
         Endpoint::CohereEmbed => 49,
         Endpoint::CohereRerank => 50,
         Endpoint::Converse => 51,
+        Endpoint::Invoke => 52,
+        Endpoint::OllamaChat => 53,
+        Endpoint::OllamaGenerate => 54,
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use catalog::{ModelKind, PriceVersion};
+use catalog::{AuthStyle, ModelKind, PriceVersion};
+use wire::{Dialect, Hosting};
 
 use super::{Checker, base_url};
 use crate::resource::{ApiKey, ModelResource, UpstreamResource};
@@ -18,6 +19,7 @@ impl Checker<'_> {
                 self.problem(format!("{path}.base_url"), fault);
             }
             self.credentials(upstream, &path);
+            self.auth(upstream, &path);
             if upstream.concurrency == Some(0) {
                 self.problem(format!("{path}.concurrency"), "0 would block it; leave it out, or give at least 1");
             }
@@ -66,6 +68,8 @@ impl Checker<'_> {
                         );
                     }
                 }
+                // A key of Google's is a whole file.
+                ApiKey::Inline(_) if upstream.auth == Some(AuthStyle::GoogleServiceAccount) => {}
                 ApiKey::Inline(secret) if !is_header_text(secret.expose()) => {
                     self.problem(
                         path,
@@ -73,6 +77,41 @@ impl Checker<'_> {
                     );
                 }
                 ApiKey::Env(_) | ApiKey::File(_) | ApiKey::Inline(_) => {}
+            }
+        }
+    }
+
+    /// What the credential needs beside itself, and the habits of the provider.
+    fn auth(&mut self, upstream: &UpstreamResource, path: &str) {
+        let auth = upstream.auth.unwrap_or(AuthStyle::of(upstream.dialect));
+        let token = upstream.token.clone().unwrap_or_default();
+        if upstream.region.as_ref().is_some_and(|region| !is_region(region)) {
+            self.problem(format!("{path}.region"), "write the region as in its address, such as us-east-1");
+        }
+        if auth == AuthStyle::Sigv4 && upstream.region.is_none() && !upstream.base_url.contains(".amazonaws.com") {
+            self.problem(format!("{path}.region"), "name the region to sign for; the address does not name one");
+        }
+        if upstream.token.is_some() && !auth.takes_tokens() {
+            let message = format!("auth = \"{}\" gets no tokens; remove it, or correct auth", auth.name());
+            self.problem(format!("{path}.token"), message);
+        }
+        if auth == AuthStyle::AzureEntra && token.url.is_none() {
+            let message = "name the token endpoint, https://login.microsoftonline.com/TENANT/oauth2/v2.0/token";
+            self.problem(format!("{path}.token.url"), message);
+        }
+        if auth == AuthStyle::AzureEntra && token.client_id.is_none() {
+            self.problem(format!("{path}.token.client_id"), "name the application whose secret api_keys has");
+        }
+        if let Some(fault) = token.url.as_deref().and_then(|url| base_url::fault(url, false)) {
+            self.problem(format!("{path}.token.url"), fault);
+        }
+        if upstream.hosting == Some(Hosting::Vertex) && upstream.dialect != Dialect::Anthropic {
+            let message = "only models of Anthropic's dialect have a form of their own there; leave it out";
+            self.problem(format!("{path}.hosting"), message);
+        }
+        for (place, header) in upstream.headers.iter().enumerate() {
+            if let Some(fault) = header_fault(header) {
+                self.problem(format!("{path}.headers[{place}]"), fault);
             }
         }
     }
@@ -200,6 +239,38 @@ impl Checker<'_> {
         }
         Ok(())
     }
+}
+
+/// Headers of a request that are not the operator's to set.
+const OWN_HEADERS: [&str; 12] = [
+    "accept-encoding",
+    "api-key",
+    "authorization",
+    "connection",
+    "content-length",
+    "content-type",
+    "host",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+    "x-api-key",
+    "x-goog-api-key",
+];
+
+/// What is wrong with a header that every request is to have.
+fn header_fault(header: &str) -> Option<&'static str> {
+    let Some((name, value)) = header.split_once(": ").filter(|(name, _)| is_region(name)) else {
+        return Some("write it as \"name: value\", the name in small letters, digits and hyphens");
+    };
+    if value.trim() != value || value.is_empty() || !value.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
+        return Some("its value is plain ASCII text, without spaces around it");
+    }
+    OWN_HEADERS.contains(&name).then_some("this relay sets that header itself; credentials go under api_keys")
+}
+
+/// Whether it is written like a region: small letters, digits and hyphens.
+fn is_region(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
 fn is_header_text(text: &str) -> bool {

@@ -18,7 +18,7 @@ pub(super) const fn form_of(dialect: Dialect) -> Option<Endpoint> {
         Dialect::Openai => Some(Endpoint::ChatCompletions),
         Dialect::Anthropic => Some(Endpoint::Messages),
         Dialect::Gemini => Some(Endpoint::GenerateContent),
-        Dialect::Cohere | Dialect::Bedrock => None,
+        Dialect::Cohere | Dialect::Bedrock | Dialect::Ollama => None,
     }
 }
 

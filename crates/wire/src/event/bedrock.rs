@@ -1,7 +1,8 @@
 //! Bedrock's events: blocks begin and grow, the message stops, and the metadata at the end have the usage.
 
 use super::{Reading, Shape};
-use crate::scan::{Kind, Lenient, ScanError};
+use crate::base64;
+use crate::scan::{Kind, Lenient, ScanError, ScanFault};
 use crate::usage;
 
 impl Reading {
@@ -33,6 +34,25 @@ impl Reading {
         self.is_final |= has_usage;
         self.is_terminal |= has_usage;
         Ok(())
+    }
+
+    /// One event of an invoked model of Anthropic's, which is wrapped in base64; or its whole answer, which is not.
+    pub(super) fn invoked_event(&mut self, scanner: &mut Lenient<'_>, shape: &mut Shape) -> Result<(), ScanError> {
+        let (start, end) = scanner.span()?;
+        let document = scanner.slice(start, end);
+        let mut wrapped = None;
+        Lenient::new(document).object::<ScanError>(|scanner, key| match key.raw {
+            b"bytes" if scanner.kind()? == Kind::String => {
+                wrapped = Some(scanner.string()?.raw);
+                Ok(())
+            }
+            _ => scanner.skip(),
+        })?;
+        let Some(wrapped) = wrapped else { return self.message_event(&mut Lenient::new(document), shape) };
+        let event = base64::decoded(wrapped).ok_or(ScanError { fault: ScanFault::Unexpected, at: start })?;
+        let mut scanner = Lenient::new(&event);
+        self.message_event(&mut scanner, shape)?;
+        scanner.end()
     }
 
     /// A block, or what is added to one: the text that its reader gets.

@@ -209,6 +209,7 @@ impl Asked {
         let billable = Billable { text_bytes: held.len() as u64, files: 1, is_free, ..self.billable.clone() };
         Ok(Call {
             endpoint: route.endpoint,
+            hosting: route.hosting,
             query: Query::None,
             body: held,
             model: self.model.clone(),

@@ -18,7 +18,7 @@ const BUILT_IN_TOOL_TOKENS: u64 = 4_096;
 pub(super) fn cache_writes(endpoint: Endpoint, body: &[u8]) -> CacheWrites {
     let has = |word: &[u8]| memchr::memmem::find(body, word).is_some();
     let mark: &[u8] = match endpoint {
-        Endpoint::Messages => b"cache_control",
+        Endpoint::Messages | Endpoint::Invoke => b"cache_control",
         Endpoint::Converse => b"cachePoint",
         _ => return CacheWrites::Any,
     };
@@ -30,6 +30,19 @@ pub(super) fn cache_writes(endpoint: Endpoint, body: &[u8]) -> CacheWrites {
         (true, false) => CacheWrites::Short,
         (true, true) => CacheWrites::Any,
     }
+}
+
+/// Amazon takes bodies of many makers behind one path; only Anthropic's are read here.
+fn other_maker() -> Refusal {
+    let sentence = "Only Anthropic's models can be invoked through this relay, with 'anthropic_version' in the body. Ask \
+                    others with Converse.";
+    Refusal::invalid(Some("anthropic_version"), sentence)
+}
+
+/// What is wrong with a body of another maker is that, whatever else may be.
+pub(super) fn or_other_maker(endpoint: Endpoint, body: &[u8], refusal: Refusal) -> Refusal {
+    let is_other = endpoint == Endpoint::Invoke && memchr::memmem::find(body, b"anthropic_version").is_none();
+    if is_other { other_maker() } else { refusal }
 }
 
 impl<'a> Draft<'a> {
@@ -69,6 +82,26 @@ impl<'a> Draft<'a> {
     /// Inference within one country costs more.
     pub(super) fn geography(&mut self, scanner: &mut Strict<'a>) -> Result<(), Refusal> {
         self.only(scanner, "inference_geo", "global", "costs more, for which this relay has no price")
+    }
+
+    /// Which form of the messages it is, for those who do not say that in a header.
+    pub(super) fn anthropic_version(&mut self, scanner: &mut Strict<'a>) -> Result<(), Refusal> {
+        if is_present(scanner)? {
+            if scanner.kind()? != Kind::String {
+                return wrong_kind("anthropic_version", "a text");
+            }
+            self.has_anthropic_version = true;
+            scanner.skip()?;
+        }
+        Ok(())
+    }
+
+    /// Whether a body may be invoked.
+    pub(super) fn check_invoked(&self) -> Result<(), Refusal> {
+        if self.endpoint != Endpoint::Invoke || self.has_anthropic_version {
+            return Ok(());
+        }
+        Err(other_maker())
     }
 
     fn only(&self, scanner: &mut Strict<'a>, name: &str, allowed: &str, why: &str) -> Result<(), Refusal> {

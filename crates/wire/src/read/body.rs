@@ -39,6 +39,7 @@ pub(super) struct Draft<'a> {
     pub(super) extra_text_tokens: u64,
     pub(super) named: Vec<Named>,
     pub(super) is_stored: bool,
+    pub(super) has_anthropic_version: bool,
     /// Documents that were sent along, and bytes of what they are compared with.
     pub(super) documents: u64,
     pub(super) query_bytes: u64,
@@ -59,7 +60,7 @@ impl<'a> Draft<'a> {
         let mut draft = Draft {
             endpoint,
             model,
-            stream: false,
+            stream: endpoint.streams_lines(),
             client_wants_usage: false,
             billable: Billable::default(),
             end_user: None,
@@ -71,6 +72,7 @@ impl<'a> Draft<'a> {
             extra_text_tokens: 0,
             named: Vec::new(),
             is_stored: endpoint == Endpoint::Responses,
+            has_anthropic_version: false,
             documents: 0,
             query_bytes: 0,
             table: table_of(endpoint),
@@ -162,6 +164,7 @@ impl<'a> Draft<'a> {
             Field::McpServers => self.mcp_servers(scanner)?,
             Field::Metadata => self.metadata(scanner)?,
             Field::Speed => self.speed(scanner)?,
+            Field::AnthropicVersion => self.anthropic_version(scanner)?,
             Field::Geography => self.geography(scanner)?,
             Field::Background => self.background(scanner)?,
             Field::PreviousResponse => self.previous_response(scanner)?,
@@ -170,6 +173,18 @@ impl<'a> Draft<'a> {
             Field::NoStream => self.no_stream(scanner)?,
             Field::Image => self.image(scanner)?,
             Field::StreamFormat => self.stream_format(scanner)?,
+            Field::OllamaOptions => self.ollama_options(scanner)?,
+            Field::OllamaStream => self.ollama_stream(scanner)?,
+            Field::OllamaText => {
+                if let Some(place) = present_value(scanner)? {
+                    self.texts.push(TextPlace::Strings(place));
+                }
+            }
+            Field::Images => {
+                let mut media =
+                    Media { billable: &mut self.billable, payloads: &mut self.payloads, named: &mut self.named };
+                media.member(scanner, name, true)?;
+            }
             Field::SpokenText => self.spoken_text(scanner)?,
             Field::Prompt | Field::Input => self.prompts(scanner, name)?,
             Field::Stream => self.stream = boolean(scanner, name)?,
@@ -352,7 +367,7 @@ impl<'a> Draft<'a> {
         let is_legacy = name == "functions";
         scanner.array::<Refusal>(|scanner| {
             self.billable.tools = self.billable.tools.saturating_add(1);
-            if self.endpoint.dialect() == Some(Dialect::Anthropic) {
+            if self.endpoint.speaks_messages() {
                 return self.anthropic_tool(scanner);
             }
             let (is_ours, searches) = tool(scanner, self.endpoint, is_legacy)?;
@@ -468,6 +483,7 @@ impl<'a> Draft<'a> {
         if self.endpoint.dialect() != Some(Dialect::Openai) {
             self.named.clear();
         }
+        self.check_invoked()?;
         let billable = &mut self.billable;
         if self.max_tokens == Some(0) && !(self.endpoint == Endpoint::Completions && billable.echo) {
             // Some providers take zero for "no limit".

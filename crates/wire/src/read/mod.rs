@@ -11,6 +11,7 @@ mod gemini_media;
 mod known;
 mod made;
 mod media;
+mod ollama;
 mod query;
 mod responses;
 mod table;
@@ -45,13 +46,14 @@ pub fn read<'a>(route: impl Into<Route<'a>>, content_type: Option<&[u8]>, body: 
     if !route.endpoint.takes_json() {
         return Err(Refusal::invalid(None, "Send the body as 'Content-Type: multipart/form-data'."));
     }
-    check_content_type(content_type)?;
+    check_content_type(route.endpoint, content_type)?;
     if core::str::from_utf8(&body).is_err() {
         return Err(Refusal::invalid(None, "The body is not UTF-8."));
     }
     let endpoint = if route.endpoint.is_billed() { route.endpoint } else { endpoint_of(&body)? };
     let query = query::read(endpoint, route.query)?;
-    let draft = Draft::read(endpoint, model_of(route.tail)?, &body)?;
+    let draft = Draft::read(endpoint, model_of(route.tail)?, &body);
+    let draft = draft.map_err(|refusal| anthropic::or_other_maker(endpoint, &body, refusal))?;
     let Draft { endpoint, model, stream, client_wants_usage, billable, end_user, places, texts, payloads, .. } = draft;
     let objects = Some(draft.named).filter(|named| !named.is_empty());
     let objects = objects.map(|named| Box::new(Objects { named, ..Objects::default() }));
@@ -63,7 +65,7 @@ pub fn read<'a>(route: impl Into<Route<'a>>, content_type: Option<&[u8]>, body: 
     let filled = Filled::default();
     #[rustfmt::skip]
     let call = Call {
-        endpoint, query, body, model, stream, client_wants_usage, billable, end_user, places, filled, texts, payloads,
+        endpoint, hosting: route.hosting, query, body, model, stream, client_wants_usage, billable, end_user, places, filled, texts, payloads,
         objects, is_stored, upload: None,
     };
     Ok(call)
@@ -77,6 +79,7 @@ fn of_object(route: &Route<'_>) -> Result<Call, Refusal> {
     let stream = objects.pairs.iter().any(|(name, value)| *name == "stream" && value == "true");
     Ok(Call {
         endpoint: route.endpoint,
+        hosting: route.hosting,
         query: Query::None,
         body: Bytes::new(),
         model: None,
@@ -101,13 +104,18 @@ pub(crate) fn model_of(tail: Option<&str>) -> Result<Option<ModelId>, Refusal> {
     model.map(Some).map_err(|error| Refusal::invalid(Some("model"), format!("The path has no model name: {error}.")))
 }
 
-/// Only JSON in UTF-8 is taken; a client that says nothing is taken to mean that.
-fn check_content_type(content_type: Option<&[u8]>) -> Result<(), Refusal> {
+/// Only JSON in UTF-8 is taken; a client that says nothing is taken to mean that. Amazon's SDKs call the body of an invoked
+/// model bytes, unless their caller says more.
+fn check_content_type(endpoint: Endpoint, content_type: Option<&[u8]>) -> Result<(), Refusal> {
     let refuse = || Err(Refusal::invalid(None, "Send the body as 'Content-Type: application/json'."));
     let Some(value) = content_type else { return Ok(()) };
     let Ok(value) = core::str::from_utf8(value) else { return refuse() };
     let mut parts = value.split(';').map(str::trim);
-    if !parts.next().is_some_and(|media| media.eq_ignore_ascii_case("application/json")) {
+    let is_taken = |media: &str| {
+        let is_bytes = endpoint == Endpoint::Invoke && media.eq_ignore_ascii_case("application/octet-stream");
+        is_bytes || media.eq_ignore_ascii_case("application/json")
+    };
+    if !parts.next().is_some_and(is_taken) {
         return refuse();
     }
     for parameter in parts {

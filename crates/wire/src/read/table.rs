@@ -19,6 +19,7 @@ pub(super) enum Rule {
 /// A parameter that is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Field {
+    AnthropicVersion,
     Audio,
     Background,
     BestOf,
@@ -35,6 +36,7 @@ pub(super) enum Field {
     GenerationConfig,
     Geography,
     Image,
+    Images,
     InferenceConfig,
     Input,
     McpServers,
@@ -45,6 +47,9 @@ pub(super) enum Field {
     Modalities,
     Model,
     NoStream,
+    OllamaOptions,
+    OllamaStream,
+    OllamaText,
     Choices,
     Documents,
     PartialImages,

@@ -4,7 +4,7 @@ use base::{Refusal, whole_seconds_ceil};
 use bytes::Bytes;
 
 use super::entry::{ModelEntry, Rendered};
-use super::{anthropic, bedrock, cohere, gemini, openai};
+use super::{anthropic, bedrock, cohere, gemini, ollama, openai};
 use crate::dialect::{Dialect, Endpoint};
 use crate::frames;
 use crate::stream::ArrayState;
@@ -23,6 +23,7 @@ fn error(dialect: Dialect, refusal: &Refusal, request_id: &str) -> Vec<u8> {
         Dialect::Gemini => gemini::error(refusal, request_id),
         Dialect::Cohere => cohere::error(refusal, request_id),
         Dialect::Bedrock => bedrock::error(refusal, request_id),
+        Dialect::Ollama => ollama::error(refusal, request_id),
     }
 }
 
@@ -57,6 +58,8 @@ pub fn stream_error(endpoint: Endpoint, array: Option<ArrayState>, refusal: &Ref
         (Some(ArrayState::Empty), ..) => (b"[", b"\n]\n"),
         // A reader that was cut off inside an item fails on this, as it should; any other gets the error as an item.
         (Some(ArrayState::Open), ..) => (b"\n,\n", b"\n]\n"),
+        // A reader that was cut off inside a line fails on that line, and gets the error on the next.
+        (None, Dialect::Ollama, _) => (b"\n", b"\n"),
         (None, Dialect::Cohere, _) => (b"event: message-end\ndata: ", b"\n\n"),
         (None, Dialect::Anthropic, _) | (None, _, Endpoint::Responses | Endpoint::ResponseGet) => {
             (b"event: error\ndata: ", b"\n\n")
@@ -80,6 +83,7 @@ pub fn models(dialect: Dialect, entries: &[ModelEntry<'_>]) -> Bytes {
         Dialect::Gemini => gemini::models(entries),
         Dialect::Cohere => cohere::models(entries),
         Dialect::Bedrock => bedrock::models(entries),
+        Dialect::Ollama => ollama::models(entries),
     })
 }
 
@@ -92,5 +96,6 @@ pub fn model(dialect: Dialect, entry: &ModelEntry<'_>) -> Bytes {
         Dialect::Gemini => gemini::model(entry),
         Dialect::Cohere => cohere::model(entry),
         Dialect::Bedrock => bedrock::model(entry),
+        Dialect::Ollama => ollama::model(entry),
     })
 }

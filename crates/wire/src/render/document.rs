@@ -133,6 +133,8 @@ mod tests {
             let event = of(endpoint, None);
             assert!(event.starts_with(start) && event.ends_with("}\n\n"), "{event}");
         }
+        let line = of(Endpoint::OllamaChat, None);
+        assert!(line.starts_with("\n{\"error\":\"") && line.ends_with("}\n"), "{line}");
         let whole = of(Endpoint::GenerateContent, Some(ArrayState::Empty));
         let items: serde_json::Value = serde_json::from_str(&whole).expect("an array");
         let rest = format!("[{{\"a\":1}}{}", of(Endpoint::GenerateContent, Some(ArrayState::Open)));

@@ -9,6 +9,7 @@ mod document;
 mod entry;
 mod examples;
 mod gemini;
+mod ollama;
 mod openai;
 
 pub use dialects::{headers, model, models, refusal, stream_error};

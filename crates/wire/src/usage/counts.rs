@@ -86,7 +86,7 @@ pub(super) fn details(scanner: &mut Lenient<'_>, member: &mut Member<'_>) -> Res
     }
 }
 
-pub(super) type Count = Result<Option<u64>, UsageFault>;
+pub(crate) type Count = Result<Option<u64>, UsageFault>;
 
 /// Raises a count that several members may give.
 pub(super) fn largest(place: &mut u64, count: Count, fault: &mut Option<UsageFault>) -> Result<(), ScanError> {
@@ -98,7 +98,7 @@ pub(super) fn largest(place: &mut u64, count: Count, fault: &mut Option<UsageFau
 }
 
 /// Takes one count; `None` for null.
-pub(super) fn count(scanner: &mut Lenient<'_>) -> Result<Count, ScanError> {
+pub(crate) fn count(scanner: &mut Lenient<'_>) -> Result<Count, ScanError> {
     match scanner.kind()? {
         Kind::Null => scanner.skip().map(|()| Ok(None)),
         Kind::Number => Ok(count_of(scanner.number()?).map(Some)),

@@ -46,6 +46,8 @@ pub(in super::super) fn read(body: Node<'_>) -> Result<Talk<'_>, Fault> {
             // Where the cache ends by itself: the others have no other way.
             "cache_control" => drop(take::cache(value, &at)?),
             "service_tier" if matches!(value.text().as_deref(), Some("auto" | "standard_only")) => {}
+            // Says which form of the messages the client speaks, not what it wants.
+            "anthropic_version" => {}
             "betas" if value.items().is_some_and(|betas| betas.is_empty()) => {}
             _ => return top.unknown(&name),
         }

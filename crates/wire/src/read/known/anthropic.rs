@@ -23,6 +23,8 @@ const KNOWN: &[(&str, Rule)] = &[
     ("mcp_servers", Rule::Field(Field::McpServers)),
     ("temperature", Rule::Field(Field::Temperature)),
     ("tool_choice", Rule::Harmless(TEXT)),
+    ("anthropic_beta", Rule::Harmless(TEXT)),
+    ("anthropic_version", Rule::Field(Field::AnthropicVersion)),
     ("service_tier", Rule::Field(Field::ServiceTier)),
     ("cache_control", Rule::Harmless(TEXT)),
     ("inference_geo", Rule::Field(Field::Geography)),

@@ -5,6 +5,7 @@ mod bedrock;
 mod cohere;
 mod gemini;
 mod media;
+mod ollama;
 mod openai;
 mod responses;
 
@@ -14,7 +15,7 @@ use crate::dialect::Endpoint;
 /// The table of an endpoint.
 pub(super) fn table_of(endpoint: Endpoint) -> &'static Table {
     match endpoint {
-        Endpoint::Messages | Endpoint::CountMessageTokens => &anthropic::TABLE,
+        Endpoint::Messages | Endpoint::CountMessageTokens | Endpoint::Invoke => &anthropic::TABLE,
         Endpoint::Responses | Endpoint::ResponseInputTokens => &responses::TABLE,
         Endpoint::GenerateContent | Endpoint::CountTokens => &gemini::CONTENT,
         Endpoint::EmbedContent | Endpoint::BatchEmbedContents => &gemini::EMBED,
@@ -24,6 +25,8 @@ pub(super) fn table_of(endpoint: Endpoint) -> &'static Table {
         Endpoint::CohereEmbed => &cohere::EMBED,
         Endpoint::CohereRerank => &cohere::RERANK,
         Endpoint::Converse => &bedrock::TABLE,
+        Endpoint::OllamaChat => &ollama::CHAT,
+        Endpoint::OllamaGenerate => &ollama::GENERATE,
         _ => &openai::TABLE,
     }
 }
@@ -47,6 +50,8 @@ mod tests {
             &cohere::EMBED,
             &cohere::RERANK,
             &bedrock::TABLE,
+            &ollama::CHAT,
+            &ollama::GENERATE,
         ] {
             for (place, (name, _)) in table.known.iter().enumerate() {
                 assert_eq!(table.find(name.as_bytes()), Some(place), "{name} stands twice");

@@ -1,0 +1,39 @@
+//! The parameters of Ollama's own calls.
+
+use super::super::table::{ALL, Field, Rule, Table};
+
+/// `chat`.
+pub(super) static CHAT: Table = Table::new(KNOWN_CHAT, false);
+/// `generate`.
+pub(super) static GENERATE: Table = Table::new(KNOWN_GENERATE, false);
+
+const KNOWN_CHAT: &[(&str, Rule)] = &[
+    ("model", Rule::Field(Field::Model)),
+    ("think", Rule::Harmless(ALL)),
+    ("tools", Rule::Field(Field::Tools)),
+    ("format", Rule::Field(Field::ResponseFormat)),
+    ("stream", Rule::Field(Field::OllamaStream)),
+    ("options", Rule::Field(Field::OllamaOptions)),
+    ("logprobs", Rule::Harmless(ALL)),
+    ("messages", Rule::Field(Field::Messages)),
+    ("keep_alive", Rule::Harmless(ALL)),
+    ("top_logprobs", Rule::Harmless(ALL)),
+];
+
+const KNOWN_GENERATE: &[(&str, Rule)] = &[
+    ("raw", Rule::Harmless(ALL)),
+    ("model", Rule::Field(Field::Model)),
+    ("think", Rule::Harmless(ALL)),
+    ("format", Rule::Field(Field::ResponseFormat)),
+    ("images", Rule::Field(Field::Images)),
+    ("prompt", Rule::Field(Field::Prompt)),
+    ("stream", Rule::Field(Field::OllamaStream)),
+    ("suffix", Rule::Field(Field::OllamaText)),
+    ("system", Rule::Field(Field::OllamaText)),
+    ("context", Rule::Field(Field::OllamaText)),
+    ("options", Rule::Field(Field::OllamaOptions)),
+    ("logprobs", Rule::Harmless(ALL)),
+    ("template", Rule::Field(Field::OllamaText)),
+    ("keep_alive", Rule::Harmless(ALL)),
+    ("top_logprobs", Rule::Harmless(ALL)),
+];
