@@ -180,6 +180,12 @@ pub struct Call {
     pub(crate) is_stored: bool,
 }
 
+/// The path of a Converse, as Amazon's SDKs write it.
+pub(crate) fn converse_path(model: &str, stream: bool) -> String {
+    let model = model.replace(':', "%3A").replace('/', "%2F");
+    format!("/model/{model}/converse{}", if stream { "-stream" } else { "" })
+}
+
 impl Call {
     /// What the call asks for; always one that is billed.
     #[must_use]
@@ -196,9 +202,7 @@ impl Call {
             return Some(self.object_path());
         }
         if self.endpoint == Endpoint::Converse {
-            // As Amazon's SDKs write it.
-            let model = model.replace(':', "%3A").replace('/', "%2F");
-            return Some(format!("/model/{model}/converse{}", if self.stream { "-stream" } else { "" }));
+            return Some(converse_path(model, self.stream));
         }
         if self.endpoint.dialect() != Some(Dialect::Gemini) {
             let path = self.endpoint.path();

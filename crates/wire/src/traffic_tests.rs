@@ -325,7 +325,7 @@ struct Seen {
 }
 
 /// The bytes of a recorded stream of frames, which is in base64.
-fn frames_of(body: &str) -> Vec<u8> {
+pub(crate) fn frames_of(body: &str) -> Vec<u8> {
     let digit = |byte: u8| match byte {
         b'A'..=b'Z' => byte - b'A',
         b'a'..=b'z' => byte - b'a' + 26,

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use catalog::{ModelKind, PriceVersion};
+use wire::Endpoint;
 
 use super::{Checker, base_url};
 use crate::resource::{ApiKey, ModelResource, UpstreamResource};
@@ -105,6 +106,9 @@ impl Checker<'_> {
                 let message =
                     format!("there is no upstream {}; add it under [[upstream]], or correct the name", target.upstream);
                 self.problem(format!("{path}[{place}].upstream"), message);
+            }
+            if !matches!(target.endpoint, None | Some(Endpoint::ChatCompletions | Endpoint::Responses)) {
+                self.problem(format!("{path}[{place}].endpoint"), "it is 'chat_completions' or 'responses'");
             }
         }
         Ok(())
