@@ -94,10 +94,19 @@ pub(crate) async fn start(candidate: Candidate, setting: &Setting<'_>) -> Result
             command.arg("--port").arg(plain_port.to_string()).arg("--upstream-port").arg(upstream.to_string());
             Ok(command)
         }),
-        Candidate::Mandant | Candidate::MandantProcess => {
+        Candidate::Mandant | Candidate::MandantProcess | Candidate::MandantTranslated => {
             let Some(program) = setting.mandant.clone() else { return Ok(None) };
             let durability = if candidate == Candidate::Mandant { "power" } else { "process" };
-            let place = mandant::Place { folder: setting.folder, durability, port: plain_port, control: free_port()? };
+            let dialect = if candidate == Candidate::MandantTranslated { "anthropic" } else { "openai" };
+            let control = free_port()?;
+            let place = mandant::Place {
+                folder: setting.folder,
+                name: candidate.name(),
+                durability,
+                dialect,
+                port: plain_port,
+                control,
+            };
             let config = mandant::prepare(&program, &place, upstream).await?;
             Box::new(move || Ok(mandant::command(&program, &config)))
         }

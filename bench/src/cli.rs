@@ -72,11 +72,19 @@ pub(crate) enum Candidate {
     Mandant,
     /// The same at durability `process`: no answer waits for a sync.
     MandantProcess,
+    /// The same, with an upstream that speaks Anthropic's dialect: every call and every answer is translated.
+    MandantTranslated,
 }
 
 impl Candidate {
-    pub(crate) const ALL: [Candidate; 5] =
-        [Candidate::Direct, Candidate::Nginx, Candidate::Bare, Candidate::Mandant, Candidate::MandantProcess];
+    pub(crate) const ALL: [Candidate; 6] = [
+        Candidate::Direct,
+        Candidate::Nginx,
+        Candidate::Bare,
+        Candidate::Mandant,
+        Candidate::MandantProcess,
+        Candidate::MandantTranslated,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -85,6 +93,7 @@ impl Candidate {
             Candidate::Bare => "bare",
             Candidate::Mandant => "mandant",
             Candidate::MandantProcess => "mandant-process",
+            Candidate::MandantTranslated => "mandant-translated",
         }
     }
 }

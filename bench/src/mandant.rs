@@ -19,19 +19,23 @@ pub(crate) fn find() -> Option<PathBuf> {
 /// Where one Mandant lives, and how it keeps its journal.
 pub(crate) struct Place<'a> {
     pub(crate) folder: &'a Path,
+    /// Of its own folder in there.
+    pub(crate) name: &'static str,
     pub(crate) durability: &'static str,
+    /// What its upstream speaks.
+    pub(crate) dialect: &'static str,
     pub(crate) port: u16,
     pub(crate) control: u16,
 }
 
 /// Writes the settings and resources and applies them; returns the settings' file.
 pub(crate) async fn prepare(mandant: &Path, place: &Place<'_>, upstream_port: u16) -> Result<PathBuf> {
-    let folder = place.folder.join(place.durability);
+    let folder = place.folder.join(place.name);
     fs::create_dir_all(&folder).context("the folder of a relay cannot be made")?;
     let config = folder.join("mandant.toml");
     let resources = folder.join("resources.toml");
     fs::write(&config, settings(&folder, place)).context("mandant.toml cannot be written")?;
-    fs::write(&resources, resource_text(upstream_port)).context("resources.toml cannot be written")?;
+    fs::write(&resources, resource_text(upstream_port, place.dialect)).context("resources.toml cannot be written")?;
     let mut command = Command::new(mandant);
     command.arg("apply").arg("-f").arg(&resources).arg("--config").arg(&config).env("BENCH_KEY", "sk-bench");
     let output = command.stdin(Stdio::null()).output().await.context("mandant apply does not start")?;
@@ -58,12 +62,12 @@ fn settings(folder: &Path, place: &Place<'_>) -> String {
 }
 
 /// Every limit is set and none is reached: what is measured is the counting, not the refusing.
-fn resource_text(upstream_port: u16) -> String {
+fn resource_text(upstream_port: u16, dialect: &str) -> String {
     let limits = "{ requests_per_minute = 1000000000, requests_per_hour = 1000000000, requests_per_day = 1000000000, \
                   tokens_per_minute = 1000000000000, tokens_per_month = 1000000000000, concurrency = 100000 }";
     let budget = "{ usd_per_day = \"100000000\", usd_per_month = \"1000000000\" }";
     let mut text = format!(
-        "[[upstream]]\nid = \"provider\"\ndialect = \"openai\"\nbase_url = \"http://127.0.0.1:{upstream_port}/v1\"\n\
+        "[[upstream]]\nid = \"provider\"\ndialect = \"{dialect}\"\nbase_url = \"http://127.0.0.1:{upstream_port}/v1\"\n\
          api_keys = [\"env:BENCH_KEY\"]\n\n"
     );
     let mut push = |part: std::fmt::Arguments<'_>| text.write_fmt(part).expect("writing into memory does not fail");

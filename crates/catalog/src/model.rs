@@ -167,6 +167,9 @@ pub struct Target {
     pub weight: u32,
     /// Lower tiers are tried first.
     pub tier: u32,
+    /// The one endpoint that serves conversations there, where the others of the upstream's dialect do not: calls of the
+    /// others are translated.
+    pub endpoint: Option<Endpoint>,
 }
 
 /// Prices in force from a time on.

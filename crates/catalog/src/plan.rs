@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use base::{ModelId, Money, Refusal, Timestamp};
 use smallvec::SmallVec;
-use wire::convert::Translation;
+use wire::convert::{Translation, is_translated};
 use wire::{Billable, CacheWrites, Call, Endpoint};
 
 use crate::quote::{quote_text, text_tokens};
@@ -146,8 +146,8 @@ impl Plan {
 /// A fallback counts only where the caller may use it, it serves the endpoint, and it has a price for all that the call
 /// asks. The fallbacks of a fallback are not followed.
 ///
-/// Of a model's targets those that speak the dialect of the call come first; the others are asked in their own, as far as
-/// that has words for the call.
+/// Of a model's targets those that speak the dialect of the call, and serve its endpoint, come first; the others are asked
+/// in their own, as far as that has words for the call.
 ///
 /// # Errors
 /// [`Refusal::ModelNotFound`] when there is no such model, or it has no price in force or no upstream;
@@ -220,7 +220,7 @@ fn add_candidates(
     for target_index in targets {
         // A route to an upstream that is gone is the operator's to mend; the other targets still answer.
         let Some(upstream) = catalog.upstream(model.route[target_index].upstream.as_str()) else { continue };
-        if call.endpoint().dialect() != Some(upstream.dialect) {
+        if !passes(call.endpoint(), upstream, &model.route[target_index]) {
             foreign.push((target_index, upstream));
             continue;
         }
@@ -238,10 +238,12 @@ fn add_candidates(
     let spoken = candidates.len();
     let mut refusal = None;
     for (target_index, upstream) in foreign {
-        let known = candidates[spoken..].iter().find(|one| one.upstream.dialect == upstream.dialect);
-        let translation = match known.and_then(|one| one.translation.clone()) {
+        let form = model.route[target_index].endpoint;
+        let wanted = Translation::form(upstream.dialect, form);
+        let mut known = candidates[spoken..].iter().filter_map(|one| one.translation.as_ref());
+        let translation = match known.find(|known| Some(known.endpoint()) == wanted).cloned() {
             Some(translation) => translation,
-            None => match Translation::of(call, upstream.dialect) {
+            None => match Translation::of(call, upstream.dialect, form) {
                 Some(Ok(translation)) => Arc::new(translation),
                 Some(Err(fault)) => {
                     refusal = refusal.or(Some(fault));
@@ -258,6 +260,12 @@ fn add_candidates(
         Some(refusal) if candidates.is_empty() => Err(refusal),
         _ => Ok(()),
     }
+}
+
+/// Whether the bytes of a call pass as they are.
+fn passes(endpoint: Endpoint, upstream: &Upstream, target: &Target) -> bool {
+    let is_served = target.endpoint.is_none_or(|served| served == endpoint) || !is_translated(endpoint);
+    endpoint.dialect() == Some(upstream.dialect) && is_served
 }
 
 /// See [`Candidate::billable`].

@@ -371,8 +371,11 @@ impl Meter {
 
     /// Whether comments may stand in the stream.
     pub(crate) fn takes_comments(&self) -> bool {
-        let is_array = self.translator.as_ref().is_some_and(|translator| translator.array().is_some());
-        !is_array && matches!(&self.reading, Reading::Stream(meter) if meter.takes_comments())
+        match (&self.translator, &self.reading) {
+            (Some(translator), Reading::Stream(_)) => translator.takes_comments(),
+            (None, Reading::Stream(meter)) => meter.takes_comments(),
+            _ => false,
+        }
     }
 
     /// A usage that stops in the middle of a stream, with the output that was delivered.

@@ -91,6 +91,7 @@ pub(crate) fn model(form: &ModelResource, prices: Vec<PriceVersion>) -> Result<M
         model: route.model.clone().unwrap_or_else(|| ModelId::clone(&form.id)),
         weight: route.weight.unwrap_or(1),
         tier: route.tier.unwrap_or(1),
+        endpoint: route.endpoint,
     };
     let owned_by = form.owned_by.clone().or_else(|| known.map(|known| known.owned_by.clone()));
     let base =

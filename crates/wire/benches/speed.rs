@@ -77,7 +77,14 @@ fn main() {
 
 /// The same call and a like answer, for an upstream that speaks another dialect.
 fn translate(call: &mandant_wire::Call, answer: &str) {
-    let made = || Translation::of(black_box(call), Dialect::Anthropic).expect("conversations are").expect("plain");
+    for dialect in [Dialect::Gemini, Dialect::Cohere, Dialect::Bedrock] {
+        time(&format!("translate the request for {dialect}"), call.body().len(), || {
+            let made = Translation::of(black_box(call), dialect, None).expect("conversations are").expect("plain");
+            black_box(made.body("theirs", Some(256), 4_096));
+        });
+    }
+    let made =
+        || Translation::of(black_box(call), Dialect::Anthropic, None).expect("conversations are").expect("plain");
     time("translate the request", call.body().len(), || {
         black_box(made().body("claude", Some(256), 4_096));
     });

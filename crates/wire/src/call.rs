@@ -194,6 +194,17 @@ pub struct Call {
     pub(crate) upload: Option<Box<Upload>>,
 }
 
+/// The path of a Converse.
+pub(crate) fn converse_path(model: &str, stream: bool) -> String {
+    amazon_path(model, if stream { "converse-stream" } else { "converse" })
+}
+
+/// A path as Amazon's SDKs write it.
+fn amazon_path(model: &str, action: &str) -> String {
+    let model = model.replace(':', "%3A").replace('/', "%2F");
+    format!("/model/{model}/{action}")
+}
+
 impl Call {
     /// What the call asks for; always one that is billed.
     #[must_use]
@@ -212,17 +223,16 @@ impl Call {
         if let Some(path) = self.hosting.path(self.endpoint, self.stream, model) {
             return Some(path);
         }
+        if self.endpoint == Endpoint::Converse {
+            return Some(converse_path(model, self.stream));
+        }
         let of_amazon = match (self.endpoint, self.stream) {
-            (Endpoint::Converse, false) => Some("converse"),
-            (Endpoint::Converse, true) => Some("converse-stream"),
             (Endpoint::Invoke, false) => Some("invoke"),
             (Endpoint::Invoke, true) => Some("invoke-with-response-stream"),
             _ => None,
         };
         if let Some(action) = of_amazon {
-            // As Amazon's SDKs write it.
-            let model = model.replace(':', "%3A").replace('/', "%2F");
-            return Some(format!("/model/{model}/{action}"));
+            return Some(amazon_path(model, action));
         }
         if self.endpoint.dialect() != Some(Dialect::Gemini) {
             let path = self.endpoint.path();

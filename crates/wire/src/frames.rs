@@ -1,5 +1,5 @@
 //! Framing of Amazon's event streams: finds where frames end in a stream that is cut anywhere, checks their sums, and gives
-//! the payload of each. Also writes the one frame that this relay sends itself: an error.
+//! the payload of each. Also writes frames: the error that this relay sends itself, and the events of a translated answer.
 //!
 //! A frame is its length and that of its headers, a sum of both, the headers, the payload, and a sum of everything before.
 
@@ -15,6 +15,17 @@ const SUM_BYTES: usize = 4;
 const HEADERS_BYTES_MAX: usize = 128 << 10;
 /// The type of a header whose value is a text.
 const TEXT: u8 = 7;
+
+/// A frame that has just ended.
+#[derive(Debug)]
+pub(crate) struct Frame<'a> {
+    /// `None` when it is more than is read.
+    pub(crate) payload: Option<&'a [u8]>,
+    /// It says that it is an error.
+    pub(crate) is_error: bool,
+    /// What kind of error it is; empty where nothing says it.
+    pub(crate) error_kind: &'a [u8],
+}
 
 /// The state between chunks.
 #[derive(Debug)]
@@ -48,12 +59,21 @@ impl FrameFramer {
         }
     }
 
+    /// Like [`FrameFramer::next_frame`], for whoever reads events of any framing.
+    ///
+    /// # Errors
+    /// Those of [`FrameFramer::next_frame`].
+    pub(crate) fn next<'a>(&'a mut self, chunk: &[u8], at: &mut usize) -> Result<Option<Event<'a>>, StreamFault> {
+        let frame = self.next_frame(chunk, at)?;
+        Ok(frame.map(|frame| Event { data: frame.payload, is_error: frame.is_error }))
+    }
+
     /// Reads on in `chunk` from `at`, up to the end of the next frame, and moves `at` there; `None` when the chunk ends
     /// before.
     ///
     /// # Errors
     /// [`StreamFault::LineTooLong`], of a frame, and [`StreamFault::BadFrame`].
-    pub(crate) fn next<'a>(&'a mut self, chunk: &[u8], at: &mut usize) -> Result<Option<Event<'a>>, StreamFault> {
+    pub(crate) fn next_frame<'a>(&'a mut self, chunk: &[u8], at: &mut usize) -> Result<Option<Frame<'a>>, StreamFault> {
         while *at < chunk.len() {
             let rest = &chunk[*at..];
             if self.seen < PRELUDE_BYTES {
@@ -112,24 +132,24 @@ impl FrameFramer {
     }
 
     /// The frame is whole.
-    fn end(&mut self) -> Result<Event<'_>, StreamFault> {
+    fn end(&mut self) -> Result<Frame<'_>, StreamFault> {
         self.seen = 0;
         let sum = core::mem::take(&mut self.sum).finalize();
         if sum != u32::from_be_bytes(self.tail) {
             return Err(StreamFault::BadFrame);
         }
         if self.total > self.event_bytes_max {
-            return Ok(Event { data: None, is_error: false });
+            return Ok(Frame { payload: None, is_error: false, error_kind: b"" });
         }
         let (headers, payload) = self.kept.split_at(self.headers_bytes);
-        let is_error = is_error(headers).ok_or(StreamFault::BadFrame)?;
-        Ok(Event { data: Some(payload), is_error })
+        let (is_error, error_kind) = error_of(headers).ok_or(StreamFault::BadFrame)?;
+        Ok(Frame { payload: Some(payload), is_error, error_kind })
     }
 }
 
-/// Whether the headers say that the frame is an error; `None` when they are no headers.
-fn is_error(mut headers: &[u8]) -> Option<bool> {
-    let mut is_error = false;
+/// Whether the headers say that the frame is an error, and of which kind; `None` when they are no headers.
+fn error_of(mut headers: &[u8]) -> Option<(bool, &[u8])> {
+    let (mut is_error, mut error_kind) = (false, &b""[..]);
     while !headers.is_empty() {
         let name = take_prefixed(&mut headers, 1)?;
         let (kind, rest) = headers.split_first()?;
@@ -145,8 +165,11 @@ fn is_error(mut headers: &[u8]) -> Option<bool> {
             _ => return None,
         };
         is_error |= name == b":message-type" && matches!(value, b"exception" | b"error");
+        if matches!(name, b":exception-type" | b":error-code") {
+            error_kind = value;
+        }
     }
-    Some(is_error)
+    Some((is_error, error_kind))
 }
 
 fn take<'a>(rest: &mut &'a [u8], bytes: usize) -> Option<&'a [u8]> {
@@ -163,10 +186,17 @@ fn take_prefixed<'a>(rest: &mut &'a [u8], width: usize) -> Option<&'a [u8]> {
 
 /// A frame that ends a stream with an error of this kind.
 pub(crate) fn exception(kind: &str, payload: &[u8]) -> Vec<u8> {
-    let mut headers = Vec::new();
-    for (name, value) in
-        [(":exception-type", kind), (":content-type", "application/json"), (":message-type", "exception")]
-    {
+    frame([(":exception-type", kind), (":content-type", "application/json"), (":message-type", "exception")], payload)
+}
+
+/// A frame with one event of a stream.
+pub(crate) fn event(kind: &str, payload: &[u8]) -> Vec<u8> {
+    frame([(":event-type", kind), (":content-type", "application/json"), (":message-type", "event")], payload)
+}
+
+fn frame(named: [(&str, &str); 3], payload: &[u8]) -> Vec<u8> {
+    let mut headers = Vec::with_capacity(96);
+    for (name, value) in named {
         headers.push(u8::try_from(name.len()).unwrap_or(u8::MAX));
         headers.extend_from_slice(name.as_bytes());
         headers.push(TEXT);

@@ -91,9 +91,9 @@ fn lengths_that_cannot_be_are_faults_before_anything_is_kept() {
 #[test]
 fn headers_that_are_none_are_a_fault() {
     for headers in [&b"\x05ab"[..], b"\x01a", b"\x01a\x0a", b"\x01a\x07\xff\xff", b"\x01a\x04123"] {
-        assert_eq!(is_error(headers), None, "{headers:?}");
+        assert_eq!(error_of(headers), None, "{headers:?}");
     }
-    assert_eq!(is_error(b""), Some(false));
+    assert_eq!(error_of(b""), Some((false, &b""[..])));
 }
 
 proptest! {
@@ -116,6 +116,6 @@ proptest! {
             sealed[..3].copy_from_slice(&[0; 3]);
             let _ = read(&sealed, &[size], (200, 100));
         }
-        let _ = is_error(&bytes);
+        let _ = error_of(&bytes);
     }
 }

@@ -400,7 +400,7 @@ struct Seen {
 }
 
 /// The bytes of a recorded body that is in base64, such as a stream of frames.
-fn frames_of(body: &str) -> Vec<u8> {
+pub(crate) fn frames_of(body: &str) -> Vec<u8> {
     let digit = |byte: u8| match byte {
         b'A'..=b'Z' => byte - b'A',
         b'a'..=b'z' => byte - b'a' + 26,

@@ -14,9 +14,9 @@ GAMMA = "sdk-test-secret-of-gamma"
 HELLO = "Say hello to the tenants."
 SCHEMA = {"type": "object", "properties": {"echo": {"type": "string"}}}
 FOREIGN = {
-    "openai": ["claude-haiku-4-5", "gemini-2.5-flash"],
-    "anthropic": ["gpt-4.1", "gemini-2.5-flash"],
-    "google": ["gpt-4.1", "claude-haiku-4-5"],
+    "openai": ["claude-haiku-4-5", "gemini-2.5-flash", "gpt-in-responses"],
+    "anthropic": ["gpt-4.1", "gemini-2.5-flash", "gpt-in-responses"],
+    "google": ["gpt-4.1", "claude-haiku-4-5", "gpt-in-responses"],
 }
 
 

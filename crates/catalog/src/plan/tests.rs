@@ -12,7 +12,7 @@ fn id(text: &str) -> ModelId {
 }
 
 fn target(upstream: &str, weight: u32, tier: u32) -> Target {
-    Target { upstream: UpstreamId::new(upstream).unwrap(), model: id("theirs"), weight, tier }
+    Target { upstream: UpstreamId::new(upstream).unwrap(), model: id("theirs"), weight, tier, endpoint: None }
 }
 
 fn model(name: &str, usd_per_million: &str, route: Vec<Target>) -> Model {
@@ -223,4 +223,31 @@ fn a_translated_call_is_held_for_whatever_the_other_provider_writes_to_its_cache
     assert_eq!(plan.quote(), dear);
     plan.requote(call.billable()).unwrap();
     assert_eq!(plan.quote(), dear);
+}
+
+#[test]
+fn a_target_that_serves_one_endpoint_is_asked_there_whatever_the_client_calls() {
+    let speaker = Upstream::new(UpstreamId::new("a").unwrap(), Dialect::Openai, "https://host/v1", vec![]);
+    let served =
+        |name: &str, endpoint| model(name, "1.00", vec![Target { endpoint: Some(endpoint), ..target("a", 1, 1) }]);
+    let models = vec![served("new", Endpoint::Responses), served("old", Endpoint::ChatCompletions)];
+    let catalog = Catalog::new(models, vec![speaker]);
+    let response = |model: &str| {
+        let body = format!(r#"{{"model":"{model}","max_output_tokens":5,"input":"Hello"}}"#);
+        wire::read(Endpoint::Responses, None, Bytes::from(body)).unwrap()
+    };
+    let message = |model: &str| {
+        let body = format!(r#"{{"model":"{model}","max_tokens":5,"messages":[]}}"#);
+        wire::read(Endpoint::Messages, None, Bytes::from(body)).unwrap()
+    };
+    let asked = |call: &Call| {
+        let plan = plan_for(&catalog, call, 0).unwrap();
+        plan.candidates()[0].translation().map(|translation| translation.endpoint())
+    };
+    assert_eq!(asked(&hello("new")), Some(Endpoint::Responses));
+    assert_eq!(asked(&response("new")), None, "its bytes pass");
+    assert_eq!(asked(&message("new")), Some(Endpoint::Responses));
+    assert_eq!(asked(&hello("old")), None, "its bytes pass");
+    assert_eq!(asked(&response("old")), Some(Endpoint::ChatCompletions));
+    assert_eq!(asked(&message("old")), Some(Endpoint::ChatCompletions));
 }

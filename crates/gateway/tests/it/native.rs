@@ -122,7 +122,7 @@ async fn refusals_are_in_the_words_of_the_dialect_and_tenants_have_their_own_mod
         ("/model/nova%3A0/converse", "other", hello().to_string(), 403, "model_not_allowed"),
         ("/model/nova:0/converse-stream", "nobody", hello().to_string(), 401, "invalid_api_key"),
         ("/model/unknown/converse", "acme", hello().to_string(), 404, "model_not_found"),
-        ("/model/command/converse", "acme", hello().to_string(), 400, "invalid_request"),
+        ("/model/rank/converse", "acme", hello().to_string(), 400, "invalid_request"),
     ];
     for (path, tenant, body, status, code) in cases {
         let reply = app.call(post(path, tenant, body)).await;
@@ -273,4 +273,134 @@ async fn ollamas_whole_answers_refusals_and_models_are_in_its_words() {
     let models = app.call(crate::client::get("/api/tags", "other")).await.json();
     assert_eq!(models["models"].as_array().map(Vec::len), Some(1), "{models}");
     assert_eq!((&models["models"][0]["name"], &models["models"][0]["model"]), (&json!("vector"), &json!("vector")));
+}
+
+/// What a client of chat completions says to models of Cohere's and Bedrock's.
+fn chat(model: &str, stream: bool) -> String {
+    json!({
+        "model": model, "stream": stream, "max_tokens": 50, "stream_options": if stream { json!({ "include_usage": true }) } else { Value::Null },
+        "messages": [{ "role": "system", "content": "Be brief." }, { "role": "user", "content": "Weather?" }],
+        "tools": [{ "type": "function", "function": { "name": "weather", "parameters": { "type": "object" } } }],
+    })
+    .to_string()
+}
+
+/// The text, the arguments of the call, the reason and the usage of an answer of chat completions.
+fn chat_answer(reply: &Reply) -> (String, String, String, (u64, u64)) {
+    let text = reply.text();
+    let documents: Vec<Value> = match serde_json::from_str(&text) {
+        Ok(whole) => vec![whole],
+        Err(_) => {
+            assert!(text.ends_with("data: [DONE]\n\n"), "{text}");
+            let data = text.lines().filter_map(|line| line.strip_prefix("data: ")).filter(|data| *data != "[DONE]");
+            data.map(|data| serde_json::from_str(data).expect("JSON")).collect()
+        }
+    };
+    let (mut said, mut arguments, mut finish, mut usage) = (String::new(), String::new(), String::new(), (0, 0));
+    for document in documents {
+        assert!(document["object"].as_str().unwrap().starts_with("chat.completion"), "{document}");
+        let choice = &document["choices"][0];
+        let part = choice.get("delta").unwrap_or(&choice["message"]);
+        said.push_str(part["content"].as_str().unwrap_or_default());
+        arguments.push_str(part["tool_calls"][0]["function"]["arguments"].as_str().unwrap_or_default());
+        finish.push_str(choice["finish_reason"].as_str().unwrap_or_default());
+        if let Some(prompt) = document["usage"]["prompt_tokens"].as_u64() {
+            usage = (prompt, document["usage"]["completion_tokens"].as_u64().unwrap());
+        }
+    }
+    (said, arguments, finish, usage)
+}
+
+#[tokio::test]
+async fn a_chat_reaches_models_of_cohere_and_of_bedrock() {
+    let schema = json!({ "type": "object" });
+    let to_cohere = |stream: bool| {
+        let mut body = json!({
+            "model": "theirs", "max_tokens": 50,
+            "messages": [{ "role": "system", "content": "Be brief." }, { "role": "user", "content": "Weather?" }],
+            "tools": [{ "type": "function", "function": { "name": "weather", "parameters": schema } }],
+        });
+        if stream {
+            body["stream"] = json!(true);
+        }
+        body
+    };
+    let to_bedrock = json!({
+        "inferenceConfig": { "maxTokens": 50 }, "system": [{ "text": "Be brief." }],
+        "toolConfig": { "tools": [{ "toolSpec": { "name": "weather", "inputSchema": { "json": schema } } }] },
+        "messages": [{ "role": "user", "content": [{ "text": "Weather?" }] }],
+    });
+    let of_cohere = r#"{"id":"c-1","finish_reason":"TOOL_CALL","message":{"role":"assistant","tool_plan":"I look.","tool_calls":[
+        {"id":"t1","type":"function","function":{"name":"weather","arguments":"{\"a\":1}"}}]},
+        "usage":{"billed_units":{"input_tokens":7,"output_tokens":5},"tokens":{"input_tokens":90,"output_tokens":9}}}"#;
+    let cohere_stream = [
+        r#"{"id":"c-1","type":"message-start","delta":{"message":{"role":"assistant"}}}"#,
+        r#"{"type":"tool-plan-delta","delta":{"message":{"tool_plan":"I look."}}}"#,
+        r#"{"type":"tool-call-start","index":0,"delta":{"message":{"tool_calls":{"id":"t1","type":"function","function":{"name":"weather","arguments":""}}}}}"#,
+        r#"{"type":"tool-call-delta","index":0,"delta":{"message":{"tool_calls":{"function":{"arguments":"{\"a\":1}"}}}}}"#,
+        r#"{"type":"message-end","delta":{"finish_reason":"TOOL_CALL","usage":{"billed_units":{"input_tokens":7,"output_tokens":5}}}}"#,
+    ]
+    .map(|data| format!("data: {data}\n\n"))
+    .concat();
+    let usage = r#""usage":{"inputTokens":3,"cacheReadInputTokens":4,"outputTokens":5,"totalTokens":12}"#;
+    let of_bedrock = format!(
+        r#"{{"output":{{"message":{{"role":"assistant","content":[{{"text":"I look."}},{{"toolUse":{{"toolUseId":"t1","name":"weather","input":{{"a":1}}}}}}]}}}},"stopReason":"tool_use",{usage}}}"#
+    );
+    let bedrock_stream = [
+        frame("event", r#"{"role":"assistant"}"#),
+        frame("event", r#"{"contentBlockIndex":0,"delta":{"text":"I look."}}"#),
+        frame("event", r#"{"contentBlockIndex":0}"#),
+        frame("event", r#"{"contentBlockIndex":1,"start":{"toolUse":{"toolUseId":"t1","name":"weather"}}}"#),
+        frame("event", r#"{"contentBlockIndex":1,"delta":{"toolUse":{"input":"{\"a\":1}"}}}"#),
+        frame("event", r#"{"contentBlockIndex":1}"#),
+        frame("event", r#"{"stopReason":"tool_use"}"#),
+        frame("event", &format!("{{{usage}}}")),
+    ]
+    .concat();
+    let cases = [
+        ("command", false, exchange("/v1/chat", to_cohere(false), "application/json", of_cohere), 7 * 1_000),
+        ("command", true, exchange("/v1/chat", to_cohere(true), "text/event-stream", cohere_stream), 7 * 1_000),
+        (
+            "nova:0",
+            false,
+            exchange("/v1/model/theirs/converse", to_bedrock.clone(), "application/json", of_bedrock),
+            3 * 1_000 + 4 * 250,
+        ),
+        (
+            "nova:0",
+            true,
+            exchange("/v1/model/theirs/converse-stream", to_bedrock, FRAMES, bedrock_stream),
+            3 * 1_000 + 4 * 250,
+        ),
+    ];
+    for (model, stream, exchange, input) in cases {
+        let app = app(vec![exchange]).await;
+        let reply = app.call(post("/v1/chat/completions", "acme", chat(model, stream))).await;
+        let name = format!("{model}, stream {stream}: {}", reply.text());
+        assert_eq!(reply.status, 200, "{name}");
+        let expected = ("I look.".to_owned(), "{\"a\":1}".to_owned(), "tool_calls".to_owned(), (7, 5));
+        assert_eq!(chat_answer(&reply), expected, "{name}");
+        let record = app.records("acme").await.remove(0);
+        assert_eq!((record.ending, record.stream), (Ending::Complete, stream), "{name}");
+        assert_eq!(record.charged, Money::from_nanos(input + 5 * 2_000), "{name}");
+        assert!(record.held >= record.charged && record.variance == Money::ZERO, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_of_frames_that_breaks_is_broken_for_a_client_of_another_dialect_too() {
+    let piece = frame("event", r#"{"contentBlockIndex":0,"delta":{"text":"Hello to all"}}"#);
+    let body = json!({ "inferenceConfig": {}, "messages": [{ "role": "user", "content": [{ "text": "Hi" }] }] });
+    let exception = frame("exception", r#"{"message":"Too many"}"#);
+    for (name, more, told) in [("cut", vec![], "upstream_error"), ("exception", exception, "Too many")] {
+        let answer = [piece.clone(), more].concat();
+        let app = app(vec![exchange("/v1/model/theirs/converse-stream", body.clone(), FRAMES, answer)]).await;
+        let ask = json!({ "model": "nova:0", "stream": true, "messages": [{ "role": "user", "content": "Hi" }] });
+        let reply = app.call(post("/v1/chat/completions", "acme", ask.to_string())).await;
+        let text = reply.text();
+        let last = text.lines().rev().find_map(|line| line.strip_prefix("data: ")).expect("an event");
+        assert!(last.contains("\"error\"") && last.contains(told) && !text.contains("[DONE]"), "{name}: {text}");
+        assert!(text.contains("Hello to all"), "{name}: {text}");
+        assert_eq!(app.records("acme").await.remove(0).ending, Ending::Cut, "{name}");
+    }
 }

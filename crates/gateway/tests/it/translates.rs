@@ -13,19 +13,21 @@ use crate::client::{Client, Reply, post};
 const HELLO: &str = "Say something kind.";
 
 /// The clients that are translated.
-const CLIENTS: [&str; 5] = ["chat", "messages", "gemini", "array", "responses"];
-/// The dialects of upstreams.
-const UPSTREAMS: [&str; 3] = ["openai", "anthropic", "gemini"];
+const CLIENTS: [&str; 7] = ["chat", "messages", "gemini", "array", "responses", "cohere", "bedrock"];
+/// The dialects of upstreams; the last one serves conversations as responses only.
+const UPSTREAMS: [&str; 4] = ["openai", "anthropic", "gemini", "responses"];
 
 /// The pairs that differ.
 fn pairs() -> Vec<(&'static str, &'static str)> {
     let own = |client: &str| match client {
-        "messages" => "anthropic",
-        "gemini" | "array" => "gemini",
-        _ => "openai",
+        "messages" => &["anthropic"][..],
+        "gemini" | "array" => &["gemini"],
+        "responses" => &["openai", "responses"],
+        "chat" => &["openai"],
+        _ => &[],
     };
     let all = CLIENTS.into_iter().flat_map(|client| UPSTREAMS.map(|upstream| (client, upstream)));
-    all.filter(|(client, upstream)| own(client) != *upstream).collect()
+    all.filter(|(client, upstream)| !own(client).contains(upstream)).collect()
 }
 
 /// A relay whose model "m" is served by one upstream of `dialect` as `upstream_model`.
@@ -36,12 +38,16 @@ async fn app(dialect: &str, upstream_model: &str) -> TestApp {
 async fn app_with(dialect: &str, upstream_model: &str, settings: Settings) -> TestApp {
     let options = Options { cached_percent: 50, ..Options::default() };
     let provider = SimulatedProvider::start(options).await.expect("the simulated provider starts");
+    let (dialect, endpoint) = match dialect {
+        "responses" => ("openai", json!("responses")),
+        dialect => (dialect, Value::Null),
+    };
     let upstream = json!({
         "id": "up", "dialect": dialect, "base_url": provider.base_url(), "api_keys": ["sk-upstream-canary-0123"],
     });
     let model = json!({
         "id": "m", "kind": "chat", "context_window": 100_000, "max_output_tokens": 1_000,
-        "route": [{ "upstream": "up", "model": upstream_model }],
+        "route": [{ "upstream": "up", "model": upstream_model, "endpoint": endpoint }],
         "price": { "input": "1.00", "output": "2.00", "cached_input": "0.25", "cache_write": "1.25" },
     });
     let resources = json!({ "upstream": [upstream], "model": [model], "tenant": [tenant("acme", json!({}))] });
@@ -66,6 +72,15 @@ fn ask(client: &str, stream: bool, tool: bool) -> (String, Value) {
             let body = json!({ "model": "m", "max_tokens": 200, "messages": messages, "stream": stream });
             ("/v1/messages".to_owned(), body)
         }
+        "cohere" => {
+            let body = json!({ "model": "m", "max_tokens": 200, "messages": messages, "stream": stream });
+            ("/v2/chat".to_owned(), body)
+        }
+        "bedrock" => {
+            let messages = json!([{ "role": "user", "content": [{ "text": HELLO }] }]);
+            let path = if stream { "/model/m/converse-stream" } else { "/model/m/converse" };
+            (path.to_owned(), json!({ "messages": messages, "inferenceConfig": { "maxTokens": 200 } }))
+        }
         "responses" => (
             "/v1/responses".to_owned(),
             json!({ "model": "m", "input": HELLO, "max_output_tokens": 200, "stream": stream }),
@@ -81,9 +96,14 @@ fn ask(client: &str, stream: bool, tool: bool) -> (String, Value) {
             (format!("/v1beta/models/m:{action}"), json!({ "contents": contents, "generationConfig": config }))
         }
     };
-    if tool {
+    if tool && client == "bedrock" {
+        let tool = json!({ "toolSpec": { "name": "weather", "inputSchema": { "json": schema } } });
+        body["toolConfig"] = json!({ "tools": [tool] });
+    } else if tool {
         body["tools"] = match client {
-            "chat" => json!([{ "type": "function", "function": { "name": "weather", "parameters": schema } }]),
+            "chat" | "cohere" => {
+                json!([{ "type": "function", "function": { "name": "weather", "parameters": schema } }])
+            }
             "messages" => json!([{ "name": "weather", "input_schema": schema }]),
             "responses" => json!([{ "type": "function", "name": "weather", "parameters": schema }]),
             _ => json!([{ "functionDeclarations": [{ "name": "weather", "parameters": schema }] }]),
@@ -94,12 +114,31 @@ fn ask(client: &str, stream: bool, tool: bool) -> (String, Value) {
 
 /// The documents of an answer: the whole, or the events or items of a stream.
 fn documents(reply: &Reply) -> Vec<Value> {
+    if reply.header("content-type") == FRAMES {
+        return frames(&reply.body);
+    }
     let text = reply.text();
     if let Ok(whole) = serde_json::from_str::<Value>(&text) {
         return whole.as_array().cloned().unwrap_or_else(|| vec![whole]);
     }
     let data = text.lines().filter_map(|line| line.strip_prefix("data: ")).filter(|data| *data != "[DONE]");
     data.map(|data| serde_json::from_str(data).unwrap_or_else(|_| panic!("{text}"))).collect()
+}
+
+const FRAMES: &str = "application/vnd.amazon.eventstream";
+
+/// The payloads of frames, whose sums must be right.
+fn frames(mut rest: &[u8]) -> Vec<Value> {
+    let mut all = Vec::new();
+    while !rest.is_empty() {
+        let number = |at: usize| u32::from_be_bytes(rest[at..at + 4].try_into().unwrap());
+        let (total, headers) = (number(0) as usize, number(4) as usize);
+        assert_eq!(number(8), crc32fast::hash(&rest[..8]));
+        assert_eq!(number(total - 4), crc32fast::hash(&rest[..total - 4]));
+        all.push(serde_json::from_slice(&rest[12 + headers..total - 4]).expect("JSON"));
+        rest = &rest[total..];
+    }
+    all
 }
 
 /// What a reader of the client's dialect finds in an answer.
@@ -119,6 +158,8 @@ fn found(client: &str, reply: &Reply) -> Found {
             "chat" => in_chat(&document, &mut found),
             "messages" => in_message(&document, &mut found),
             "responses" => in_response(&document, &mut found),
+            "cohere" => in_cohere(&document, &mut found),
+            "bedrock" => in_converse(&document, &mut found),
             _ => in_content(&document, &mut found),
         }
     }
@@ -166,6 +207,43 @@ fn in_message(document: &Value, found: &mut Found) {
         let of = |name: &str| usage[name].as_u64().unwrap_or(0);
         let cached = of("cache_read_input_tokens");
         found.usage = (of("input_tokens") + cached, cached, of("output_tokens"));
+    }
+}
+
+fn in_cohere(document: &Value, found: &mut Found) {
+    let told = document.get("delta").unwrap_or(document);
+    let message = &told["message"];
+    let items = message["content"].as_array().cloned().unwrap_or_else(|| vec![message["content"].clone()]);
+    items.iter().for_each(|item| add(&item["text"], &mut found.text));
+    let calls = message["tool_calls"].as_array().cloned().unwrap_or_else(|| vec![message["tool_calls"].clone()]);
+    for call in calls {
+        found.call = call["function"]["name"].as_str().map(str::to_owned).or(found.call.take());
+        add(&call["function"]["arguments"], &mut found.arguments);
+    }
+    add(&told["finish_reason"], &mut found.finish);
+    if let Some(usage) = told["usage"].as_object() {
+        let of = |name: &str| usage["billed_units"][name].as_u64().unwrap();
+        found.usage = (of("input_tokens"), usage["cached_tokens"].as_u64().unwrap(), of("output_tokens"));
+    }
+}
+
+fn in_converse(document: &Value, found: &mut Found) {
+    for block in document["output"]["message"]["content"].as_array().into_iter().flatten() {
+        add(&block["text"], &mut found.text);
+        if let Some(call) = block.get("toolUse") {
+            found.call = call["name"].as_str().map(str::to_owned);
+            found.arguments = call["input"].to_string();
+        }
+    }
+    let (start, delta) = (&document["start"]["toolUse"], &document["delta"]);
+    found.call = start["name"].as_str().map(str::to_owned).or(found.call.take());
+    add(&delta["text"], &mut found.text);
+    add(&delta["toolUse"]["input"], &mut found.arguments);
+    add(&document["stopReason"], &mut found.finish);
+    if let Some(usage) = document["usage"].as_object() {
+        let of = |name: &str| usage[name].as_u64().unwrap();
+        let cached = of("cacheReadInputTokens");
+        found.usage = (of("inputTokens") + cached, cached, of("outputTokens"));
     }
 }
 
@@ -223,7 +301,8 @@ async fn text_usage_and_price_are_those_of_the_provider() {
             let found = found(client, &reply);
             assert!(found.text.starts_with("This answer comes from a simulated provider"), "{name}");
             let finish = match client {
-                "messages" => "end_turn",
+                "messages" | "bedrock" => "end_turn",
+                "cohere" => "COMPLETE",
                 "gemini" | "array" => "STOP",
                 "responses" => "completed",
                 _ => "stop",
@@ -236,7 +315,11 @@ async fn text_usage_and_price_are_those_of_the_provider() {
             assert_eq!(found.usage, (usage.input, usage.cached_input, usage.output), "{name}");
             let price = (usage.input - usage.cached_input) * 1_000 + usage.cached_input * 250 + usage.output * 2_000;
             assert_eq!(record.charged, Money::from_nanos(price as i64), "{name}");
-            let kind = if stream && client != "array" { "text/event-stream" } else { "application/json" };
+            let kind = match client {
+                "bedrock" if stream => FRAMES,
+                _ if stream && client != "array" => "text/event-stream",
+                _ => "application/json",
+            };
             assert!(reply.header("content-type").starts_with(kind), "{name}");
             texts.push(found.text);
         }
@@ -259,7 +342,8 @@ async fn tools_are_called_with_their_arguments() {
             let value: Value = serde_json::from_str(&found.arguments).unwrap_or_else(|_| panic!("{name}"));
             assert!(value.as_object().is_some_and(|members| !members.is_empty()), "{name}");
             let finish = match client {
-                "messages" => "tool_use",
+                "messages" | "bedrock" => "tool_use",
+                "cohere" => "TOOL_CALL",
                 "gemini" | "array" => "STOP",
                 "responses" => "completed",
                 _ => "tool_calls",
@@ -293,15 +377,27 @@ async fn errors_keep_their_status_and_change_their_words() {
         let (path, body) = ask(client, false, false);
         let reply = app.call(post(&path, "acme", body.to_string())).await;
         assert_eq!(reply.status, 429, "{client} to {upstream}: {}", reply.text());
-        let error = &reply.json()["error"];
+        let body = reply.json();
+        let error = body.get("error").unwrap_or(&body);
         let kind = match client {
+            "cohere" => ("error", ""),
+            "bedrock" => ("__type", "ThrottlingException"),
             "messages" => ("type", "rate_limit_error"),
             "gemini" | "array" => ("status", "RESOURCE_EXHAUSTED"),
             _ => ("type", "rate_limit_error"),
         };
-        assert_eq!(error[kind.0], kind.1, "{client} to {upstream}: {}", reply.text());
+        assert_eq!(error[kind.0].as_str().unwrap_or_default(), kind.1, "{client} to {upstream}: {}", reply.text());
         assert!(error["message"].as_str().is_some_and(|text| !text.is_empty()));
         assert_eq!(app.records("acme").await[0].charged, Money::ZERO);
+    }
+}
+
+/// Whether a document of a stream is an error in the client's dialect.
+fn is_error(client: &str, document: &Value) -> bool {
+    match client {
+        "cohere" => document["delta"]["finish_reason"] == "ERROR" && document["delta"]["error"].is_string(),
+        "bedrock" => document["__type"].is_string() && document["message"].is_string(),
+        _ => document.get("error").is_some(),
     }
 }
 
@@ -314,8 +410,9 @@ async fn a_stream_that_breaks_is_reported_as_broken_in_the_dialect_of_its_client
             let reply = app.call(post(&path, "acme", body.to_string())).await;
             let name = format!("{client} to {upstream} {model}: {}", reply.text());
             let last = documents(&reply).pop().expect("an event");
-            assert!(last.get("error").is_some(), "{name}");
+            assert!(is_error(client, &last), "{name}");
             assert!(!reply.text().contains("[DONE]") && !reply.text().contains("message_stop"), "{name}");
+            assert!(!reply.text().contains("messageStop") && !reply.text().contains("COMPLETE"), "{name}");
             let found = found(client, &reply);
             assert!(!found.text.is_empty(), "{name}");
             let record = app.records("acme").await.remove(0);
@@ -334,12 +431,17 @@ async fn what_has_no_word_in_the_other_dialect_is_refused_by_name() {
         ("chat", "anthropic", "n", json!(2), "n"),
         ("chat", "anthropic", "logit_bias", json!({ "1": 5 }), "logit_bias"),
         ("messages", "openai", "top_k", json!(7), "top_k"),
+        ("cohere", "openai", "documents", json!([{ "data": { "text": "x" } }]), "documents"),
+        ("chat", "responses", "seed", json!(7), "seed"),
     ] {
         let app = app(upstream, "sim-text").await;
         let (path, mut body) = ask(client, false, false);
         body[field] = value;
         let reply = app.call(post(&path, "acme", body.to_string())).await;
-        assert_eq!((reply.status.as_u16(), reply.code()), (400, "unsupported_field".to_owned()), "{}", reply.text());
+        let error = reply.json();
+        let error = error.get("error").unwrap_or(&error);
+        let told = (reply.status.as_u16(), &error["code"]);
+        assert_eq!(told, (400, &json!("unsupported_field")), "{}", reply.text());
         assert!(reply.text().contains(&format!("'{param}'")), "{}", reply.text());
         assert!(app.provider.requests().is_empty());
         assert!(app.records("acme").await.is_empty());
@@ -444,7 +546,7 @@ async fn an_endless_line_ends_in_an_error_and_is_not_kept() {
         let (path, body) = ask(client, true, false);
         let reply = app.call(post(&path, "acme", body.to_string())).await;
         let last = documents(&reply).pop().expect("an event");
-        assert!(last.get("error").is_some(), "{client} to {upstream}: {last}");
+        assert!(is_error(client, &last), "{client} to {upstream}: {last}");
         assert!(reply.body.len() < 1 << 20, "{client} to {upstream}: {} bytes", reply.body.len());
     }
 }

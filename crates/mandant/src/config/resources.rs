@@ -241,6 +241,7 @@ static ROUTE: Form = Form {
         Field::optional("model", ID_MODEL),
         Field::optional("weight", Kind::Integer(0, 1_000_000)),
         Field::optional("tier", Kind::Integer(1, 1_000)),
+        Field::optional("endpoint", Kind::Word(&["chat_completions", "responses"])),
     ],
 };
 static MODEL: Form = Form {

@@ -3,6 +3,7 @@
 use base::{ModelId, Timestamp, UpstreamId};
 use catalog::{ModelKind, Rates, Tokenizer};
 use serde::{Deserialize, Serialize};
+use wire::Endpoint;
 
 /// A public model name with its route, bounds and price. What is left out and known to the default catalogue under the
 /// same id is taken from there.
@@ -75,6 +76,10 @@ pub struct RouteResource {
     /// Lower tiers are tried first; 1 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tier: Option<u32>,
+    /// The one endpoint that serves conversations there, `chat_completions` or `responses`, where the other one does not: calls
+    /// of other endpoints are translated. Both serve them when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<Endpoint>,
 }
 
 impl ModelResource {

@@ -188,6 +188,7 @@ fn model(name: usize) -> BoxedStrategy<ModelResource> {
         model: weight.map(|_| ModelId::new("other/name").unwrap()),
         weight,
         tier,
+        endpoint: tier.map(|_| wire::Endpoint::Responses),
     });
     (
         kind,

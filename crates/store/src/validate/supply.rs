@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use catalog::{AuthStyle, ModelKind, PriceVersion};
-use wire::{Dialect, Hosting};
+use wire::{Dialect, Endpoint, Hosting};
 
 use super::{Checker, base_url};
 use crate::resource::{ApiKey, ModelResource, UpstreamResource};
@@ -144,6 +144,9 @@ impl Checker<'_> {
                 let message =
                     format!("there is no upstream {}; add it under [[upstream]], or correct the name", target.upstream);
                 self.problem(format!("{path}[{place}].upstream"), message);
+            }
+            if !matches!(target.endpoint, None | Some(Endpoint::ChatCompletions | Endpoint::Responses)) {
+                self.problem(format!("{path}[{place}].endpoint"), "it is 'chat_completions' or 'responses'");
             }
         }
         Ok(())

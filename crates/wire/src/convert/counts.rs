@@ -78,3 +78,32 @@ pub(super) fn gemini(usage: &Usage, json: &mut Build) {
     }
     json.counted("totalTokenCount", usage.input + usage.output).end_object();
 }
+
+/// `usage` of Converse, whose classes of input exclude each other.
+pub(super) fn bedrock(usage: &Usage, json: &mut Build) {
+    let cached = usage.cached_input + usage.cached_audio;
+    let plain = usage.input.saturating_sub(cached).saturating_sub(usage.cache_write);
+    json.begin_object().counted("inputTokens", plain).counted("outputTokens", usage.output);
+    json.counted("totalTokens", usage.input + usage.output).counted("cacheReadInputTokens", cached);
+    json.counted("cacheWriteInputTokens", usage.cache_write);
+    if usage.cache_write_1h > 0 {
+        json.key("cacheDetails").begin_array();
+        let short = usage.cache_write.saturating_sub(usage.cache_write_1h);
+        for (ttl, tokens) in [("5m", short), ("1h", usage.cache_write_1h)] {
+            json.begin_object().texted("ttl", ttl).counted("inputTokens", tokens).end_object();
+        }
+        json.end_array();
+    }
+    json.end_object();
+}
+
+/// `usage` of Cohere's chats: what is billed, and what was processed.
+pub(super) fn cohere(usage: &Usage, json: &mut Build) {
+    json.begin_object().key("billed_units").begin_object().counted("input_tokens", usage.input);
+    json.counted("output_tokens", usage.output).end_object();
+    json.key("tokens").begin_object().counted("input_tokens", usage.input).counted("output_tokens", usage.output);
+    if usage.reasoning > 0 {
+        json.counted("reasoning_tokens", usage.reasoning);
+    }
+    json.end_object().counted("cached_tokens", usage.cached_input + usage.cached_audio).end_object();
+}

@@ -5,21 +5,35 @@ use super::fault::Fault;
 use super::node::Node;
 use super::said::{Event, Names, Said};
 use super::talk::Talk;
-use super::{chat, gemini, messages, responses};
+use super::{bedrock, chat, cohere, gemini, messages, responses};
 use crate::dialect::{Dialect, Endpoint};
 
 /// The forms that are translated.
-pub(super) const FORMS: [Endpoint; 4] =
-    [Endpoint::ChatCompletions, Endpoint::Messages, Endpoint::GenerateContent, Endpoint::Responses];
+pub(super) const FORMS: [Endpoint; 6] = [
+    Endpoint::ChatCompletions,
+    Endpoint::Messages,
+    Endpoint::GenerateContent,
+    Endpoint::Responses,
+    Endpoint::CohereChat,
+    Endpoint::Converse,
+];
 
-/// What upstreams of a dialect are asked in; `None` where nothing is translated into it.
+/// Whether conversations in this form are translated into the others, and the others into it.
+#[must_use]
+pub fn is_translated(endpoint: Endpoint) -> bool {
+    FORMS.contains(&endpoint)
+}
+
+/// What upstreams of a dialect are asked in where nothing else is said; `None` where nothing is translated into it.
 pub(super) const fn form_of(dialect: Dialect) -> Option<Endpoint> {
-    match dialect {
-        Dialect::Openai => Some(Endpoint::ChatCompletions),
-        Dialect::Anthropic => Some(Endpoint::Messages),
-        Dialect::Gemini => Some(Endpoint::GenerateContent),
-        Dialect::Cohere | Dialect::Bedrock | Dialect::Ollama => None,
-    }
+    Some(match dialect {
+        Dialect::Openai => Endpoint::ChatCompletions,
+        Dialect::Anthropic => Endpoint::Messages,
+        Dialect::Gemini => Endpoint::GenerateContent,
+        Dialect::Cohere => Endpoint::CohereChat,
+        Dialect::Bedrock => Endpoint::Converse,
+        Dialect::Ollama => return None,
+    })
 }
 
 pub(super) fn read(form: Endpoint, body: Node<'_>) -> Result<Talk<'_>, Fault> {
@@ -27,11 +41,13 @@ pub(super) fn read(form: Endpoint, body: Node<'_>) -> Result<Talk<'_>, Fault> {
         Endpoint::Messages => messages::read(body),
         Endpoint::GenerateContent => gemini::read(body),
         Endpoint::Responses => responses::read(body),
+        Endpoint::CohereChat => cohere::read(body),
+        Endpoint::Converse => bedrock::read(body),
         _ => chat::read(body),
     }
 }
 
-/// The members of a body, and those of what Gemini nests in it.
+/// The members of a body, and those of what Gemini and Converse nest in it.
 pub(super) fn write(form: Endpoint, talk: &Talk<'_>, stream: bool) -> Result<(Vec<u8>, Vec<u8>), Fault> {
     let mut json = Build::new();
     let mut nested = Build::default();
@@ -39,6 +55,8 @@ pub(super) fn write(form: Endpoint, talk: &Talk<'_>, stream: bool) -> Result<(Ve
         Endpoint::Messages => messages::write(talk, stream, &mut json)?,
         Endpoint::GenerateContent => gemini::write(talk, &mut json, &mut nested)?,
         Endpoint::Responses => responses::write(talk, stream, &mut json)?,
+        Endpoint::CohereChat => cohere::write(talk, stream, &mut json)?,
+        Endpoint::Converse => bedrock::write(talk, &mut json, &mut nested)?,
         _ => chat::write(talk, stream, &mut json)?,
     }
     Ok((json.take(), nested.take()))
@@ -51,6 +69,8 @@ pub(super) enum Reader {
     Messages(messages::Reader),
     Gemini(gemini::Reader),
     Responses(responses::Reader),
+    Cohere(cohere::Reader),
+    Bedrock(bedrock::Reader),
 }
 
 impl Reader {
@@ -59,6 +79,8 @@ impl Reader {
             Endpoint::Messages => Reader::Messages(messages::Reader::default()),
             Endpoint::GenerateContent => Reader::Gemini(gemini::Reader::new(names)),
             Endpoint::Responses => Reader::Responses(responses::Reader::default()),
+            Endpoint::CohereChat => Reader::Cohere(cohere::Reader::new(names)),
+            Endpoint::Converse => Reader::Bedrock(bedrock::Reader::new(names)),
             _ => Reader::Chat(chat::Reader::default()),
         }
     }
@@ -69,6 +91,8 @@ impl Reader {
             Reader::Messages(reader) => reader.whole(body, events),
             Reader::Gemini(reader) => reader.whole(body, events),
             Reader::Responses(reader) => reader.whole(body, events),
+            Reader::Cohere(reader) => reader.whole(body, events),
+            Reader::Bedrock(reader) => reader.whole(body, events),
         }
     }
 
@@ -82,6 +106,8 @@ impl Reader {
             Reader::Messages(reader) => reader.event(data, events),
             Reader::Gemini(reader) => reader.event(data, events),
             Reader::Responses(reader) => reader.event(data, events),
+            Reader::Cohere(reader) => reader.event(data, events),
+            Reader::Bedrock(reader) => reader.event(data, events),
         }
     }
 }
@@ -93,6 +119,8 @@ pub(super) enum Writer {
     Messages(messages::Writer),
     Gemini(gemini::Writer),
     Responses(responses::Writer),
+    Cohere(cohere::Writer),
+    Bedrock(bedrock::Writer),
 }
 
 impl Writer {
@@ -101,6 +129,8 @@ impl Writer {
             Endpoint::Messages => Writer::Messages(messages::Writer::new(names)),
             Endpoint::GenerateContent => Writer::Gemini(gemini::Writer::new(names, is_array)),
             Endpoint::Responses => Writer::Responses(responses::Writer::new(&names)),
+            Endpoint::CohereChat => Writer::Cohere(cohere::Writer::new(names)),
+            Endpoint::Converse => Writer::Bedrock(bedrock::Writer::default()),
             _ => Writer::Chat(chat::Writer::new(names, wants_usage)),
         }
     }
@@ -111,13 +141,15 @@ impl Writer {
             Writer::Messages(writer) => writer.event(event, json),
             Writer::Gemini(writer) => writer.event(event, json),
             Writer::Responses(writer) => writer.event(event, json),
+            Writer::Cohere(writer) => writer.event(event, json),
+            Writer::Bedrock(writer) => writer.event(event, json),
         }
     }
 
     /// Bytes of the answer that are kept until it ends.
     pub(super) fn kept_bytes(&self) -> usize {
         match self {
-            Writer::Chat(_) | Writer::Messages(_) => 0,
+            Writer::Chat(_) | Writer::Messages(_) | Writer::Cohere(_) | Writer::Bedrock(_) => 0,
             Writer::Gemini(writer) => writer.kept_bytes,
             Writer::Responses(writer) => writer.kept_bytes,
         }
@@ -130,6 +162,8 @@ pub(super) fn whole(form: Endpoint, said: &Said, names: &Names, json: &mut Build
         Endpoint::Messages => messages::whole(said, names, json),
         Endpoint::GenerateContent => gemini::whole(said, names, json),
         Endpoint::Responses => responses::whole(said, names, json),
+        Endpoint::CohereChat => cohere::whole(said, names, json),
+        Endpoint::Converse => bedrock::whole(said, json),
         _ => chat::whole(said, names, json),
     }
 }

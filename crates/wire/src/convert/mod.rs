@@ -6,8 +6,10 @@
 //!
 //! **Architecture invariant:** nothing here is on the way of a call whose upstream speaks its dialect.
 
+mod bedrock;
 mod build;
 mod chat;
+mod cohere;
 mod counts;
 mod fault;
 mod form;
@@ -15,6 +17,7 @@ mod gemini;
 mod messages;
 mod node;
 mod notes;
+mod openai;
 mod problem;
 mod request;
 mod responses;
@@ -23,6 +26,7 @@ mod stream;
 mod take;
 mod talk;
 
+pub use self::form::is_translated;
 pub use self::notes::translation_markdown;
 pub use self::request::Translation;
 pub use self::stream::{AnswerTranslator, Untranslatable};

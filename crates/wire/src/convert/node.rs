@@ -106,14 +106,38 @@ impl<'a> Node<'a> {
         read.ok().map(|()| items)
     }
 
-    /// One member of an object; `None` when it is absent or null, or this is no object.
+    /// One member of an object; `None` when it is absent or null, or this is no object. Looks no further than it must.
     pub(super) fn get(self, name: &str) -> Option<Node<'a>> {
-        self.members()?.into_iter().find(|(key, _)| key == name).map(|(_, value)| value)
+        if self.kind() != Kind::Object {
+            return None;
+        }
+        let mut found = None;
+        let mut scanner = Lenient::new(self.raw.as_bytes());
+        let _ = scanner.object::<Stop>(|scanner, key| {
+            let (start, end) = scanner.span()?;
+            let value = Node { raw: &self.raw[start..end] };
+            let is_named = if key.escaped { key.decode() == name } else { key.raw == name.as_bytes() };
+            if is_named && !value.is_null() {
+                found = Some(value);
+                return Err(Stop);
+            }
+            Ok(())
+        });
+        found
     }
 
     /// The text of a member.
     pub(super) fn text_of(self, name: &str) -> Option<Cow<'a, str>> {
         self.get(name)?.text()
+    }
+}
+
+/// Ends a walk through an object: what was looked for is found, or the object is damaged.
+struct Stop;
+
+impl From<ScanError> for Stop {
+    fn from(_: ScanError) -> Stop {
+        Stop
     }
 }
 

@@ -11,49 +11,131 @@ pub(super) fn band(budget: &str) -> &'static str {
     }
 }
 
+/// The budget of thinking, in tokens, for a word, where a dialect has only budgets: as Google's own service for OpenAI's
+/// dialect has them.
+pub(super) fn budget_of(effort: &str) -> Option<&'static str> {
+    match effort {
+        "minimal" | "low" => Some("1024"),
+        "medium" => Some("8192"),
+        "high" | "xhigh" | "max" => Some("24576"),
+        _ => None,
+    }
+}
+
 /// Recorded requests of a dialect that the relay takes, and how many of them each other dialect can say.
-pub(super) const CHECKED: [(&str, &str, usize, usize); 12] = [
+pub(super) const CHECKED: &[(&str, &str, usize, usize)] = &[
     ("chat/completions", "responses", 697, 532),
     ("chat/completions", "messages", 697, 511),
     ("chat/completions", "generateContent", 697, 556),
+    ("chat/completions", "chat", 697, 496),
+    ("chat/completions", "converse", 697, 489),
     ("responses", "chat/completions", 245, 204),
     ("responses", "messages", 245, 200),
     ("responses", "generateContent", 245, 200),
+    ("responses", "chat", 245, 188),
+    ("responses", "converse", 245, 188),
     ("messages", "chat/completions", 244, 210),
     ("messages", "responses", 244, 206),
     ("messages", "generateContent", 244, 213),
+    ("messages", "chat", 244, 200),
+    ("messages", "converse", 244, 199),
     ("generateContent", "chat/completions", 238, 198),
     ("generateContent", "responses", 238, 171),
     ("generateContent", "messages", 238, 182),
+    ("generateContent", "chat", 238, 166),
+    ("generateContent", "converse", 238, 178),
+    ("chat", "chat/completions", 36, 36),
+    ("chat", "responses", 36, 36),
+    ("chat", "messages", 36, 36),
+    ("chat", "generateContent", 36, 36),
+    ("chat", "converse", 36, 35),
+    ("converse", "chat/completions", 76, 67),
+    ("converse", "responses", 76, 62),
+    ("converse", "messages", 76, 67),
+    ("converse", "generateContent", 76, 67),
+    ("converse", "chat", 76, 60),
 ];
 
-/// What is carried, and how each dialect says it: chat/completions, messages, generateContent, responses.
-const CARRIED: &[[&str; 5]] = &[
-    ["text", "`content`", "`text`", "`text`", "`input_text`, `output_text`"],
+/// What is carried, and how each dialect says it: chat/completions, messages, generateContent, responses, Cohere's chat,
+/// Converse.
+const CARRIED: &[[&str; 7]] = &[
+    ["text", "`content`", "`text`", "`text`", "`input_text`, `output_text`", "`text`", "`text`"],
     [
         "system prompt",
         "`system`, `developer`",
         "`system`",
         "`systemInstruction`",
         "`instructions`, `system`, `developer`",
+        "`system`",
+        "`system`",
     ],
-    ["image", "`image_url`", "`image`", "`inlineData`, `fileData`", "`input_image`"],
-    ["file", "`file` (inline)", "`document`", "`inlineData`, `fileData`", "`input_file`"],
-    ["audio", "`input_audio`", "refused", "`inlineData`", "refused"],
-    ["function", "`tools`", "`tools`", "`functionDeclarations`", "`tools`"],
-    ["call, and several at once", "`tool_calls`", "`tool_use`", "`functionCall`", "`function_call`"],
-    ["result", "`tool`", "`tool_result`", "`functionResponse`", "`function_call_output`"],
-    ["choice of tools", "`tool_choice`", "`tool_choice`", "`functionCallingConfig`", "`tool_choice`"],
-    ["one call at a time", "`parallel_tool_calls`", "`disable_parallel_tool_use`", "refused", "`parallel_tool_calls`"],
-    ["JSON by a schema", "`response_format`", "`output_config.format`", "`responseJsonSchema`", "`text.format`"],
-    ["any JSON", "`response_format`", "refused", "`responseMimeType`", "`text.format`"],
-    ["thinking of the answer", "`reasoning_content`, `reasoning_details`", "`thinking`", "`thought`", "`reasoning`"],
+    ["image", "`image_url`", "`image`", "`inlineData`, `fileData`", "`input_image`", "`image_url`", "`image`, inline"],
+    [
+        "file",
+        "`file` (inline)",
+        "`document`",
+        "`inlineData`, `fileData`",
+        "`input_file`",
+        "plain texts only",
+        "`document`, inline",
+    ],
+    ["audio", "`input_audio`", "refused", "`inlineData`", "refused", "refused", "refused"],
+    ["function", "`tools`", "`tools`", "`functionDeclarations`", "`tools`", "`tools`", "`toolSpec`"],
+    [
+        "call, and several at once",
+        "`tool_calls`",
+        "`tool_use`",
+        "`functionCall`",
+        "`function_call`",
+        "`tool_calls`",
+        "`toolUse`",
+    ],
+    ["result", "`tool`", "`tool_result`", "`functionResponse`", "`function_call_output`", "`tool`", "`toolResult`"],
+    [
+        "choice of tools",
+        "`tool_choice`",
+        "`tool_choice`",
+        "`functionCallingConfig`",
+        "`tool_choice`",
+        "`REQUIRED`, `NONE`; one by name refused",
+        "`toolChoice`; none refused",
+    ],
+    [
+        "one call at a time",
+        "`parallel_tool_calls`",
+        "`disable_parallel_tool_use`",
+        "refused",
+        "`parallel_tool_calls`",
+        "refused",
+        "refused",
+    ],
+    [
+        "JSON by a schema",
+        "`response_format`",
+        "`output_config.format`",
+        "`responseJsonSchema`",
+        "`text.format`",
+        "`response_format`",
+        "`outputConfig.textFormat`",
+    ],
+    ["any JSON", "`response_format`", "refused", "`responseMimeType`", "`text.format`", "`response_format`", "refused"],
+    [
+        "thinking of the answer",
+        "`reasoning_content`, `reasoning_details`",
+        "`thinking`",
+        "`thought`",
+        "`reasoning`",
+        "`thinking`",
+        "`reasoningContent`",
+    ],
     [
         "its seal",
         "`reasoning_details`, `extra_content.google`",
         "`signature`",
         "`thoughtSignature`",
         "`encrypted_content`",
+        "left out",
+        "`signature`",
     ],
     [
         "how much to think",
@@ -61,6 +143,8 @@ const CARRIED: &[[&str; 5]] = &[
         "`thinking`, `effort`",
         "`thinkingConfig`",
         "`reasoning.effort`",
+        "`thinking`",
+        "`thinking`, `output_config` in `additionalModelRequestFields`",
     ],
     [
         "output limit",
@@ -68,16 +152,26 @@ const CARRIED: &[[&str; 5]] = &[
         "`max_tokens`",
         "`maxOutputTokens`",
         "`max_output_tokens`",
+        "`max_tokens`",
+        "`maxTokens`",
     ],
-    ["stop sequences", "`stop`", "`stop_sequences`", "`stopSequences`", "refused"],
-    ["`temperature`, `top_p`", "yes", "yes", "yes", "yes"],
-    ["`top_k`", "refused", "yes", "yes", "refused"],
-    ["`seed`, penalties", "yes", "refused", "yes", "refused"],
-    ["several choices", "`n`", "refused", "`candidateCount`", "refused"],
-    ["chances of tokens", "`logprobs`", "refused", "`responseLogprobs`", "`top_logprobs`"],
-    ["end user", "`user`", "`metadata.user_id`", "left out", "`user`"],
-    ["marks for the cache", "left out", "`cache_control`", "left out", "left out"],
-    ["usage", "`usage`", "`usage`", "`usageMetadata`", "`usage`"],
+    [
+        "stop sequences",
+        "`stop`",
+        "`stop_sequences`",
+        "`stopSequences`",
+        "refused",
+        "`stop_sequences`",
+        "`stopSequences`",
+    ],
+    ["`temperature`, `top_p`", "yes", "yes", "yes", "yes", "yes, `p`", "yes"],
+    ["`top_k`", "refused", "yes", "yes", "refused", "`k`", "`top_k` in `additionalModelRequestFields`"],
+    ["`seed`, penalties", "yes", "refused", "yes", "refused", "yes", "refused"],
+    ["several choices", "`n`", "refused", "`candidateCount`", "refused", "refused", "refused"],
+    ["chances of tokens", "`logprobs`", "refused", "`responseLogprobs`", "`top_logprobs`", "refused", "refused"],
+    ["end user", "`user`", "`metadata.user_id`", "left out", "`user`", "left out", "left out"],
+    ["marks for the cache", "left out", "`cache_control`", "left out", "left out", "left out", "`cachePoint`"],
+    ["usage", "`usage`", "`usage`", "`usageMetadata`", "`usage`", "`usage`", "`usage`"],
 ];
 
 /// What is changed or left out: of what, on the way to whom, and what becomes of it.
@@ -88,66 +182,92 @@ const CHANGED: &[[&str; 3]] = &[
     ["messages of one role side by side", "all", "One turn, in order."],
     ["name of a speaker (`name` of a message)", "all", "Left out."],
     ["`detail` of an image", "all", "Left out."],
-    ["document of plain text", "chat, Gemini, responses", "A text; its title is left out."],
-    ["mark for the cache", "chat, Gemini, responses", "Left out: those providers cache by themselves."],
+    ["document of plain text", "chat, Gemini, responses, Cohere", "A text; its title is left out."],
+    [
+        "name of a document",
+        "Bedrock",
+        "Letters, digits, blanks, hyphens and brackets stay, the rest are hyphens; one without a name is `document` and its number.",
+    ],
+    ["mark for the cache", "chat, Gemini, responses, Cohere", "Left out: those providers cache by themselves."],
     ["`strict` of a function", "Gemini", "Left out."],
+    ["`strict` of some functions and not of others", "Cohere", "Left out: there is one switch for all."],
     ["`strict` of a function, unsaid", "responses", "`false`, which is what it means elsewhere."],
     [
         "name, description and `strict` of a schema",
-        "messages, Gemini",
-        "Left out, and the description everywhere; towards chat and responses the name is `answer`.",
+        "messages, Gemini, Cohere",
+        "Left out, and the description everywhere; towards chat, responses and Bedrock the name is `answer` where there is none. Bedrock has no `strict`.",
     ],
+    ["result in JSON", "from Bedrock", "The text of it."],
+    ["result that may be cited", "from Cohere", "The text of its data; its id is left out."],
+    ["plan before calls (`tool_plan`)", "from and to Cohere", "A text before the calls. In an answer it is content."],
+    ["empty description of a function", "Bedrock", "Left out: it is refused there."],
     ["`VALIDATED` calls", "all", "`auto`."],
     ["Google's form of a schema", "all", "A JSON schema: types in lower case, `nullable` as a type of its own."],
     ["type of an image by address", "Gemini", "By the end of the address, else `image/jpeg`."],
     ["base64 in the alphabet for addresses", "from Gemini", "In the standard alphabet."],
     ["id of a call", "from Gemini", "Made where it is missing; results are matched by name, in order."],
     ["result that is no JSON object", "Gemini", "`{\"result\": text}`; an error is `{\"error\": text}`."],
-    ["`is_error` of a result", "chat, responses", "Left out: the text of the result has to say it."],
+    ["`is_error` of a result", "chat, responses, Cohere", "Left out: the text of the result has to say it."],
     [
         "budget of thinking in tokens",
         "chat, responses",
         "An effort: up to 2,048 `low`, up to 8,192 `medium`, else `high`.",
     ],
-    ["effort `minimal`", "messages", "`low`."],
+    ["effort `minimal`", "messages, Bedrock", "`low`."],
+    ["how much to think", "Bedrock", "Anthropic's words, which models of other makers there refuse."],
     [
         "effort",
-        "Gemini",
+        "Gemini, Cohere",
         "A budget: 1,024 for `minimal` and `low`, 8,192 for `medium`, 24,576 above, as Google's own service for OpenAI's dialect has them.",
     ],
     ["effort `max`", "chat, responses", "`xhigh`."],
     ["thinking as the model sees fit, or none", "chat, responses", "Left out: the model's own default."],
     ["what is shown of the thinking", "all", "Left out, but Gemini is asked for it where thinking was."],
-    ["thinking of earlier turns", "chat, responses", "Left out: those providers take none that is not their own."],
-    ["thinking of earlier turns without a seal", "messages", "Left out: Anthropic refuses it."],
-    ["thinking that only its provider can read", "Gemini", "Left out."],
+    ["thinking of earlier turns", "chat, Cohere", "Left out: those providers take none that is not their own."],
+    [
+        "thinking of earlier turns",
+        "responses",
+        "Given back where its seal is OpenAI's (it begins with `gAAAAA`), else left out.",
+    ],
+    ["thinking of earlier turns without a seal", "messages, Bedrock", "Left out: it is refused there."],
+    ["thinking that only its provider can read", "Gemini, Cohere", "Left out."],
+    ["sealed thinking where thinking is asked for", "responses", "Asked for too (`include`), since nothing is stored."],
     [
         "seal of Gemini's on a call",
-        "messages, responses",
+        "messages, responses, Bedrock",
         "A thought without text before the call; it is put back the same way.",
     ],
     ["items by their id (`reasoning` without content)", "from responses", "Left out: they are objects of an account."],
     ["`store`", "from responses", "Nothing is stored."],
     ["`metadata`, labels, cache keys, `safety_identifier`, thresholds of filters", "all", "Left out."],
+    ["`citation_options`, `safety_mode`, `priority`", "from Cohere", "Left out."],
     ["headers of one provider (`anthropic-beta`, `openai-beta`)", "all", "Left out."],
     ["`service_tier` of `auto`, `default` or `standard_only`", "all", "Left out; any other is refused."],
     ["which stop sequence ended an answer", "chat, Gemini, responses", "Left out; the answer just stops."],
+    ["which stop sequence ended an answer", "from and to Bedrock and Cohere", "Not which: that one did."],
     [
         "end at a filter, or because the model refused",
         "messages",
-        "`refusal`; towards chat `content_filter`, Gemini `SAFETY`, responses `incomplete`.",
+        "`refusal`; towards chat `content_filter`, Gemini `SAFETY`, responses `incomplete`, Cohere `ERROR`, Bedrock `content_filtered`.",
     ],
-    ["refusal in words", "messages, Gemini", "A text."],
-    ["order of texts and calls in an answer", "chat", "Texts first."],
-    ["arguments that are no JSON", "messages, Gemini, not streamed to messages", "`{\"invalid_json\": text}`."],
+    ["refusal in words", "messages, Gemini, Cohere, Bedrock", "A text."],
+    ["name of the model in an answer", "from Bedrock and Cohere", "What the client calls it: they name none."],
+    ["id of an answer, latency", "Bedrock", "Left out; the latency is 0."],
+    ["order of texts and calls in an answer", "chat, Cohere", "Texts first."],
+    [
+        "arguments that are no JSON",
+        "messages, Gemini, Bedrock, not streamed to messages and Bedrock",
+        "`{\"invalid_json\": text}`.",
+    ],
     ["citations and annotations of an answer", "all", "Left out."],
     ["counts at the beginning of a stream", "messages", "Zero; the last event but one has all of them."],
     [
         "classes of usage without a word",
         "all",
-        "Cache writes towards Gemini; an hour's cache, searches, audio and predictions where the dialect has none. What is charged is what the provider reported.",
+        "Cache writes towards Gemini and Cohere; thinking towards Bedrock; an hour's cache, searches, audio and predictions where the dialect has none. What is charged is what the provider reported.",
     ],
     ["call in pieces", "Gemini", "Whole, at the end of the stream."],
+    ["whole answer that says it is an error", "from Cohere", "502, as one that cannot be read."],
     ["usage that its client did not ask for", "chat", "Not sent, as in OpenAI's own streams."],
 ];
 
@@ -159,10 +279,12 @@ pub fn translation_markdown() -> String {
          Generated from the code (`cargo run -p xtask -- translation`): do not edit.\n\n\
          A client of one dialect reaches models of another. Whoever speaks the client's own dialect is asked first, and gets its \
          bytes unchanged; only the others are translated. `chat` is OpenAI's chat completions, `messages` Anthropic's, Gemini \
-         `generateContent`, `responses` OpenAI's. Upstreams of OpenAI's dialect are asked in chat completions.\n\n\
+         `generateContent`, `responses` OpenAI's, Cohere its chat of version 2, Bedrock `converse` and `converse-stream`. Upstreams of \
+         OpenAI's dialect are asked in chat completions, or in responses where the model's route says `endpoint = \"responses\"`: then \
+         its clients of chat completions are translated too, as those of responses are where it says `\"chat_completions\"`.\n\n\
          A field that is in neither table, and for which the provider's dialect has no word, is refused with 400 \
          `unsupported_field`, and named. So are tools that a provider runs, files of an account, and videos.\n\n\
-         ## Carried\n\n| | chat | messages | Gemini | responses |\n| --- | --- | --- | --- | --- |\n",
+         ## Carried\n\n| | chat | messages | Gemini | responses | Cohere | Bedrock |\n| --- | --- | --- | --- | --- | --- | --- |\n",
     );
     for row in CARRIED {
         line(&mut out, row);
@@ -180,6 +302,8 @@ pub fn translation_markdown() -> String {
     );
     for (client, target, taken, carried) in CHECKED {
         let refused = taken - carried;
+        // By its path alone it would be taken for the other one.
+        let [client, target] = [client, target].map(|name| if *name == "chat" { "Cohere's chat" } else { name });
         let _ = writeln!(out, "| {client} | {target} | {taken} | {carried} | {refused} |");
     }
     out

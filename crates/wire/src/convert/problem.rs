@@ -139,3 +139,36 @@ pub(super) fn write_google(problem: &Problem, json: &mut Build) {
     json.begin_object().key("error").begin_object().counted("code", u64::from(problem.status));
     json.texted("message", &problem.message).texted("status", status).end_object().end_object();
 }
+
+/// Cohere's; `id` is the call's own.
+pub(super) fn write_cohere(problem: &Problem, id: &str, json: &mut Build) {
+    json.begin_object().texted("id", id).texted("message", &problem.message).end_object();
+}
+
+/// Amazon's, as a whole answer and at the end of a stream.
+pub(super) fn write_bedrock(problem: &Problem, json: &mut Build) {
+    let kind = match problem.status {
+        401 => "UnrecognizedClientException",
+        402 => "ServiceQuotaExceededException",
+        403 => "AccessDeniedException",
+        404 => "ResourceNotFoundException",
+        409 => "ConflictException",
+        429 => "ThrottlingException",
+        500 => "InternalServerException",
+        504 => "ModelTimeoutException",
+        501.. => "ServiceUnavailableException",
+        _ => "ValidationException",
+    };
+    json.begin_object().texted("__type", kind).texted("message", &problem.message).end_object();
+}
+
+/// What an error within a stream of Amazon's is called.
+pub(super) const fn bedrock_exception(problem: &Problem) -> &'static str {
+    match problem.status {
+        402 | 429 => "throttlingException",
+        502 => "modelStreamErrorException",
+        500 => "internalServerException",
+        501.. => "serviceUnavailableException",
+        _ => "validationException",
+    }
+}

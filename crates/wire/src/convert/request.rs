@@ -6,12 +6,12 @@ use bytes::Bytes;
 
 use super::build::Build;
 use super::fault::Fault;
-use super::form::{FORMS, form_of, read, write};
+use super::form::{form_of, is_translated, read, write};
 use super::node::Node;
 use super::said::Names;
 use super::stream::AnswerTranslator;
 use super::talk::Setting;
-use crate::call::Call;
+use crate::call::{Call, converse_path};
 use crate::dialect::{Dialect, Endpoint};
 use crate::splice::refuses_max_tokens;
 
@@ -25,26 +25,36 @@ pub struct Translation {
     stream: bool,
     /// The client asked for usage at the end of its stream.
     wants_usage: bool,
+    /// What the client calls the model.
+    model: String,
     /// The client's stream is one JSON array.
     is_array: bool,
     members: Vec<u8>,
-    /// Members of Gemini's `generationConfig`.
+    /// Members of Gemini's `generationConfig`, or of Converse's `inferenceConfig`.
     nested: Vec<u8>,
 }
 
 impl Translation {
-    /// The call for an upstream that speaks `dialect`; `None` when calls of this kind are not translated.
+    /// The call for an upstream that speaks `dialect`; `None` when calls of this kind are not translated. `form` is what it
+    /// is to be asked in, where the upstream does not serve all that its dialect has.
     ///
     /// # Errors
     /// [`Refusal::UnsupportedField`] names what that dialect has no word for, [`Refusal::InvalidRequest`] what is wrong in
     /// the client's own.
-    pub fn of(call: &Call, dialect: Dialect) -> Option<Result<Translation, Refusal>> {
-        let (client, endpoint) = (call.endpoint(), form_of(dialect)?);
-        if client.dialect() == Some(dialect) || ![client, endpoint].iter().all(|form| FORMS.contains(form)) {
+    pub fn of(call: &Call, dialect: Dialect, form: Option<Endpoint>) -> Option<Result<Translation, Refusal>> {
+        let (client, endpoint) = (call.endpoint(), Translation::form(dialect, form)?);
+        if client == endpoint || ![client, endpoint].into_iter().all(is_translated) {
             return None;
         }
         let made = Translation::between(client, endpoint, call).map_err(Fault::refusal);
         Some(made)
+    }
+
+    /// What an upstream that speaks `dialect` is asked in, where it must be `form` or may be any; `None` where nothing is
+    /// translated into its dialect.
+    #[must_use]
+    pub fn form(dialect: Dialect, form: Option<Endpoint>) -> Option<Endpoint> {
+        form.filter(|form| form.dialect() == Some(dialect)).or(form_of(dialect))
     }
 
     pub(super) fn between(client: Endpoint, endpoint: Endpoint, call: &Call) -> Result<Translation, Fault> {
@@ -56,7 +66,8 @@ impl Translation {
         let stream = call.stream();
         let (members, nested) = write(endpoint, &talk, stream)?;
         let (wants_usage, is_array) = (call.client_wants_usage(), call.streams_array());
-        Ok(Translation { client, endpoint, stream, wants_usage, is_array, members, nested })
+        let model = call.model().map(ToString::to_string).unwrap_or_default();
+        Ok(Translation { client, endpoint, stream, wants_usage, model, is_array, members, nested })
     }
 
     /// What is called at the upstream.
@@ -68,6 +79,9 @@ impl Translation {
     /// The path and query below the upstream's `base_url`, where the endpoint's own is not all of it.
     #[must_use]
     pub fn path(&self, model: &str) -> Option<String> {
+        if self.endpoint == Endpoint::Converse {
+            return Some(converse_path(model, self.stream));
+        }
         if self.endpoint != Endpoint::GenerateContent {
             return None;
         }
@@ -91,12 +105,20 @@ impl Translation {
                 append(&mut json, &self.nested);
                 json.end_object();
             }
+            Endpoint::Converse => {
+                json.key("inferenceConfig").begin_object();
+                if let Some(limit) = limit {
+                    json.counted("maxTokens", limit);
+                }
+                append(&mut json, &self.nested);
+                json.end_object();
+            }
             Endpoint::Messages => json.texted("model", model).counted("max_tokens", limit.unwrap_or(worst)).done(),
             endpoint => {
                 json.texted("model", model);
                 let name = match endpoint {
                     Endpoint::Responses => "max_output_tokens",
-                    _ if refuses_max_tokens(model) => "max_completion_tokens",
+                    Endpoint::ChatCompletions if refuses_max_tokens(model) => "max_completion_tokens",
                     _ => "max_tokens",
                 };
                 if let Some(limit) = limit {
@@ -113,7 +135,7 @@ impl Translation {
     /// the provider leaves out.
     #[must_use]
     pub fn answers(&self, id: &str, created: i64, line_bytes_max: usize) -> AnswerTranslator {
-        let names = Names { id: id.to_owned(), created };
+        let names = Names { id: id.to_owned(), model: self.model.clone(), created };
         AnswerTranslator::new(self.endpoint, self.client, names, self.wants_usage, self.is_array, line_bytes_max)
     }
 }

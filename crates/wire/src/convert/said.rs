@@ -131,6 +131,8 @@ pub(super) enum Event {
 pub(super) struct Names {
     /// The call's own id.
     pub(super) id: String,
+    /// The model that was asked for.
+    pub(super) model: String,
     /// When it came, in seconds since 1970.
     pub(super) created: i64,
 }

@@ -6,10 +6,11 @@ use thiserror::Error;
 use super::build::Build;
 use super::form::{Reader, Writer, whole};
 use super::node::Node;
-use super::problem;
 use super::said::{Event, Names, Said};
+use super::{bedrock, problem};
 use crate::dialect::{Dialect, Endpoint};
-use crate::sse::Framer;
+use crate::frames::FrameFramer;
+use crate::sse::{Framer, StreamFault};
 use crate::stream::ArrayState;
 
 /// Most of a stream that is kept for a dialect that says it whole at the end.
@@ -20,6 +21,13 @@ const KEPT_BYTES_MAX: usize = 16 << 20;
 #[error("the answer is not what its dialect says")]
 pub struct Untranslatable;
 
+/// How the events of the upstream are told apart.
+#[derive(Debug)]
+enum Framing {
+    Events(Framer),
+    Frames(FrameFramer),
+}
+
 /// A machine over the answer of one attempt.
 #[derive(Debug)]
 pub struct AnswerTranslator {
@@ -28,7 +36,7 @@ pub struct AnswerTranslator {
     client: Endpoint,
     names: Names,
     is_array: bool,
-    framer: Framer,
+    framing: Framing,
     reader: Reader,
     writer: Writer,
     /// The last event went out, or an error did.
@@ -47,11 +55,16 @@ impl AnswerTranslator {
         is_array: bool,
         line_bytes_max: usize,
     ) -> AnswerTranslator {
+        let framing = if endpoint == Endpoint::Converse {
+            Framing::Frames(FrameFramer::new(line_bytes_max, line_bytes_max))
+        } else {
+            Framing::Events(Framer::new(line_bytes_max, line_bytes_max))
+        };
         AnswerTranslator {
             endpoint,
             client,
             is_array,
-            framer: Framer::new(line_bytes_max, line_bytes_max),
+            framing,
             reader: Reader::new(endpoint, &names),
             writer: Writer::new(client, names.clone(), wants_usage, is_array),
             names,
@@ -70,7 +83,17 @@ impl AnswerTranslator {
     /// The type of what the client gets.
     #[must_use]
     pub const fn content_type(&self, is_stream: bool) -> &'static str {
-        if is_stream && !self.is_array { "text/event-stream; charset=utf-8" } else { "application/json" }
+        match (is_stream, self.client) {
+            (true, Endpoint::Converse) => "application/vnd.amazon.eventstream",
+            (true, _) if !self.is_array => "text/event-stream; charset=utf-8",
+            _ => "application/json",
+        }
+    }
+
+    /// Whether comments may stand in the client's stream.
+    #[must_use]
+    pub const fn takes_comments(&self) -> bool {
+        !self.is_array && !matches!(self.client, Endpoint::Converse)
     }
 
     /// How far the client's JSON array is; `None` when it gets events.
@@ -94,6 +117,8 @@ impl AnswerTranslator {
             match self.client.dialect() {
                 Some(Dialect::Anthropic) => problem::write_anthropic(&problem, &mut json),
                 Some(Dialect::Gemini) => problem::write_google(&problem, &mut json),
+                Some(Dialect::Cohere) => problem::write_cohere(&problem, &self.names.id, &mut json),
+                Some(Dialect::Bedrock) => problem::write_bedrock(&problem, &mut json),
                 _ => problem::write_openai(&problem, &mut json),
             }
             return Ok(json.take().into());
@@ -102,6 +127,9 @@ impl AnswerTranslator {
         let mut reader = Reader::new(self.endpoint, &self.names);
         let read = Node::parse(body).and_then(|body| reader.whole(body, &mut events));
         read.ok_or(Untranslatable)?;
+        if events.iter().any(|event| matches!(event, Event::Problem(_))) {
+            return Err(Untranslatable);
+        }
         whole(self.client, &Said::fold(events), &self.names, &mut json);
         Ok(json.take().into())
     }
@@ -112,11 +140,11 @@ impl AnswerTranslator {
     /// [`Untranslatable`] when the stream must be given up.
     pub fn push(&mut self, chunk: &[u8]) -> Result<Bytes, Untranslatable> {
         let mut json = Build::new();
-        let mut at = usize::from(self.framer.takes_line_feed(chunk));
-        while let Some(event) = self.framer.next(chunk, &mut at).map_err(|_| Untranslatable)? {
-            if let Some(data) = event.data.filter(|data| !data.trim_ascii().is_empty()) {
-                self.reader.event(data, &mut self.events).ok_or(Untranslatable)?;
-            }
+        let mut at = match &mut self.framing {
+            Framing::Events(framer) => usize::from(framer.takes_line_feed(chunk)),
+            Framing::Frames(_) => 0,
+        };
+        while self.read(chunk, &mut at)? {
             self.write(&mut json);
             if self.writer.kept_bytes() > KEPT_BYTES_MAX {
                 return Err(Untranslatable);
@@ -128,7 +156,9 @@ impl AnswerTranslator {
     /// The upstream closed its stream; `is_whole` says that all came. A stream that broke off is not given an end here.
     pub fn finish(&mut self, is_whole: bool) -> Bytes {
         let mut json = Build::new();
-        if let Some(data) = self.framer.finish().and_then(|event| event.data) {
+        if let Framing::Events(framer) = &mut self.framing
+            && let Some(data) = framer.finish().and_then(|event| event.data)
+        {
             // An event that was cut off says nothing.
             let _ = self.reader.event(data, &mut self.events);
         }
@@ -137,6 +167,30 @@ impl AnswerTranslator {
         }
         self.write(&mut json);
         json.take().into()
+    }
+
+    /// Reads up to the end of the next event or frame; says whether there was one.
+    fn read(&mut self, chunk: &[u8], at: &mut usize) -> Result<bool, Untranslatable> {
+        let given_up = |_: StreamFault| Untranslatable;
+        let data = match &mut self.framing {
+            Framing::Events(framer) => match framer.next(chunk, at).map_err(given_up)? {
+                None => return Ok(false),
+                Some(event) => event.data,
+            },
+            Framing::Frames(framer) => match framer.next_frame(chunk, at).map_err(given_up)? {
+                None => return Ok(false),
+                Some(frame) if frame.is_error => {
+                    let problem = bedrock::exception(frame.error_kind, frame.payload.unwrap_or_default());
+                    self.events.push(Event::Problem(problem));
+                    return Ok(true);
+                }
+                Some(frame) => frame.payload,
+            },
+        };
+        if let Some(data) = data.filter(|data| !data.trim_ascii().is_empty()) {
+            self.reader.event(data, &mut self.events).ok_or(Untranslatable)?;
+        }
+        Ok(true)
     }
 
     /// Writes out the events that were read. Whatever stands behind the last one is nothing to the client.

@@ -25,6 +25,8 @@ pub(super) struct Talk<'a> {
     pub(super) turns: Vec<Turn<'a>>,
     pub(super) tools: Vec<Tool<'a>>,
     pub(super) tool_choice: Option<ToolChoice<'a>>,
+    /// What the client calls that, where it is not `tool_choice`.
+    pub(super) choice_name: &'static str,
     /// Whether several tools may be called at once.
     pub(super) parallel: Option<(&'static str, bool)>,
     pub(super) format: Option<(&'static str, Format<'a>)>,
@@ -219,6 +221,13 @@ pub(super) enum Mode {
     Adaptive,
 }
 
+impl Thinking<'_> {
+    /// The model is not to think.
+    pub(super) fn is_off(&self) -> bool {
+        self.mode == Some(Mode::Off) || self.effort.as_deref() == Some("none")
+    }
+}
+
 impl<'a> Talk<'a> {
     /// Adds a part to what `role` is saying.
     pub(super) fn say(&mut self, role: Role, part: Part<'a>) {
@@ -226,6 +235,11 @@ impl<'a> Talk<'a> {
             Some(turn) if turn.role == role => turn.parts.push(part),
             _ => self.turns.push(Turn { role, parts: vec![part] }),
         }
+    }
+
+    /// What the client calls the choice of tools.
+    pub(super) const fn choice_name(&self) -> &'static str {
+        if self.choice_name.is_empty() { "tool_choice" } else { self.choice_name }
     }
 
     /// The name of the function that was called by this id.
@@ -242,4 +256,16 @@ impl<'a> Part<'a> {
     pub(super) const fn new(place: Place, body: Body<'a>) -> Part<'a> {
         Part { place, cache: None, body }
     }
+}
+
+/// Adds a part. A thought without text in front of a call is the seal of the call.
+pub(super) fn push_sealed<'a>(parts: &mut Vec<Part<'a>>, mut part: Part<'a>) {
+    if let Body::Call(call) = &mut part.body
+        && let Some(Body::Thinking { text, signature }) = parts.last_mut().map(|part| &mut part.body)
+        && text.is_empty()
+    {
+        call.signature = signature.take();
+        parts.pop();
+    }
+    parts.push(part);
 }

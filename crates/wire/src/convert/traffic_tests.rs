@@ -9,17 +9,13 @@ use super::super::form::{FORMS, Reader, read, whole};
 use super::super::node::Node;
 use super::super::notes::CHECKED;
 use super::super::request::Translation;
-use super::super::said::{Event, Names, Piece, Said};
+use super::super::said::{Event, Piece, Said};
 use super::super::stream::AnswerTranslator;
 use super::super::talk::{Body, Format, Mode, Part, Role, Source, Talk, ToolChoice};
-use crate::sse::Framer;
-use crate::traffic_tests::records;
+use super::names;
+use crate::traffic_tests::{frames_of, records};
 use crate::usage::Usage;
 use crate::{Endpoint, answer_usage};
-
-fn names() -> Names {
-    Names { id: "req_test".into(), created: 1_796_083_200 }
-}
 
 fn value(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| json!({ "invalid_json": text }))
@@ -68,12 +64,13 @@ fn digest(talk: &Talk<'_>, client: Endpoint, target: Endpoint) -> Value {
         .iter()
         .map(|tool| {
             let schema = tool.schema.as_deref().map_or(json!({ "type": "object", "properties": {} }), value);
-            json!([tool.name, tool.description, schema])
+            json!([tool.name, tool.description.as_deref().filter(|text| !text.is_empty()), schema])
         })
         .collect();
     let choice = match &talk.tool_choice {
         // The default, said or unsaid.
         None | Some(ToolChoice::Auto) => json!("auto"),
+        Some(ToolChoice::None) if talk.tools.is_empty() => json!("auto"),
         other => json!(format!("{other:?}")),
     };
     let format = talk.format.as_ref().map(|(_, format)| match format {
@@ -83,7 +80,8 @@ fn digest(talk: &Talk<'_>, client: Endpoint, target: Endpoint) -> Value {
     let numbers = &talk.numbers;
     let settings = [numbers.temperature, numbers.top_p, numbers.top_k, numbers.seed, numbers.choices];
     let settings: Vec<Option<Value>> = settings.map(|setting| setting.map(|setting| value(setting.raw))).into();
-    let user = talk.user.as_deref().filter(|_| target != Endpoint::GenerateContent);
+    let has_user = !matches!(target, Endpoint::GenerateContent | Endpoint::CohereChat | Endpoint::Converse);
+    let user = talk.user.as_deref().filter(|_| has_user);
     json!({
         "system": system, "turns": turns, "tools": tools, "choice": choice, "format": format,
         "settings": settings, "stop": talk.stop, "user": user,
@@ -95,8 +93,9 @@ fn text_of<'t>(part: &'t Part<'_>) -> Option<&'t str> {
 }
 
 fn part_digest(part: &Part<'_>, client: Endpoint, target: Endpoint) -> Option<Value> {
-    let keeps_seals =
-        [client, target].iter().all(|form| matches!(form, Endpoint::Messages | Endpoint::GenerateContent));
+    let has_seals =
+        |form: &Endpoint| matches!(form, Endpoint::Messages | Endpoint::GenerateContent | Endpoint::Converse);
+    let keeps_seals = [client, target].iter().all(has_seals);
     Some(match &part.body {
         Body::Text(text) | Body::File(Source::Text(text), _) => json!(text),
         Body::Image(from) => json!({ "image": source(from) }),
@@ -111,7 +110,7 @@ fn part_digest(part: &Part<'_>, client: Endpoint, target: Endpoint) -> Option<Va
             let text: String = parts.iter().filter_map(Value::as_str).collect();
             let text = serde_json::from_str::<Value>(&text).unwrap_or(text.into());
             let media: Vec<&Value> = parts.iter().filter(|part| !part.is_string()).collect();
-            let knows_errors = matches!(target, Endpoint::Messages | Endpoint::GenerateContent);
+            let knows_errors = matches!(target, Endpoint::Messages | Endpoint::GenerateContent | Endpoint::Converse);
             json!({ "result": [outcome.id, text, media, outcome.is_error && knows_errors] })
         }
         Body::Thinking { text, signature: Some(signature) } if keeps_seals => json!({ "thinking": [text, signature] }),
@@ -185,7 +184,7 @@ fn check_thinking(ours: &Talk<'_>, back: &Talk<'_>, target: Endpoint) {
     if asks && ours.mode != Some(Mode::Off) {
         assert!(back.effort.is_some() || back.budget.is_some(), "{ours:?} {back:?}");
     }
-    if let (Some(budget), Endpoint::Messages | Endpoint::GenerateContent) = (ours.budget, target) {
+    if let (Some(budget), false) = (ours.budget, matches!(target, Endpoint::ChatCompletions | Endpoint::Responses)) {
         assert_eq!(back.budget, Some(budget));
     }
 }
@@ -219,7 +218,16 @@ fn said_digest(said: &Said, client: Endpoint) -> Value {
 fn in_words_of(client: Endpoint, usage: Usage) -> Usage {
     let mut known = Usage { reported_cost: None, ..usage };
     if client != Endpoint::Messages {
-        (known.cache_write_1h, known.web_searches) = (0, 0);
+        known.web_searches = 0;
+    }
+    if !matches!(client, Endpoint::Messages | Endpoint::Converse) {
+        known.cache_write_1h = 0;
+    }
+    if client == Endpoint::Converse {
+        known.reasoning = 0;
+    }
+    if client == Endpoint::CohereChat {
+        (known.cached_input, known.cached_audio, known.cache_write) = (0, 0, 0);
     }
     if client != Endpoint::ChatCompletions {
         (known.audio_output, known.accepted_prediction, known.rejected_prediction) = (0, 0, 0);
@@ -230,7 +238,7 @@ fn in_words_of(client: Endpoint, usage: Usage) -> Usage {
     } else {
         let audio = known.cached_audio;
         known.cached_audio = 0;
-        if client == Endpoint::Messages {
+        if matches!(client, Endpoint::Messages | Endpoint::Converse) {
             known.cached_input += audio;
         }
         if client != Endpoint::ChatCompletions {
@@ -238,21 +246,6 @@ fn in_words_of(client: Endpoint, usage: Usage) -> Usage {
         }
     }
     known
-}
-
-fn events_of(form: Endpoint, stream: &[u8]) -> Vec<Event> {
-    let (mut framer, mut reader, mut events) =
-        (Framer::new(16 << 20, 16 << 20), Reader::new(form, &names()), Vec::new());
-    let mut at = 0;
-    while let Some(event) = framer.next(stream, &mut at).expect("no long lines") {
-        if let Some(data) = event.data.filter(|data| !data.trim_ascii().is_empty()) {
-            reader.event(data, &mut events).unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(data)));
-        }
-    }
-    if let Some(data) = framer.finish().and_then(|event| event.data) {
-        let _ = reader.event(data, &mut events);
-    }
-    events
 }
 
 fn read_whole(form: Endpoint, body: &[u8]) -> Option<Said> {
@@ -274,6 +267,19 @@ fn translated(from: Endpoint, client: Endpoint, body: &[u8], random: &mut fastra
     out
 }
 
+/// A recorded answer, unless it is not what its path says.
+fn answer_of(from: Endpoint, record: &Value) -> Option<Vec<u8>> {
+    let (text, is_stream) = (record["response_body"].as_str()?, record["streaming"] == true);
+    if from == Endpoint::Converse && is_stream {
+        // Some recorders wrote the frames as text.
+        return (record["response_encoding"] == "base64").then(|| frames_of(text));
+    }
+    // One has a chat's chunks under the path of responses.
+    let is_other = from == Endpoint::Responses && text.contains("chat.completion.chunk");
+    let is_events = text.contains("data:") && !text.starts_with(['{', '[']);
+    (record["response_encoding"] == "utf-8" && !is_other && is_stream == is_events).then(|| text.as_bytes().to_vec())
+}
+
 #[test]
 fn every_recorded_answer_is_the_same_in_every_dialect() {
     let mut random = fastrand::Rng::with_seed(11);
@@ -281,38 +287,35 @@ fn every_recorded_answer_is_the_same_in_every_dialect() {
     let mut differing = Vec::new();
     for (asked, record) in records() {
         let from = asked.endpoint;
-        let is_good = FORMS.contains(&from) && record["status"] == 200 && record["response_encoding"] == "utf-8";
-        let Some(body) = record["response_body"].as_str().filter(|_| is_good) else { continue };
-        // One has a chat's chunks under the path of responses.
-        let is_other = from == Endpoint::Responses && body.contains("chat.completion.chunk");
-        if is_other || (record["streaming"] == true) != (body.contains("data:") && !body.starts_with(['{', '['])) {
+        if !FORMS.contains(&from) || record["status"] != 200 {
             continue;
         }
+        let Some(body) = answer_of(from, &record) else { continue };
         for client in FORMS.into_iter().filter(|client| *client != from) {
             let name = format!("{} {from} for {client}", record["id"]);
             if record["streaming"] != true {
-                let Some(said) = read_whole(from, body.as_bytes()) else { continue };
+                let Some(said) = read_whole(from, &body) else { continue };
                 let machine = AnswerTranslator::new(from, client, names(), true, false, 1 << 20);
-                let there = machine.whole(200, body.as_bytes()).expect("an answer");
+                let there = machine.whole(200, &body).expect("an answer");
                 let back = read_whole(client, &there).unwrap_or_else(|| panic!("{name} {there:?}"));
                 if said.choices.len() <= 1 || matches!(client, Endpoint::ChatCompletions | Endpoint::GenerateContent) {
                     let (ours, theirs) = (said_digest(&limited(&said, client), client), said_digest(&back, client));
                     differing.extend(difference(&name, &ours, &theirs));
                 }
-                let metered = answer_usage(from, body.as_bytes()).expect("a good usage");
+                let metered = answer_usage(from, &body).expect("a good usage");
                 let searches = said.usage.map(|usage| usage.web_searches);
                 let metered = metered.map(|usage| Usage { web_searches: searches.unwrap_or(0), ..usage });
                 assert_eq!(said.usage.or(metered), metered, "{name}: what the client sees is what is metered");
                 *wholes.entry((from.name(), client.name())).or_insert(0) += 1;
                 continue;
             }
-            let events = events_of(from, body.as_bytes());
+            let events = super::events(from, &body);
             let problem = events
                 .iter()
                 .find_map(|event| if let Event::Problem(problem) = event { Some(problem.clone()) } else { None });
             let said = Said::fold(events);
-            let there = translated(from, client, body.as_bytes(), &mut random);
-            let back = events_of(client, &there);
+            let there = translated(from, client, &body, &mut random);
+            let back = super::events(client, &there);
             if let Some(problem) = problem {
                 let last = back.last().expect("an event");
                 assert!(matches!(last, Event::Problem(told) if told.message == problem.message), "{name} {last:?}");
@@ -338,7 +341,7 @@ fn every_recorded_answer_is_the_same_in_every_dialect() {
 /// A dialect without a usage for what was not counted says zero, and none has less than one choice.
 fn limited(said: &Said, client: Endpoint) -> Said {
     let mut said = said.clone();
-    if client == Endpoint::Messages {
+    if matches!(client, Endpoint::Messages | Endpoint::Converse) {
         said.usage = Some(said.usage.unwrap_or_default());
         said.choices.resize_with(1, Default::default);
     }

@@ -3,7 +3,7 @@
 use base::{Refusal, Timestamp};
 use serde::Serialize;
 
-use super::details::{Details, details, rfc3339};
+use super::details::{Told, rfc3339};
 use super::entry::ModelEntry;
 
 #[derive(Serialize)]
@@ -21,21 +21,14 @@ struct Error<'a> {
     kind: &'static str,
     message: String,
     code: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    param: Option<&'a str>,
     #[serde(flatten)]
-    details: Details<'a>,
+    told: Told<'a>,
 }
 
 /// The error object of a refusal.
 pub(super) fn error(refusal: &Refusal, request_id: &str) -> Vec<u8> {
-    let error = Error {
-        kind: kind(refusal),
-        message: refusal.message(),
-        code: refusal.code(),
-        param: refusal.param(),
-        details: details(refusal),
-    };
+    let error =
+        Error { kind: kind(refusal), message: refusal.message(), code: refusal.code(), told: Told::of(refusal) };
     serde_json::to_vec(&Envelope { kind: "error", error, request_id }).expect("texts and numbers are always JSON")
 }
 

@@ -3,7 +3,7 @@
 use base::Refusal;
 use serde::Serialize;
 
-use super::details::{Details, details};
+use super::details::Told;
 use super::entry::ModelEntry;
 
 /// The kind and the sentence, where Amazon's SDKs look for them; then the stable code, which may not be called that here,
@@ -15,10 +15,8 @@ struct Error<'a> {
     message: String,
     reason: &'static str,
     request_id: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    param: Option<&'a str>,
     #[serde(flatten)]
-    details: Details<'a>,
+    told: Told<'a>,
 }
 
 /// The error object of a refusal.
@@ -28,8 +26,7 @@ pub(super) fn error(refusal: &Refusal, request_id: &str) -> Vec<u8> {
         message: refusal.message(),
         reason: refusal.code(),
         request_id,
-        param: refusal.param(),
-        details: details(refusal),
+        told: Told::of(refusal),
     };
     serde_json::to_vec(&error).expect("texts and numbers are always JSON")
 }

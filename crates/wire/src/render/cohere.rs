@@ -3,7 +3,7 @@
 use base::Refusal;
 use serde::Serialize;
 
-use super::details::{Details, details};
+use super::details::Told;
 use super::entry::ModelEntry;
 
 /// Cohere's two members, then the stable code and what helps a client to act.
@@ -12,10 +12,8 @@ struct Error<'a> {
     id: &'a str,
     message: String,
     code: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    param: Option<&'a str>,
     #[serde(flatten)]
-    details: Details<'a>,
+    told: Told<'a>,
 }
 
 /// The event that ends a stream, whose reason is an error.
@@ -36,13 +34,7 @@ struct Delta {
 
 /// The error object of a refusal.
 pub(super) fn error(refusal: &Refusal, request_id: &str) -> Vec<u8> {
-    let error = Error {
-        id: request_id,
-        message: refusal.message(),
-        code: refusal.code(),
-        param: refusal.param(),
-        details: details(refusal),
-    };
+    let error = Error { id: request_id, message: refusal.message(), code: refusal.code(), told: Told::of(refusal) };
     serde_json::to_vec(&error).expect("texts and numbers are always JSON")
 }
 

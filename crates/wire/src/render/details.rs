@@ -43,6 +43,21 @@ pub(super) struct Details<'a> {
     bytes_max: Option<u64>,
 }
 
+/// The field at fault, where there is one, and the details.
+#[derive(Serialize)]
+pub(super) struct Told<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    param: Option<&'a str>,
+    #[serde(flatten)]
+    details: Details<'a>,
+}
+
+impl<'a> Told<'a> {
+    pub(super) fn of(refusal: &'a Refusal) -> Told<'a> {
+        Told { param: refusal.param(), details: details(refusal) }
+    }
+}
+
 /// The details of a refusal.
 pub(super) fn details(refusal: &Refusal) -> Details<'_> {
     let retry_after_seconds = refusal.retry_after().map(whole_seconds_ceil);

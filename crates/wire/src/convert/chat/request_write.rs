@@ -3,9 +3,8 @@
 use super::super::build::Build;
 use super::super::fault::Fault;
 use super::super::notes::band;
-use super::super::talk::{
-    Body, Format, Mode, Numbers, Outcome, Part, Role, Source, Talk, Thinking, Tool, ToolChoice, Turn,
-};
+use super::super::openai::tools;
+use super::super::talk::{Body, Format, Mode, Numbers, Outcome, Part, Role, Source, Talk, Thinking, Tool, Turn};
 
 /// The members of the body but for the model and the output limit.
 pub(in super::super) fn write(talk: &Talk<'_>, stream: bool, json: &mut Build) -> Result<(), Fault> {
@@ -28,7 +27,9 @@ pub(in super::super) fn write(talk: &Talk<'_>, stream: bool, json: &mut Build) -
     if let Some((_, format)) = &talk.format {
         write_format(format, json);
     }
-    tools(talk, json);
+    tools(talk, json, tool, |name, json| {
+        json.key("function").begin_object().texted("name", name).end_object();
+    });
     json.key("messages").begin_array();
     if !talk.system.is_empty() {
         json.begin_object().texted("role", "system").key("content");
@@ -101,27 +102,6 @@ fn write_format(format: &Format<'_>, json: &mut Build) {
         }
     }
     json.end_object();
-}
-
-fn tools(talk: &Talk<'_>, json: &mut Build) {
-    if !talk.tools.is_empty() {
-        json.key("tools").begin_array();
-        talk.tools.iter().for_each(|one| tool(one, json));
-        json.end_array();
-        if let Some((_, parallel)) = talk.parallel {
-            json.key("parallel_tool_calls").boolean(parallel);
-        }
-    }
-    match &talk.tool_choice {
-        None => {}
-        Some(ToolChoice::None) => json.texted("tool_choice", "none").done(),
-        Some(ToolChoice::Auto) => json.texted("tool_choice", "auto").done(),
-        Some(ToolChoice::Required) => json.texted("tool_choice", "required").done(),
-        Some(ToolChoice::Named(name)) => {
-            json.key("tool_choice").begin_object().texted("type", "function").key("function");
-            json.begin_object().texted("name", name).end_object().end_object();
-        }
-    }
 }
 
 fn tool(tool: &Tool<'_>, json: &mut Build) {

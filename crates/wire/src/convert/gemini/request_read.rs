@@ -14,7 +14,11 @@ const LIST: &str = "contents";
 
 /// Reads the body. The model, the output limit and the stream are the relay's to set.
 pub(in super::super) fn read(body: Node<'_>) -> Result<Talk<'_>, Fault> {
-    let mut talk = Talk { stop_name: "generationConfig.stopSequences", ..Talk::default() };
+    let mut talk = Talk {
+        stop_name: "generationConfig.stopSequences",
+        choice_name: "toolConfig.functionCallingConfig",
+        ..Talk::default()
+    };
     let top = At::Top;
     for (name, value) in members(body, &top)? {
         let at = top.name(&name);

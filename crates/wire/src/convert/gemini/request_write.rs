@@ -3,6 +3,7 @@
 use super::super::build::Build;
 use super::super::fault::Fault;
 use super::super::node::is_object;
+use super::super::notes::budget_of;
 use super::super::talk::{Body, Format, Mode, Numbers, Outcome, Part, Role, Source, Talk, Thinking, ToolChoice, Turn};
 
 /// The members of the body, and those of `generationConfig` but for the output limit.
@@ -71,15 +72,12 @@ fn numbers(numbers: &Numbers<'_>, json: &mut Build) -> Result<(), Fault> {
 
 fn thinking(thinking: &Thinking<'_>, json: &mut Build) -> Result<(), Fault> {
     let Thinking { effort, budget, mode, name } = thinking;
-    // As Google's own service for OpenAI's dialect has them. Words for it are known only to the newest models.
+    // Words for it are known only to the newest models.
     let effort_tokens = match effort.as_deref() {
         None | Some("none") => None,
-        Some("minimal" | "low") => Some("1024"),
-        Some("medium") => Some("8192"),
-        Some("high" | "xhigh" | "max") => Some("24576"),
-        Some(_) => return Err(Fault::unsupported(name, "this effort")),
+        Some(effort) => Some(budget_of(effort).ok_or_else(|| Fault::unsupported(name, "this effort"))?),
     };
-    let is_off = *mode == Some(Mode::Off) || effort.as_deref() == Some("none");
+    let is_off = thinking.is_off();
     let budget = budget.or(effort_tokens);
     if !is_off && budget.is_none() && mode.is_none() {
         return Ok(());

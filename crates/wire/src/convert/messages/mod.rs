@@ -7,5 +7,5 @@ mod request_write;
 
 pub(super) use self::answer_read::Reader;
 pub(super) use self::answer_write::{Writer, whole};
-pub(super) use self::request_read::read;
-pub(super) use self::request_write::write;
+pub(super) use self::request_read::{read, thinking};
+pub(super) use self::request_write::{effort, think, write};

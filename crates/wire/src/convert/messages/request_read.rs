@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use super::super::fault::{At, Fault};
 use super::super::node::Node;
 use super::super::take;
-use super::super::talk::{Body, Cache, Call, Format, Mode, Outcome, Part, Place, Role, Source, Talk, Tool, ToolChoice};
+use super::super::talk::{
+    Body, Cache, Call, Format, Mode, Outcome, Part, Place, Role, Source, Talk, Tool, ToolChoice, push_sealed,
+};
 
 const MESSAGES: &str = "messages";
 
@@ -88,16 +90,9 @@ fn content<'a>(value: Node<'a>, place: Place, at: &At<'_>) -> Result<Vec<Part<'a
     }
     let mut parts: Vec<Part<'a>> = Vec::new();
     for (index, item) in take::items(value, at)?.into_iter().enumerate() {
-        let part = block(item, place, &at.item(index))?;
-        let Some(mut part) = part else { continue };
-        if let Body::Call(call) = &mut part.body
-            && let Some(Body::Thinking { text, signature }) = parts.last_mut().map(|part| &mut part.body)
-            && text.is_empty()
-        {
-            call.signature = signature.take();
-            parts.pop();
+        if let Some(part) = block(item, place, &at.item(index))? {
+            push_sealed(&mut parts, part);
         }
-        parts.push(part);
     }
     Ok(parts)
 }
@@ -271,7 +266,8 @@ fn tool_choice<'a>(talk: &mut Talk<'a>, value: Node<'a>, at: &At<'_>) -> Result<
     Ok(())
 }
 
-fn thinking<'a>(talk: &mut Talk<'a>, value: Node<'a>, at: &At<'_>) -> Result<(), Fault> {
+/// `thinking`, which Converse has in the same words.
+pub(in super::super) fn thinking<'a>(talk: &mut Talk<'a>, value: Node<'a>, at: &At<'_>) -> Result<(), Fault> {
     talk.thinking.name = "thinking";
     for (name, value) in take::members(value, at)? {
         match (&*name, value.text().as_deref()) {

@@ -86,12 +86,10 @@ fn numbers(numbers: &Numbers<'_>, json: &mut Build) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Thinking, effort and the form of the answer.
-fn output(talk: &Talk<'_>, json: &mut Build) -> Result<(), Fault> {
-    let Thinking { effort, budget, mode, name } = &talk.thinking;
-    let is_off = *mode == Some(Mode::Off) || effort.as_deref() == Some("none");
-    match (mode, budget) {
-        _ if is_off => json.key("thinking").begin_object().texted("type", "disabled").end_object().done(),
+/// Whether the model thinks, and with how many tokens. Converse has the same words.
+pub(in super::super) fn think(thinking: &Thinking<'_>, json: &mut Build) {
+    match (thinking.mode, thinking.budget) {
+        _ if thinking.is_off() => json.key("thinking").begin_object().texted("type", "disabled").end_object().done(),
         (_, Some(budget)) => {
             json.key("thinking").begin_object().texted("type", "enabled").key("budget_tokens").raw(budget).end_object();
         }
@@ -100,13 +98,23 @@ fn output(talk: &Talk<'_>, json: &mut Build) -> Result<(), Fault> {
         }
         (_, None) => {}
     }
-    let effort = match effort.as_deref() {
-        _ if is_off => None,
+}
+
+/// How much it thinks, in words. Converse has the same.
+pub(in super::super) fn effort<'t>(thinking: &'t Thinking<'_>) -> Result<Option<&'t str>, Fault> {
+    Ok(match thinking.effort.as_deref() {
+        _ if thinking.is_off() => None,
         Some("minimal") => Some("low"),
         Some(known @ ("low" | "medium" | "high" | "xhigh" | "max")) => Some(known),
-        Some(_) => return Err(Fault::unsupported(name, "this effort")),
+        Some(_) => return Err(Fault::unsupported(thinking.name, "this effort")),
         None => None,
-    };
+    })
+}
+
+/// Thinking, effort and the form of the answer.
+fn output(talk: &Talk<'_>, json: &mut Build) -> Result<(), Fault> {
+    think(&talk.thinking, json);
+    let effort = effort(&talk.thinking)?;
     let schema = match &talk.format {
         None => None,
         Some((_, Format::Schema { schema, .. })) => Some(schema),

@@ -1,9 +1,14 @@
-//! Writes a request for a response. Nothing is stored at the provider.
+//! Writes a request for a response. Nothing is stored at the provider, so that thinking comes back sealed.
 
 use super::super::build::Build;
 use super::super::chat::effort;
 use super::super::fault::Fault;
-use super::super::talk::{Body, Format, Mode, Numbers, Part, Role, Source, Talk, Tool, ToolChoice, Turn};
+use super::super::openai::tools;
+use super::super::talk::{Body, Format, Mode, Numbers, Part, Role, Source, Talk, Tool, Turn};
+use super::items::summary;
+
+/// How OpenAI's seals begin: the version and the first bytes of a time, in base64.
+const SEAL_START: &str = "gAAAAA";
 
 /// The members of the body but for the model and the output limit.
 pub(in super::super) fn write(talk: &Talk<'_>, stream: bool, json: &mut Build) -> Result<(), Fault> {
@@ -18,15 +23,17 @@ pub(in super::super) fn write(talk: &Talk<'_>, stream: bool, json: &mut Build) -
     if let Some(user) = &talk.user {
         json.texted("user", user);
     }
-    let is_thinking = matches!(talk.thinking.mode, Some(Mode::On | Mode::Adaptive));
-    if let Some(effort) = effort(&talk.thinking) {
+    let effort = effort(&talk.thinking);
+    let shows_thinking = matches!(talk.thinking.mode, Some(Mode::On | Mode::Adaptive));
+    if let Some(effort) = effort {
         json.key("reasoning").begin_object().texted("effort", effort);
-        if is_thinking {
+        if shows_thinking {
             json.texted("summary", "auto");
         }
         json.end_object();
     }
     let logprobs = talk.numbers.logprobs.is_some().then_some("message.output_text.logprobs");
+    let is_thinking = shows_thinking || effort.is_some_and(|effort| effort != "none");
     let seals = is_thinking.then_some("reasoning.encrypted_content");
     if logprobs.is_some() || seals.is_some() {
         json.key("include").begin_array();
@@ -36,7 +43,7 @@ pub(in super::super) fn write(talk: &Talk<'_>, stream: bool, json: &mut Build) -
     if let Some((_, format)) = &talk.format {
         write_format(format, json);
     }
-    tools(talk, json);
+    tools(talk, json, tool, |name, json| json.texted("name", name).done());
     json.key("input").begin_array();
     if !talk.system.is_empty() {
         message("system", &talk.system, json)?;
@@ -89,26 +96,6 @@ fn write_format(format: &Format<'_>, json: &mut Build) {
     json.end_object().end_object();
 }
 
-fn tools(talk: &Talk<'_>, json: &mut Build) {
-    if !talk.tools.is_empty() {
-        json.key("tools").begin_array();
-        talk.tools.iter().for_each(|one| tool(one, json));
-        json.end_array();
-        if let Some((_, parallel)) = talk.parallel {
-            json.key("parallel_tool_calls").boolean(parallel);
-        }
-    }
-    match &talk.tool_choice {
-        None => {}
-        Some(ToolChoice::None) => json.texted("tool_choice", "none").done(),
-        Some(ToolChoice::Auto) => json.texted("tool_choice", "auto").done(),
-        Some(ToolChoice::Required) => json.texted("tool_choice", "required").done(),
-        Some(ToolChoice::Named(name)) => {
-            json.key("tool_choice").begin_object().texted("type", "function").texted("name", name).end_object();
-        }
-    }
-}
-
 fn tool(tool: &Tool<'_>, json: &mut Build) {
     json.begin_object().texted("type", "function").texted("name", &tool.name);
     if let Some(description) = &tool.description {
@@ -151,6 +138,9 @@ fn write_turn(turn: &Turn<'_>, json: &mut Build) -> Result<(), Fault> {
 fn item(part: &Part<'_>, json: &mut Build) -> Result<(), Fault> {
     match &part.body {
         Body::Call(call) => {
+            if let Some(seal) = call.signature.as_deref() {
+                thought("", seal, json);
+            }
             json.begin_object().texted("type", "function_call").texted("call_id", &call.id);
             json.texted("name", &call.name).texted("arguments", &call.arguments).end_object();
         }
@@ -167,10 +157,24 @@ fn item(part: &Part<'_>, json: &mut Build) -> Result<(), Fault> {
             }
             json.end_object();
         }
-        // Seals of other providers mean nothing to this one, which takes no thought without its own.
+        Body::Thinking { text, signature: Some(seal) } => thought(text, seal, json),
+        Body::Redacted(seal) => thought("", seal, json),
+        // No thought is taken back without its seal.
         _ => {}
     }
     Ok(())
+}
+
+/// A thought of an earlier turn, with OpenAI's own seal. Seals of other providers mean nothing to it, and are refused.
+fn thought(text: &str, seal: &str, json: &mut Build) {
+    if !seal.starts_with(SEAL_START) {
+        return;
+    }
+    json.begin_object().texted("type", "reasoning").key("summary").begin_array();
+    if !text.is_empty() {
+        summary(text, json);
+    }
+    json.end_array().texted("encrypted_content", seal).end_object();
 }
 
 fn content_part(part: &Part<'_>, is_answer: bool, json: &mut Build) -> Result<(), Fault> {

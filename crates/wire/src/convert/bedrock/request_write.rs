@@ -1,0 +1,241 @@
+//! Writes a request of Converse.
+
+use super::super::build::Build;
+use super::super::fault::Fault;
+use super::super::messages::effort;
+use super::super::talk::{Body, Cache, Format, Numbers, Outcome, Part, Role, Source, Talk, ToolChoice};
+use super::formats::{document_word, image_word};
+
+/// The members of the body, and those of `inferenceConfig` but for the output limit.
+pub(in super::super) fn write(talk: &Talk<'_>, json: &mut Build, nested: &mut Build) -> Result<(), Fault> {
+    numbers(&talk.numbers, nested)?;
+    if !talk.stop.is_empty() {
+        nested.key("stopSequences").begin_array();
+        talk.stop.iter().for_each(|stop| nested.text(stop).done());
+        nested.end_array();
+    }
+    fields(talk, json)?;
+    if let Some((name, format)) = &talk.format {
+        let Format::Schema { name: called, schema, .. } = format else {
+            return Err(Fault::unsupported(name, "an answer in JSON without a schema"));
+        };
+        json.key("outputConfig").begin_object().key("textFormat").begin_object().texted("type", "json_schema");
+        json.key("structure").begin_object().key("jsonSchema").begin_object().texted("schema", schema);
+        json.texted("name", called.as_deref().unwrap_or("answer"));
+        json.end_object().end_object().end_object().end_object();
+    }
+    if let Some((name, false)) = talk.parallel {
+        return Err(Fault::unsupported(name, "one tool call at a time"));
+    }
+    tools(talk, json)?;
+    let mut writer = Writer { json, documents: 0 };
+    if !talk.system.is_empty() {
+        writer.json.key("system").begin_array();
+        talk.system.iter().try_for_each(|part| writer.part(part))?;
+        writer.json.end_array();
+    }
+    writer.json.key("messages").begin_array();
+    for turn in &talk.turns {
+        // Thinking without its seal is not taken back.
+        let is_sayable = |part: &&Part<'_>| !matches!(part.body, Body::Thinking { signature: None, .. });
+        if !turn.parts.iter().any(|part| is_sayable(&part)) {
+            continue;
+        }
+        let role = if turn.role == Role::User { "user" } else { "assistant" };
+        writer.json.begin_object().texted("role", role).key("content").begin_array();
+        turn.parts.iter().filter(is_sayable).try_for_each(|part| writer.part(part))?;
+        writer.json.end_array().end_object();
+    }
+    writer.json.end_array();
+    Ok(())
+}
+
+fn numbers(numbers: &Numbers<'_>, json: &mut Build) -> Result<(), Fault> {
+    let Numbers {
+        temperature,
+        top_p,
+        top_k: _, // in the fields of models
+        seed,
+        presence_penalty,
+        frequency_penalty,
+        choices,
+        logprobs,
+        top_logprobs,
+    } = numbers;
+    let penalties = [presence_penalty, frequency_penalty].map(|setting| setting.as_ref().filter(|one| !one.is_zero()));
+    let others = [seed, choices, logprobs, top_logprobs].map(Option::as_ref);
+    if let Some(setting) = others.into_iter().chain(penalties).flatten().next() {
+        return Err(Fault::unsupported(setting.name, "this setting"));
+    }
+    for (name, setting) in [("temperature", temperature), ("topP", top_p)] {
+        if let Some(setting) = setting {
+            json.key(name).raw(setting.raw);
+        }
+    }
+    Ok(())
+}
+
+/// What only some models know, in Anthropic's words.
+fn fields(talk: &Talk<'_>, json: &mut Build) -> Result<(), Fault> {
+    let mut fields = Build::default();
+    super::super::messages::think(&talk.thinking, &mut fields);
+    if let Some(effort) = effort(&talk.thinking)? {
+        fields.key("output_config").begin_object().texted("effort", effort).end_object();
+    }
+    if let Some(top_k) = talk.numbers.top_k {
+        fields.key("top_k").raw(top_k.raw);
+    }
+    let fields = fields.take();
+    if !fields.is_empty() {
+        json.key("additionalModelRequestFields").begin_object();
+        json.out.extend_from_slice(&fields);
+        json.end_object();
+    }
+    Ok(())
+}
+
+fn tools(talk: &Talk<'_>, json: &mut Build) -> Result<(), Fault> {
+    let choice = talk.tool_choice.as_ref().filter(|choice| **choice != ToolChoice::Auto);
+    if talk.tools.is_empty() {
+        return match choice {
+            None | Some(ToolChoice::None) => Ok(()),
+            Some(_) => Err(Fault::unsupported(talk.choice_name(), "a choice without tools")),
+        };
+    }
+    json.key("toolConfig").begin_object().key("tools").begin_array();
+    for tool in &talk.tools {
+        json.begin_object().key("toolSpec").begin_object().texted("name", &tool.name);
+        if let Some(description) = tool.description.as_deref().filter(|text| !text.is_empty()) {
+            json.texted("description", description);
+        }
+        // A function without parameters has an empty object of them.
+        let schema = tool.schema.as_deref().unwrap_or(r#"{"type":"object","properties":{}}"#);
+        json.key("inputSchema").begin_object().key("json").raw(schema).end_object();
+        if let Some(strict) = tool.strict {
+            json.key("strict").boolean(strict);
+        }
+        json.end_object().end_object();
+        mark(tool.cache, json);
+    }
+    json.end_array();
+    match choice {
+        None | Some(ToolChoice::Auto) => {}
+        Some(ToolChoice::None) => return Err(Fault::unsupported(talk.choice_name(), "tools that may not be called")),
+        Some(ToolChoice::Required) => {
+            json.key("toolChoice").begin_object().key("any").begin_object().end_object().end_object();
+        }
+        Some(ToolChoice::Named(name)) => {
+            json.key("toolChoice").begin_object().key("tool").begin_object().texted("name", name);
+            json.end_object().end_object();
+        }
+    }
+    json.end_object();
+    Ok(())
+}
+
+/// A block of its own behind what is to be kept.
+fn mark(cache: Option<Cache>, json: &mut Build) {
+    if let Some(cache) = cache {
+        json.begin_object().key("cachePoint").begin_object().texted("type", "default");
+        if cache == Cache::Hour {
+            json.texted("ttl", "1h");
+        }
+        json.end_object().end_object();
+    }
+}
+
+/// A document's name as Converse takes it: letters, digits, hyphens, brackets, and no blanks side by side.
+fn name_of(name: &str) -> String {
+    let mut clean = String::with_capacity(name.len());
+    for letter in name.chars() {
+        let letter = match letter {
+            'a'..='z' | 'A'..='Z' | '0'..='9' | '(' | ')' | '[' | ']' => letter,
+            ' ' if !clean.ends_with(' ') => letter,
+            ' ' => continue,
+            _ => '-',
+        };
+        clean.push(letter);
+    }
+    clean
+}
+
+struct Writer<'b> {
+    json: &'b mut Build,
+    /// Documents so far: one without a name is called by its number.
+    documents: usize,
+}
+
+impl Writer<'_> {
+    fn part(&mut self, part: &Part<'_>) -> Result<(), Fault> {
+        match &part.body {
+            Body::Call(call) => {
+                if let Some(signature) = &call.signature {
+                    thought("", signature, self.json);
+                }
+                self.json.begin_object().key("toolUse").begin_object().texted("toolUseId", &call.id);
+                self.json.texted("name", &call.name).key("input").raw(&call.arguments).end_object().end_object();
+            }
+            Body::Result(outcome) => self.result(outcome)?,
+            Body::Thinking { text, signature } => thought(text, signature.as_deref().unwrap_or_default(), self.json),
+            Body::Redacted(data) => {
+                self.json.begin_object().key("reasoningContent").begin_object().texted("redactedContent", data);
+                self.json.end_object().end_object();
+            }
+            _ => self.said(part)?,
+        }
+        mark(part.cache, self.json);
+        Ok(())
+    }
+
+    /// Texts, images and documents, which may stand in results too.
+    fn said(&mut self, part: &Part<'_>) -> Result<(), Fault> {
+        let refuse = |what: &str| Err(Fault::unsupported(part.place, what));
+        match &part.body {
+            Body::Text(text) => self.json.begin_object().texted("text", text).end_object().done(),
+            Body::Image(Source::Inline { media, data }) => {
+                let Some(word) = image_word(media) else { return refuse("an image of this type") };
+                self.json.begin_object().key("image").begin_object().texted("format", word);
+                self.json.key("source").begin_object().texted("bytes", data);
+                self.json.end_object().end_object().end_object();
+            }
+            Body::Image(_) => return refuse("an image by its address"),
+            Body::File(source, name) => {
+                self.documents += 1;
+                let name = match name {
+                    Some(name) => name_of(name),
+                    None => format!("document {}", self.documents),
+                };
+                let (word, member, data) = match source {
+                    Source::Inline { media, data } => match document_word(media) {
+                        Some(word) => (word, "bytes", data),
+                        None => return refuse("a file of this type"),
+                    },
+                    Source::Text(text) => ("txt", "text", text),
+                    Source::Url { .. } => return refuse("a file by its address"),
+                };
+                self.json.begin_object().key("document").begin_object().texted("format", word).texted("name", &name);
+                self.json.key("source").begin_object().texted(member, data);
+                self.json.end_object().end_object().end_object();
+            }
+            other => return refuse(other.what()),
+        }
+        Ok(())
+    }
+
+    fn result(&mut self, outcome: &Outcome<'_>) -> Result<(), Fault> {
+        self.json.begin_object().key("toolResult").begin_object().texted("toolUseId", &outcome.id);
+        self.json.key("content").begin_array();
+        outcome.parts.iter().try_for_each(|part| self.said(part))?;
+        self.json.end_array();
+        if outcome.is_error {
+            self.json.texted("status", "error");
+        }
+        self.json.end_object().end_object();
+        Ok(())
+    }
+}
+
+fn thought(text: &str, signature: &str, json: &mut Build) {
+    json.begin_object().key("reasoningContent").begin_object().key("reasoningText").begin_object();
+    json.texted("text", text).texted("signature", signature).end_object().end_object().end_object();
+}
