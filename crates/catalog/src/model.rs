@@ -39,11 +39,13 @@ pub enum ModelKind {
     Speech,
     /// Documents in the order of a query; units of search are billed.
     Rerank,
+    /// Conversations by voice, whose audio has prices of its own.
+    Realtime,
 }
 
 impl ModelKind {
     /// Every kind.
-    pub const ALL: [ModelKind; 8] = [
+    pub const ALL: [ModelKind; 9] = [
         ModelKind::Chat,
         ModelKind::Completion,
         ModelKind::Text,
@@ -52,6 +54,7 @@ impl ModelKind {
         ModelKind::Image,
         ModelKind::Speech,
         ModelKind::Rerank,
+        ModelKind::Realtime,
     ];
 
     /// Whether a model of this kind serves `endpoint`.
@@ -74,13 +77,15 @@ impl ModelKind {
             Endpoint::Embeddings | Endpoint::EmbedContent | Endpoint::BatchEmbedContents | Endpoint::CohereEmbed => {
                 matches!(self, ModelKind::Embedding)
             }
-            Endpoint::CountTokens => {
-                !matches!(self, ModelKind::Moderation | ModelKind::Image | ModelKind::Speech | ModelKind::Rerank)
-            }
+            Endpoint::CountTokens => !matches!(
+                self,
+                ModelKind::Moderation | ModelKind::Image | ModelKind::Speech | ModelKind::Rerank | ModelKind::Realtime
+            ),
             Endpoint::ImageGenerations => matches!(self, ModelKind::Image),
             Endpoint::Speech => matches!(self, ModelKind::Speech),
             Endpoint::CohereRerank => matches!(self, ModelKind::Rerank),
             Endpoint::Moderations => matches!(self, ModelKind::Moderation),
+            Endpoint::Realtime => matches!(self, ModelKind::Realtime),
             Endpoint::ModelList | Endpoint::ModelGet | Endpoint::Usage | Endpoint::Limits | Endpoint::Explain => false,
         }
     }
@@ -88,7 +93,7 @@ impl ModelKind {
     /// Whether its answers are texts, billed by output tokens, so that it needs an output price and a maximum.
     #[must_use]
     pub const fn has_output(self) -> bool {
-        matches!(self, ModelKind::Chat | ModelKind::Completion | ModelKind::Text)
+        matches!(self, ModelKind::Chat | ModelKind::Completion | ModelKind::Text | ModelKind::Realtime)
     }
 
     /// The name used in configuration.
@@ -103,6 +108,7 @@ impl ModelKind {
             ModelKind::Image => "image",
             ModelKind::Speech => "speech",
             ModelKind::Rerank => "rerank",
+            ModelKind::Realtime => "realtime",
         }
     }
 }
@@ -120,7 +126,8 @@ pub struct UnknownModelKind;
 impl fmt::Display for UnknownModelKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "unknown kind of model; known: chat, completion, text, embedding, moderation, image, speech, rerank",
+            "unknown kind of model; known: chat, completion, text, embedding, moderation, image, speech, rerank, \
+             realtime",
         )
     }
 }

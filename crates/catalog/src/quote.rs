@@ -171,6 +171,7 @@ fn check_priced(model: &Model, rates: &Rates, billable: &Billable) -> Result<(),
     let is_priced = match model.kind {
         ModelKind::Image => rates.image.is_some() || rates.output.is_some(),
         ModelKind::Speech => rates.character.is_some(),
+        ModelKind::Realtime => rates.audio_input.is_some() && rates.audio_output.is_some(),
         _ => true,
     };
     if !is_priced {

@@ -39,6 +39,7 @@ mod metrics;
 mod owned;
 mod pipeline;
 mod queue;
+mod realtime;
 mod recover;
 mod refuse;
 mod relay;

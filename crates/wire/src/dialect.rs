@@ -117,11 +117,13 @@ pub enum Endpoint {
     CohereRerank,
     /// Bedrock: a conversation is continued, at once or as a stream.
     Converse,
+    /// OpenAI: a conversation by voice over a WebSocket; each of its responses is a call.
+    Realtime,
 }
 
 impl Endpoint {
     /// Every endpoint.
-    pub const ALL: [Endpoint; 27] = [
+    pub const ALL: [Endpoint; 28] = [
         Endpoint::ChatCompletions,
         Endpoint::Completions,
         Endpoint::Embeddings,
@@ -149,6 +151,7 @@ impl Endpoint {
         Endpoint::CohereEmbed,
         Endpoint::CohereRerank,
         Endpoint::Converse,
+        Endpoint::Realtime,
     ];
 
     /// The dialect of an endpoint whose calls go to an upstream; `None` for those that are answered here.
@@ -166,6 +169,7 @@ impl Endpoint {
             | Endpoint::ResponseInputTokens
             | Endpoint::ImageGenerations
             | Endpoint::Speech
+            | Endpoint::Realtime
             | Endpoint::Moderations => Some(Dialect::Openai),
             Endpoint::Messages | Endpoint::CountMessageTokens => Some(Dialect::Anthropic),
             Endpoint::GenerateContent
@@ -217,7 +221,7 @@ impl Endpoint {
     #[must_use]
     pub const fn method(self) -> &'static str {
         match self {
-            Endpoint::ResponseGet | Endpoint::ResponseInputItems => "GET",
+            Endpoint::ResponseGet | Endpoint::ResponseInputItems | Endpoint::Realtime => "GET",
             Endpoint::ResponseDelete => "DELETE",
             _ => "POST",
         }
@@ -247,6 +251,8 @@ impl Endpoint {
             | Endpoint::ResponseInputTokens
             | Endpoint::ImageGenerations
             | Endpoint::Speech
+            // Its limit is not ours to set: an event of the client has it.
+            | Endpoint::Realtime
             | Endpoint::CohereEmbed
             | Endpoint::CohereRerank
             | Endpoint::ModelList
@@ -297,6 +303,7 @@ impl Endpoint {
             Endpoint::CohereEmbed => "/embed",
             Endpoint::CohereRerank => "/rerank",
             Endpoint::Converse => "/converse",
+            Endpoint::Realtime => "/realtime",
         }
     }
 
@@ -331,6 +338,7 @@ impl Endpoint {
             Endpoint::CohereEmbed => "embed",
             Endpoint::CohereRerank => "rerank",
             Endpoint::Converse => "converse",
+            Endpoint::Realtime => "realtime",
         }
     }
 }

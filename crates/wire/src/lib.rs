@@ -19,6 +19,7 @@ mod frames;
 mod named;
 mod objects;
 mod read;
+pub mod realtime;
 pub mod render;
 mod route;
 mod scan;
@@ -43,5 +44,7 @@ pub use usage::{Usage, UsageFault};
 
 #[cfg(test)]
 mod dialect_stream_tests;
+#[cfg(test)]
+mod fuzzed;
 #[cfg(test)]
 mod traffic_tests;

@@ -221,7 +221,17 @@ static MODEL: Form = Form {
         Field::required("id", ID_MODEL),
         Field::optional(
             "kind",
-            Kind::Word(&["chat", "completion", "text", "embedding", "moderation", "image", "speech", "rerank"]),
+            Kind::Word(&[
+                "chat",
+                "completion",
+                "text",
+                "embedding",
+                "moderation",
+                "image",
+                "speech",
+                "rerank",
+                "realtime",
+            ]),
         ),
         Field::optional("context_window", TOKENS),
         Field::optional("max_output_tokens", Kind::Integer(0, 1_000_000_000)),

@@ -128,6 +128,7 @@ const fn endpoint_code(endpoint: Endpoint) -> u8 {
         Endpoint::ResponseInputTokens => 20,
         Endpoint::ImageGenerations => 21,
         Endpoint::Speech => 22,
+        Endpoint::Realtime => 40,
         Endpoint::CohereChat => 48,
         Endpoint::CohereEmbed => 49,
         Endpoint::CohereRerank => 50,
