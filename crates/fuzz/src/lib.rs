@@ -11,6 +11,8 @@
 //!
 //! **Architecture invariant:** `fuzz` knows no crate of ours.
 
+#![expect(clippy::disallowed_methods, reason = "a run is bounded by the time that passes, and a long one is to differ")]
+
 mod mutate;
 
 use std::collections::HashSet;
@@ -156,7 +158,6 @@ fn span() -> Duration {
     Duration::from_secs(number("MANDANT_FUZZ_SECONDS").unwrap_or(if is_long() { 3_600 } else { 1 }))
 }
 
-#[expect(clippy::disallowed_methods, reason = "long runs are to differ; the seed is told")]
 fn seed() -> u64 {
     let drawn = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.as_nanos() as u64);
     number("MANDANT_FUZZ_SEED").unwrap_or_else(|| if is_long() { drawn() } else { 1 })

@@ -169,7 +169,7 @@ async fn each_response_is_charged_by_its_usage() {
     for text in ["Say something kind.", "And now something longer, please."] {
         let done = talk.ask(text).await;
         assert_eq!(done["response"]["usage"]["output_tokens"], 32);
-        expected = Money::from_nanos(expected.nanos() + price_of(&done["response"]["usage"]).nanos());
+        expected += price_of(&done["response"]["usage"]);
         // Settled before the client sees the end.
         assert_eq!(app.spent("acme"), expected);
     }
