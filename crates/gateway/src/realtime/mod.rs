@@ -35,12 +35,7 @@ use crate::reply::Reply;
 /// # Errors
 /// 400 for what is no opening of a WebSocket; 403 and 404 for the model; 429 for the tenant's limits; 503 when there are
 /// too many sessions; 502 and 504 when no provider opens one.
-pub(crate) async fn open(
-    relay: &Arc<Relay>,
-    caller: &Caller,
-    head: &Parts,
-    label: &Label,
-) -> Result<Reply, Refused> {
+pub(crate) async fn open(relay: &Arc<Relay>, caller: &Caller, head: &Parts, label: &Label) -> Result<Reply, Refused> {
     let offer = Offer::read(head)?;
     let mut call = wire::realtime::call(offer.model.clone(), Context::default().billable(None, 0));
     for account in caller.path().iter().rev() {

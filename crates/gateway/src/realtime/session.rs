@@ -60,7 +60,13 @@ struct Said {
 
 impl Session {
     /// Runs until somebody ends it, and settles what is open.
-    pub(super) async fn run(relay: Arc<Relay>, caller: Caller, request_id: RequestId, stream: ClientStream, open: Open) {
+    pub(super) async fn run(
+        relay: Arc<Relay>,
+        caller: Caller,
+        request_id: RequestId,
+        stream: ClientStream,
+        open: Open,
+    ) {
         let bytes_max = relay.settings.realtime_message_bytes_max;
         let config = WebSocketConfig::default()
             .max_message_size(Some(bytes_max))
@@ -90,15 +96,16 @@ impl Session {
             end = session.watch() => end,
         };
         tracing::debug!(request = %session.request_id, ?end, "a session ends");
-        let said_goodbye = async {
-            match end {
+        // Settled whether the client takes its leave or not.
+        let settling = async {
+            let said_goodbye = match end {
                 End::Provider(_) => true,
                 End::Broken | End::Silent => false,
                 _ => session.drain(&mut from_provider).await,
-            }
+            };
+            session.turns.finish(said_goodbye);
         };
-        let (said_goodbye, ()) = tokio::join!(said_goodbye, session.leave_client(&end, &mut from_client));
-        session.turns.finish(said_goodbye);
+        tokio::join!(settling, session.leave_client(&end, &mut from_client));
     }
 
     fn said(&self) -> std::sync::MutexGuard<'_, Said> {

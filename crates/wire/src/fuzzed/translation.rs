@@ -102,5 +102,5 @@ fn translated_answers() {
         }
         fuzz::sign(&seen)
     });
-    assert!(ran.signs > 10, "{ran:?}");
+    assert!(ran.signs > 3, "{ran:?}");
 }

@@ -211,7 +211,9 @@ impl Http1 {
         loop {
             let _written_later = self.poll_write(cx);
             core::task::ready!(self.poll_read(cx, READ_BYTES))?;
-            if let Some(head) = head::take(&mut self.input, &mut self.looked, self.may_switch).map_err(Fault::Protocol)? {
+            if let Some(head) =
+                head::take(&mut self.input, &mut self.looked, self.may_switch).map_err(Fault::Protocol)?
+            {
                 (self.framing, self.keeps) = (head.framing, head.keeps);
                 return Poll::Ready(Ok(head.parts));
             }
