@@ -7,7 +7,7 @@ import unittest
 import urllib.request
 
 import openai
-import websockets
+import websockets.exceptions
 
 from relay import Relay
 
