@@ -111,7 +111,7 @@ class Frameworks(unittest.TestCase):
             for model in MODELS:
                 with self.subTest(client=name, model=model):
                     stream = Agent(of(model), retries=0).run_stream_sync(HELLO)
-                    pieces = list(stream.stream_text(delta=True))
+                    pieces = list(stream.stream_text(delta=True, debounce_by=None))
                     self.assertGreater(len(pieces), 3)
                     self.assertEqual("".join(pieces), stream.get_output())
 
