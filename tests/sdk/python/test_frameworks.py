@@ -66,8 +66,13 @@ class Frameworks(unittest.TestCase):
                     self.assertGreater(len(pieces), 3)
                     called = client.bind_tools([LookUp]).invoke(HELLO)
                     self.assertEqual([(call["name"], call["args"]) for call in called.tool_calls], [("LookUp", {"echo": HELLO})])
-                    structured = client.with_structured_output(LookUp, method="function_calling").invoke(HELLO)
-                    self.assertEqual(structured, LookUp(echo=HELLO))
+                    structured = client.with_structured_output(LookUp, method="function_calling")
+                    if (name, model) == ("ChatOpenAI", "gemini-2.5-flash"):
+                        # It asks for one call at a time, for which Gemini has no word.
+                        with self.assertRaisesRegex(openai.BadRequestError, "parallel_tool_calls"):
+                            structured.invoke(HELLO)
+                        continue
+                    self.assertEqual(structured.invoke(HELLO), LookUp(echo=HELLO))
 
     def test_langchain_is_refused_as_its_client_expects(self) -> None:
         kinds = {"ChatOpenAI": openai.AuthenticationError, "ChatAnthropic": anthropic.AuthenticationError}
