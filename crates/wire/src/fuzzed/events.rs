@@ -52,11 +52,9 @@ fn server_events() {
         let event = server_event(input);
         let value = serde_json::from_slice::<serde_json::Value>(input);
         match &event {
-            ServerEvent::Done { usage, .. } => {
-                if let Ok(Some(usage)) = usage {
-                    assert!(usage.audio_input + usage.cached_input <= usage.input, "{usage:?}");
-                    assert!(usage.cached_audio <= usage.audio_input && usage.audio_output <= usage.output);
-                }
+            ServerEvent::Done { usage: Ok(Some(usage)), .. } => {
+                assert!(usage.audio_input + usage.cached_input <= usage.input, "{usage:?}");
+                assert!(usage.cached_audio <= usage.audio_input && usage.audio_output <= usage.output);
             }
             ServerEvent::Error { event_id: Some((_, place)) } => {
                 if let (Ok(text), Ok(_)) = (core::str::from_utf8(input), value) {
