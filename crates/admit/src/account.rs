@@ -27,12 +27,12 @@ impl Account {
 
     /// As for [`Meters::fits`]; nothing fits while everything is refused.
     #[inline]
-    pub(crate) fn fits(&mut self, tokens: u64, now: Moment) -> bool {
-        self.meters.fits(tokens, now) && self.more.as_ref().is_none_or(|more| more.block(now).is_none())
+    pub(crate) fn fits(&mut self, tokens: u64, slots: u8, now: Moment) -> bool {
+        self.meters.fits(tokens, slots, now) && self.more.as_ref().is_none_or(|more| more.block(now).is_none())
     }
 
     /// The gravest of the limits that stand in the way, if any.
-    pub(crate) fn obstacle(&self, tokens: u64, now: Moment) -> Option<Obstacle> {
+    pub(crate) fn obstacle(&self, tokens: u64, slots: u8, now: Moment) -> Option<Obstacle> {
         let more = self.more.as_ref();
         let block = more.and_then(|more| more.block(now));
         // One that is in force is not prolonged.
@@ -44,7 +44,7 @@ impl Account {
             }
             _ => full,
         });
-        block.into_iter().chain(window).chain(self.meters.full_slots()).reduce(Obstacle::graver)
+        block.into_iter().chain(window).chain(self.meters.full_slots(slots)).reduce(Obstacle::graver)
     }
 
     /// After a refusal: begins a block where a window stood in the way of what waiting would have admitted.

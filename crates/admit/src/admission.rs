@@ -120,10 +120,25 @@ impl Admission {
     /// # Panics
     /// When the path is empty, too long, or names an account twice.
     pub fn admit(&mut self, ask: &Ask<'_>, now: Moment) -> Result<Pass, Breach> {
-        let (mut pass, mut fits) = self.open(ask, now);
+        self.admit_with(ask, 1, now)
+    }
+
+    /// As [`Admission::admit`], for a call of a session, whose own pass has a slot everywhere on the path: it takes none.
+    ///
+    /// # Errors
+    /// As for [`Admission::admit`].
+    ///
+    /// # Panics
+    /// As for [`Admission::admit`].
+    pub fn admit_within(&mut self, ask: &Ask<'_>, now: Moment) -> Result<Pass, Breach> {
+        self.admit_with(ask, 0, now)
+    }
+
+    fn admit_with(&mut self, ask: &Ask<'_>, slots: u8, now: Moment) -> Result<Pass, Breach> {
+        let (mut pass, mut fits) = self.open(ask, slots, now);
         let now = pass.taken;
         for part in pass.parts() {
-            fits &= self.accounts[part.place as usize].fits(ask.tokens, now);
+            fits &= self.accounts[part.place as usize].fits(ask.tokens, slots, now);
         }
         if !fits {
             let breach = self.breach(ask, &pass).expect("what does not fit has a reason");
@@ -133,11 +148,11 @@ impl Admission {
             return Err(breach);
         }
         for &place in pass.accounts() {
-            self.accounts[place as usize].meters.take(ask.tokens);
+            self.accounts[place as usize].meters.take(ask.tokens, slots);
         }
         if pass.more.is_some() {
             for part in pass.parts() {
-                self.accounts[part.place as usize].meters.take(ask.tokens);
+                self.accounts[part.place as usize].meters.take(ask.tokens, slots);
             }
             self.watch(ask, &mut pass);
         }
@@ -146,7 +161,7 @@ impl Admission {
 
     /// A pass that has taken nothing yet, and whether all whole accounts have room.
     #[inline]
-    pub(crate) fn open(&mut self, ask: &Ask<'_>, now: Moment) -> (Pass, bool) {
+    pub(crate) fn open(&mut self, ask: &Ask<'_>, slots: u8, now: Moment) -> (Pass, bool) {
         let path = ask.path;
         assert!((1..=PATH_LEVELS_MAX).contains(&path.len()), "a path has 1 to {PATH_LEVELS_MAX} accounts");
         let now = self.time(now);
@@ -158,12 +173,12 @@ impl Admission {
             assert!(!places[..level].contains(&place), "an account is once in its path");
             places[level] = place;
             let account = &mut self.accounts[place as usize];
-            fits &= account.fits(ask.tokens, now);
+            fits &= account.fits(ask.tokens, slots, now);
             has_more |= account.more.is_some();
         }
         let more = if has_more { Some(self.open_more(ask, &places, now)) } else { None };
         let (created, tokens) = (self.created, ask.tokens);
-        (Pass { places, length: path.len() as u8, created, tokens, taken: now, more }, fits)
+        (Pass { places, length: path.len() as u8, created, tokens, slots, taken: now, more }, fits)
     }
 
     #[cold]
@@ -238,7 +253,7 @@ impl Admission {
     /// # Errors
     /// As for [`Admission::admit`].
     pub fn check(&mut self, ask: &Ask<'_>, now: Moment) -> Result<(), Breach> {
-        let (pass, _) = self.open(ask, now);
+        let (pass, _) = self.open(ask, 1, now);
         self.breach(ask, &pass).map_or(Ok(()), Err)
     }
 
@@ -284,16 +299,16 @@ impl Admission {
     fn give_back(&mut self, pass: &Pass, requests: u64, tokens: u64, now: Moment) {
         self.latest = Some(self.time(now));
         for &place in pass.accounts() {
-            self.accounts[place as usize].meters.give_back(requests, tokens, pass.taken, pass.created);
+            self.accounts[place as usize].meters.give_back(requests, tokens, pass);
         }
         for part in pass.parts() {
-            self.accounts[part.place as usize].meters.give_back(requests, tokens, pass.taken, pass.created);
+            self.accounts[part.place as usize].meters.give_back(requests, tokens, pass);
         }
         if pass.more.as_ref().is_some_and(|more| more.is_watched) {
             for place in pass.all() {
                 let shadow = self.accounts[place].shadow_mut();
                 if let Some(shadow) = shadow.filter(|shadow| shadow.created <= pass.created) {
-                    shadow.meters.give_back(requests, tokens, pass.taken, pass.created);
+                    shadow.meters.give_back(requests, tokens, pass);
                 }
             }
         }
@@ -301,7 +316,7 @@ impl Admission {
 
     fn breach(&self, ask: &Ask<'_>, pass: &Pass) -> Option<Breach> {
         let breaches = pass.subjects().filter_map(|(place, level, part)| {
-            let obstacle = self.accounts[place].obstacle(ask.tokens, pass.taken)?;
+            let obstacle = self.accounts[place].obstacle(ask.tokens, pass.slots, pass.taken)?;
             Some(Breach::new(ask.path[level], part, obstacle))
         });
         breaches.reduce(Breach::graver)
@@ -316,12 +331,12 @@ impl Admission {
     /// Lets the limits that are only watched say what they would have done: all of them together, as if they were those
     /// of the path. What they would have refused does not count there.
     fn watch(&mut self, ask: &Ask<'_>, pass: &mut Pass) {
-        let (tokens, now) = (ask.tokens, pass.taken);
+        let (tokens, slots, now) = (ask.tokens, pass.slots, pass.taken);
         let (mut fits, mut is_any) = (true, false);
         for place in pass.all() {
             if let Some(shadow) = self.accounts[place].shadow_mut() {
                 is_any = true;
-                fits &= shadow.meters.fits(tokens, now);
+                fits &= shadow.meters.fits(tokens, slots, now);
             }
         }
         if !is_any {
@@ -334,10 +349,10 @@ impl Admission {
                 continue;
             };
             if fits {
-                shadow.meters.take(tokens);
+                shadow.meters.take(tokens, slots);
                 continue;
             }
-            let obstacles = shadow.meters.each_obstacle(tokens, now).inspect(|one| refused.note(one.window));
+            let obstacles = shadow.meters.each_obstacle(tokens, slots, now).inspect(|one| refused.note(one.window));
             let Some(obstacle) = obstacles.reduce(Obstacle::graver) else { continue };
             let breach = Breach::new(ask.path[level], part, obstacle);
             worst = Some(worst.map_or(breach, |worst| worst.graver(breach)));

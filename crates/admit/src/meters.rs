@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use base::{Limits, Moment, Window};
 
+use crate::pass::Pass;
 use crate::status::{Obstacle, WindowStatus};
 use crate::trailing::Trailing;
 
@@ -46,10 +47,10 @@ impl Meters {
         is_any_new
     }
 
-    /// Moves the windows to `now` and says whether one request of `tokens` fits all of them.
+    /// Moves the windows to `now` and says whether one request of `tokens`, which needs so many slots, fits all of them.
     #[inline]
-    pub(crate) fn fits(&mut self, tokens: u64, now: Moment) -> bool {
-        let mut fits = self.concurrency.is_none_or(|limit| self.under_way < limit);
+    pub(crate) fn fits(&mut self, tokens: u64, slots: u8, now: Moment) -> bool {
+        let mut fits = slots == 0 || self.concurrency.is_none_or(|limit| self.under_way < limit);
         for window in &mut self.windows {
             window.advance(now);
             fits &= window.fits(window.amount(1, tokens));
@@ -63,8 +64,8 @@ impl Meters {
     }
 
     /// The limit of calls at once, when it stands in the way.
-    pub(crate) fn full_slots(&self) -> Option<Obstacle> {
-        self.concurrency.filter(|&limit| self.under_way >= limit).map(|limit| Obstacle {
+    pub(crate) fn full_slots(&self, slots: u8) -> Option<Obstacle> {
+        self.concurrency.filter(|&limit| slots > 0 && self.under_way >= limit).map(|limit| Obstacle {
             window: Window::Concurrency,
             limit: limit.into(),
             retry_after: CONCURRENCY_RETRY,
@@ -74,17 +75,17 @@ impl Meters {
     }
 
     /// Every limit that stands in the way.
-    pub(crate) fn each_obstacle(&self, tokens: u64, now: Moment) -> impl Iterator<Item = Obstacle> {
-        self.windows.iter().filter_map(move |window| obstacle(window, tokens, now)).chain(self.full_slots())
+    pub(crate) fn each_obstacle(&self, tokens: u64, slots: u8, now: Moment) -> impl Iterator<Item = Obstacle> {
+        self.windows.iter().filter_map(move |window| obstacle(window, tokens, now)).chain(self.full_slots(slots))
     }
 
-    /// Takes a slot, one request and `tokens` everywhere; the caller has checked that they fit.
+    /// Takes slots, one request and `tokens` everywhere; the caller has checked that they fit.
     #[inline]
-    pub(crate) fn take(&mut self, tokens: u64) {
+    pub(crate) fn take(&mut self, tokens: u64, slots: u8) {
         for window in &mut self.windows {
             window.take(window.amount(1, tokens));
         }
-        self.under_way += 1;
+        self.under_way += u32::from(slots);
     }
 
     /// Counts what an earlier process admitted at `taken` in the windows that still cover it. Its slots ended with it.
@@ -95,13 +96,13 @@ impl Meters {
         }
     }
 
-    /// Frees the slot of a pass, and gives back what it does not need to the windows that it took from.
+    /// Frees the slots of a pass, and gives back what it does not need to the windows that it took from.
     #[inline]
-    pub(crate) fn give_back(&mut self, requests: u64, tokens: u64, taken: Moment, created: u32) {
-        self.under_way = self.under_way.checked_sub(1).expect("a call under way is counted");
+    pub(crate) fn give_back(&mut self, requests: u64, tokens: u64, pass: &Pass) {
+        self.under_way = self.under_way.checked_sub(pass.slots.into()).expect("a call under way is counted");
         for window in &mut self.windows {
-            if window.created <= created {
-                window.give_back(taken, window.amount(requests, tokens));
+            if window.created <= pass.created {
+                window.give_back(pass.taken, window.amount(requests, tokens));
             }
         }
     }

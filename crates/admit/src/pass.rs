@@ -47,6 +47,8 @@ pub struct Pass {
     /// The newest window that existed at the time: a younger one knows nothing of this pass.
     pub(crate) created: u32,
     pub(crate) tokens: u64,
+    /// 0 for a call of a session, which has a slot already.
+    pub(crate) slots: u8,
     pub(crate) taken: Moment,
     /// Only where an account of its path has more than windows.
     pub(crate) more: Option<Box<PassMore>>,

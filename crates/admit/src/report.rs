@@ -48,7 +48,7 @@ impl Admission {
 impl Admission {
     /// What every limit of the path, of the model and of the end user says to a call, without taking anything.
     pub fn limits_of(&mut self, ask: &Ask<'_>, now: Moment) -> Vec<AskedLimit> {
-        let (pass, _) = self.open(ask, now);
+        let (pass, _) = self.open(ask, 1, now);
         let mut limits = Vec::new();
         for (place, level, part) in pass.subjects() {
             let account = &self.accounts[place];

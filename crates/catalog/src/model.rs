@@ -45,11 +45,13 @@ pub enum ModelKind {
     Transcription,
     /// Documents in the order of a query; units of search are billed.
     Rerank,
+    /// Conversations by voice, whose audio has prices of its own.
+    Realtime,
 }
 
 impl ModelKind {
     /// Every kind.
-    pub const ALL: [ModelKind; 9] = [
+    pub const ALL: [ModelKind; 10] = [
         ModelKind::Chat,
         ModelKind::Completion,
         ModelKind::Text,
@@ -59,6 +61,7 @@ impl ModelKind {
         ModelKind::Speech,
         ModelKind::Transcription,
         ModelKind::Rerank,
+        ModelKind::Realtime,
     ];
 
     /// Whether a model of this kind serves `endpoint`.
@@ -90,6 +93,7 @@ impl ModelKind {
             Endpoint::ImageGenerations | Endpoint::ImageEdits | Endpoint::ImageVariations => {
                 matches!(self, ModelKind::Image)
             }
+            Endpoint::Realtime => matches!(self, ModelKind::Realtime),
             Endpoint::Transcriptions | Endpoint::Translations => matches!(self, ModelKind::Transcription),
             Endpoint::Speech => matches!(self, ModelKind::Speech),
             Endpoint::CohereRerank => matches!(self, ModelKind::Rerank),
@@ -108,7 +112,7 @@ impl ModelKind {
     /// Whether its answers are texts, billed by output tokens, so that it needs an output price and a maximum.
     #[must_use]
     pub const fn has_output(self) -> bool {
-        matches!(self, ModelKind::Chat | ModelKind::Completion | ModelKind::Text)
+        matches!(self, ModelKind::Chat | ModelKind::Completion | ModelKind::Text | ModelKind::Realtime)
     }
 
     /// The name used in configuration.
@@ -124,6 +128,7 @@ impl ModelKind {
             ModelKind::Speech => "speech",
             ModelKind::Transcription => "transcription",
             ModelKind::Rerank => "rerank",
+            ModelKind::Realtime => "realtime",
         }
     }
 }
@@ -141,7 +146,8 @@ pub struct UnknownModelKind;
 impl fmt::Display for UnknownModelKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "unknown kind of model; known: chat, completion, text, embedding, moderation, image, speech, transcription, rerank",
+            "unknown kind of model; known: chat, completion, text, embedding, moderation, image, speech, transcription, rerank, \
+              realtime",
         )
     }
 }

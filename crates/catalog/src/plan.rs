@@ -182,7 +182,10 @@ pub fn plan(
             Some(_) => kept_elsewhere(model),
         });
     }
-    for (index, id) in model.fallbacks.iter().enumerate() {
+    // A session stays with the model that it began with.
+    let is_in_session = call.endpoint() == Endpoint::Realtime && call.kept_at().is_some();
+    let fallbacks = if is_in_session { &[][..] } else { &model.fallbacks[..] };
+    for (index, id) in fallbacks.iter().enumerate() {
         let Some(fallback) = catalog.model(id.as_str()) else { continue };
         let repeated = *id == model.id || model.fallbacks[..index].contains(id);
         if repeated || !allowed(id) || !fallback.kind.serves(call.endpoint()) {

@@ -196,6 +196,7 @@ fn check_priced(model: &Model, rates: &Rates, billable: &Billable) -> Result<(),
         ModelKind::Image => rates.image.is_some() || rates.output.is_some(),
         ModelKind::Speech => rates.character.is_some(),
         ModelKind::Transcription => rates.second.is_some() || (rates.output.is_some() && rates.audio_input.is_some()),
+        ModelKind::Realtime => rates.audio_input.is_some() && rates.audio_output.is_some(),
         _ => true,
     };
     if !is_priced {

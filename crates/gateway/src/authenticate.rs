@@ -9,7 +9,7 @@ use std::sync::Arc;
 use base::{ModelId, Refusal, Timestamp};
 use catalog::{Catalog, Model};
 use http::HeaderName;
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL};
 use http::request::Parts;
 use smallvec::SmallVec;
 use store::{Account, Directory, LiveKey, LiveTenant};
@@ -62,6 +62,15 @@ impl Caller {
 }
 
 impl Caller {
+    /// Whether it may still call: for sessions, which outlive their opening.
+    ///
+    /// # Errors
+    /// 401 for a key that expired or was revoked meanwhile, 403 for a suspended tenant.
+    pub(crate) fn still_in_force(&self, now: Timestamp) -> Result<(), Refusal> {
+        in_force(&self.key, now)?;
+        not_suspended(&self.path)
+    }
+
     /// The models that this caller may use, in the order of their names.
     pub(crate) fn models<'a>(&'a self, catalog: &'a Catalog) -> impl Iterator<Item = &'a Arc<Model>> {
         catalog.models().into_iter().filter(|model| self.may_use(&model.id))
@@ -81,20 +90,28 @@ pub(crate) fn authenticate(
 ) -> Result<Caller, Refusal> {
     let credential = credential(head).ok_or(Refusal::InvalidApiKey)?;
     let key = directory.find_key(credential).ok_or(Refusal::InvalidApiKey)?;
+    in_force(&key, now)?;
+    if !key.allows_address(address) {
+        return Err(Refusal::AddressNotAllowed);
+    }
+    let caller = act_for(key, named_tenant(head)?, directory)?;
+    not_suspended(&caller.path)?;
+    Ok(caller)
+}
+
+fn in_force(key: &LiveKey, now: Timestamp) -> Result<(), Refusal> {
     if key.revoked() {
         return Err(Refusal::KeyRevoked);
     }
     if key.expires().is_some_and(|expires| expires <= now) {
         return Err(Refusal::KeyExpired);
     }
-    if !key.allows_address(address) {
-        return Err(Refusal::AddressNotAllowed);
-    }
-    let caller = act_for(key, named_tenant(head)?, directory)?;
-    if caller.path.iter().any(|account| account.settings().suspended) {
-        return Err(Refusal::TenantSuspended);
-    }
-    Ok(caller)
+    Ok(())
+}
+
+fn not_suspended(path: &Path) -> Result<(), Refusal> {
+    let is_suspended = path.iter().any(|account| account.settings().suspended);
+    if is_suspended { Err(Refusal::TenantSuspended) } else { Ok(()) }
 }
 
 /// Resolves the tenant that a key acts for: its own, or for a service key the named one of its list.
@@ -115,7 +132,7 @@ fn act_for(key: Arc<LiveKey>, named: Option<&str>, directory: &Directory) -> Res
 }
 
 /// The presented credential, in the styles of the field, first match: bearer, `x-api-key`, `api-key`, `x-goog-api-key`,
-/// `?key=`. An empty value counts as none.
+/// `?key=`, a WebSocket's protocol. An empty value counts as none.
 fn credential(head: &Parts) -> Option<&[u8]> {
     let header = |name: HeaderName| head.headers.get(name).map(http::HeaderValue::as_bytes);
     let bearer = header(AUTHORIZATION).and_then(|value| {
@@ -127,7 +144,17 @@ fn credential(head: &Parts) -> Option<&[u8]> {
         .or_else(|| header(AZURE_API_KEY))
         .or_else(|| header(GOOGLE_API_KEY))
         .or_else(|| query_value(head, "key").map(str::as_bytes))
+        .or_else(|| protocol_key(head))
         .filter(|value| !value.is_empty())
+}
+
+/// How the name of a protocol begins that is a key: a browser can set no header for a WebSocket but the protocols.
+pub(crate) const PROTOCOL_KEY: &[u8] = b"openai-insecure-api-key.";
+
+fn protocol_key(head: &Parts) -> Option<&[u8]> {
+    let offers = head.headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
+    let mut protocols = offers.flat_map(|offer| offer.as_bytes().split(|byte| *byte == b','));
+    protocols.find_map(|protocol| protocol.trim_ascii().strip_prefix(PROTOCOL_KEY))
 }
 
 /// What shows which SDK a client uses.

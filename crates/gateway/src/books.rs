@@ -17,7 +17,7 @@ use ledger::{AccountConfig, Amounts, Ending, Entry, Hold, LeasePolicy, Ledger, L
 use smallvec::SmallVec;
 use store::{Account, AccountSettings};
 use tokio::sync::Notify;
-use wire::Call;
+use wire::{Call, Endpoint};
 
 use crate::admit::scope;
 use crate::alerts;
@@ -51,11 +51,14 @@ pub(crate) struct Asked<'a> {
     pub(crate) model: &'a ModelId,
     pub(crate) end_user: Option<&'a str>,
     pub(crate) tokens: u64,
+    /// It belongs to a session, which has its slots.
+    pub(crate) is_in_session: bool,
 }
 
 impl<'a> Asked<'a> {
     pub(crate) fn of(path: &'a Path, plan: &'a Plan, call: &'a Call) -> Asked<'a> {
-        Asked { path, model: &plan.model().id, end_user: call.end_user(), tokens: plan.quote().tokens() }
+        let is_in_session = call.endpoint() == Endpoint::Realtime;
+        Asked { path, model: &plan.model().id, end_user: call.end_user(), tokens: plan.quote().tokens(), is_in_session }
     }
 }
 
@@ -211,7 +214,11 @@ impl Books {
     /// Checks every window of every level of the path, of the model and of the end user, and takes them all, or none.
     pub(crate) fn admit(&self, asked: &Asked<'_>, now: Moment) -> Result<(Pass, Tightest), Breach> {
         let admitted = self.ask(asked, |shard, ask| {
-            let admitted = shard.admission.admit(ask, now);
+            let admitted = if asked.is_in_session {
+                shard.admission.admit_within(ask, now)
+            } else {
+                shard.admission.admit(ask, now)
+            };
             let pass = admitted.inspect_err(|breach| shard.counts.window_refused(breach.window))?;
             let tightest = shard.admission.tightest(ask, now);
             let news = match pass.shadow_breach() {

@@ -153,7 +153,7 @@ pub(crate) fn unusable(candidate: &Candidate, error: &ConnectError) -> Refusal {
 }
 
 /// Statuses that say "not now" or "not here": a different upstream may do better, and nothing was billed.
-const fn may_fail_over(status: StatusCode) -> bool {
+pub(crate) const fn may_fail_over(status: StatusCode) -> bool {
     matches!(status.as_u16(), 401 | 403 | 408 | 429 | 500..=599)
 }
 

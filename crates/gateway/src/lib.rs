@@ -40,6 +40,7 @@ mod metrics;
 mod owned;
 mod pipeline;
 mod queue;
+mod realtime;
 mod recover;
 mod refuse;
 mod relay;

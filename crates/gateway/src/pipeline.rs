@@ -18,7 +18,7 @@ use base::Refusal;
 use catalog::Plan;
 use http::request::Parts;
 use tokio::time::Instant;
-use wire::{Call, Route};
+use wire::{Call, Endpoint, Route};
 
 use crate::admit::admit;
 use crate::answer::{self, AnswerBody, MeteredStream, Room};
@@ -33,7 +33,7 @@ use crate::relay::Relay;
 use crate::reply::Reply;
 use crate::reserve::reserve;
 use crate::trace::Trace;
-use crate::{authenticate, files, headers, inquiry, intake, owned, refuse, upload};
+use crate::{authenticate, files, headers, inquiry, intake, owned, realtime, refuse, upload};
 
 /// Answers one request. Never fails: a refusal is an answer too.
 pub(crate) async fn handle(relay: Arc<Relay>, address: IpAddr, head: Parts, body: ClientBody) -> Reply {
@@ -51,7 +51,9 @@ pub(crate) async fn handle(relay: Arc<Relay>, address: IpAddr, head: Parts, body
         }
     };
     trace.authenticated(relay.clock.moment());
-    let answered = if route.endpoint.is_billed() {
+    let answered = if route.endpoint == Endpoint::Realtime {
+        realtime::open(&relay, &caller, &head, &label).await
+    } else if route.endpoint.is_billed() {
         call(&relay, &caller, &route, &head, body, label, &mut trace, running).await
     } else {
         inquiry::answer(&relay, &caller, &route, &head, body).await.map_err(Refused::from)

@@ -42,6 +42,8 @@ pub(crate) struct Relay {
     pub(crate) object_seal: Arc<ObjectSeal>,
     /// Request bodies in memory.
     pub(crate) bodies: Arc<Bodies>,
+    /// Places for realtime sessions.
+    pub(crate) sessions: Arc<tokio::sync::Semaphore>,
     /// Whole answers in memory.
     pub(crate) answers: Arc<Bodies>,
     pub(crate) clock: Clock,

@@ -137,6 +137,7 @@ pub async fn start(
         answers: Bodies::new(settings.tenant_answer_bytes_max),
         counts: crate::counts::Counts::default(),
         object_seal: Arc::new(store.object_seal()),
+        sessions: Arc::new(tokio::sync::Semaphore::new(settings.realtime_sessions_max)),
         clock,
         keys,
         tasks,
@@ -170,6 +171,7 @@ impl Running {
     /// Calls that are still under way after it are cut, and settled by what is known.
     pub async fn stop(self) {
         let _ = self.stop.send(true);
+        self.relay.tasks.stop();
         let ended = async {
             let _ = self.accepting.await;
             self.relay.tasks.idle().await;

@@ -91,6 +91,14 @@ pub struct Settings {
     pub queue_bytes_max: u64,
     /// In which order waiting calls go: fair, unless somebody wants to see how bad it would be otherwise.
     pub queue_discipline: Discipline,
+    /// Realtime sessions at once; further ones are refused with 503.
+    pub realtime_sessions_max: usize,
+    /// Largest message of a realtime session, in bytes, in either direction.
+    pub realtime_message_bytes_max: usize,
+    /// A realtime session in which nothing is said for this time is closed.
+    pub realtime_idle_timeout: Duration,
+    /// A realtime session is closed after this time.
+    pub realtime_age_max: Duration,
     /// Idle connections kept to one upstream.
     pub upstream_idle_max: usize,
     /// An idle upstream connection is closed after this time.
@@ -143,6 +151,10 @@ impl Default for Settings {
             queue_waiting_max: 1_000,
             queue_bytes_max: 64 << 20,
             queue_discipline: Discipline::Fair,
+            realtime_sessions_max: 1_000,
+            realtime_message_bytes_max: 16 << 20,
+            realtime_idle_timeout: Duration::from_secs(15 * 60),
+            realtime_age_max: Duration::from_secs(60 * 60),
             upstream_idle_max: 256,
             upstream_idle_timeout: Duration::from_secs(55),
             upstream_http2_connections_max: 4,

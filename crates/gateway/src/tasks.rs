@@ -1,7 +1,7 @@
 //! Tasks that outlive the call they belong to, counted, so that a stopping process can wait for them.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
@@ -15,6 +15,8 @@ pub(crate) struct Tasks {
 struct Inner {
     running: AtomicUsize,
     ended: Notify,
+    is_stopping: AtomicBool,
+    stopping: Notify,
 }
 
 /// One thing under way, until it is dropped.
@@ -46,6 +48,23 @@ impl Tasks {
                 task.await;
                 drop(running);
             });
+        }
+    }
+
+    /// Tells whatever would go on by itself that the process stops.
+    pub(crate) fn stop(&self) {
+        self.inner.is_stopping.store(true, Ordering::Release);
+        self.inner.stopping.notify_waiters();
+    }
+
+    /// Returns when the process stops.
+    pub(crate) async fn stopping(&self) {
+        let told = self.inner.stopping.notified();
+        let mut told = core::pin::pin!(told);
+        // Listens before it looks, so that nothing is missed in between.
+        told.as_mut().enable();
+        if !self.inner.is_stopping.load(Ordering::Acquire) {
+            told.await;
         }
     }
 

@@ -119,7 +119,9 @@ fn active(directory: &Directory) {
     passes.resize_with(ACTIVE, || None);
     let mut next = passes.iter_mut();
     let books_bytes = each("windows and ledger, the project's and the key's included", &paths, |path| {
-        let (pass, _) = books.admit(&Asked { path, model: &model, end_user: None, tokens: 100 }, now).unwrap();
+        let (pass, _) = books
+            .admit(&Asked { path, model: &model, end_user: None, tokens: 100, is_in_session: false }, now)
+            .unwrap();
         *next.next().unwrap() = Some(pass);
         let indexes = crate::books::indexes(path);
         let mut shard = books.shard(indexes[0]);

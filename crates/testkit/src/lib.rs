@@ -29,6 +29,7 @@ mod options;
 mod pieces;
 mod prepare;
 mod provider;
+mod realtime;
 mod render;
 mod replay;
 mod service;

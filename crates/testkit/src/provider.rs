@@ -17,6 +17,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::capture::Captured;
 use crate::fault::Fault;
 use crate::options::{Options, Protocol};
+use crate::realtime;
 use crate::service::Shared;
 use crate::tls::Identity;
 use crate::truth::Truth;
@@ -150,12 +151,19 @@ async fn speak(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, sha
     let protocol = shared.options.protocol;
     let service = service_fn(move |req| {
         let shared = Arc::clone(&shared);
-        async move { shared.serve(req).await }
+        async move {
+            if realtime::is_for_session(&req) {
+                return Ok(realtime::open(&shared, req));
+            }
+            shared.serve(req).await
+        }
     });
     let io = TokioIo::new(stream);
     let _ = match protocol {
-        Protocol::Http1 => http1::Builder::new().serve_connection(io, service).await.map_err(Into::into),
+        Protocol::Http1 => {
+            http1::Builder::new().serve_connection(io, service).with_upgrades().await.map_err(Into::into)
+        }
         Protocol::Http2 => auto::Builder::new(TokioExecutor::new()).http2_only().serve_connection(io, service).await,
-        Protocol::Any => auto::Builder::new(TokioExecutor::new()).serve_connection(io, service).await,
+        Protocol::Any => auto::Builder::new(TokioExecutor::new()).serve_connection_with_upgrades(io, service).await,
     };
 }

@@ -224,7 +224,7 @@ impl Shared {
         self.options.created_seconds.unwrap_or_else(crate::clock::wall_seconds)
     }
 
-    fn authenticate<'a>(&self, headers: &'a HeaderMap) -> Result<&'a str, ErrorAnswer> {
+    pub(crate) fn authenticate<'a>(&self, headers: &'a HeaderMap) -> Result<&'a str, ErrorAnswer> {
         let key = presented_key(headers).ok_or_else(ErrorAnswer::missing_key)?;
         match &self.options.keys {
             Some(keys) if !keys.iter().any(|known| known == key) => Err(ErrorAnswer::wrong_key(key)),
@@ -521,7 +521,7 @@ fn json(body: String) -> Answer {
     respond(200, "application/json", SimBody::Whole { bytes: Some(body.into()), guard: Guard::default() })
 }
 
-fn error(refused: &ErrorAnswer, guard: Guard) -> Answer {
+pub(crate) fn error(refused: &ErrorAnswer, guard: Guard) -> Answer {
     let body = SimBody::Whole { bytes: Some(refused.body.clone().into()), guard };
     let mut answer = respond(refused.status, refused.content_type, body);
     if let Some(seconds) = refused.retry_after_seconds {

@@ -144,11 +144,13 @@ pub enum Endpoint {
     OllamaChat,
     /// Ollama: a text is continued, as a stream unless told otherwise.
     OllamaGenerate,
+    /// OpenAI: a conversation by voice over a WebSocket; each of its responses is a call.
+    Realtime,
 }
 
 impl Endpoint {
     /// Every endpoint.
-    pub const ALL: [Endpoint; 39] = [
+    pub const ALL: [Endpoint; 40] = [
         Endpoint::ChatCompletions,
         Endpoint::Completions,
         Endpoint::Embeddings,
@@ -188,6 +190,7 @@ impl Endpoint {
         Endpoint::Invoke,
         Endpoint::OllamaChat,
         Endpoint::OllamaGenerate,
+        Endpoint::Realtime,
     ];
 
     /// The dialect of an endpoint whose calls go to an upstream; `None` for those that are answered here.
@@ -213,6 +216,7 @@ impl Endpoint {
             | Endpoint::FileGet
             | Endpoint::FileDelete
             | Endpoint::FileContent
+            | Endpoint::Realtime
             | Endpoint::Moderations => Some(Dialect::Openai),
             Endpoint::Messages | Endpoint::CountMessageTokens => Some(Dialect::Anthropic),
             Endpoint::GenerateContent
@@ -289,7 +293,11 @@ impl Endpoint {
     #[must_use]
     pub const fn method(self) -> &'static str {
         match self {
-            Endpoint::ResponseGet | Endpoint::ResponseInputItems | Endpoint::FileGet | Endpoint::FileContent => "GET",
+            Endpoint::ResponseGet
+            | Endpoint::ResponseInputItems
+            | Endpoint::FileGet
+            | Endpoint::FileContent
+            | Endpoint::Realtime => "GET",
             Endpoint::ResponseDelete | Endpoint::FileDelete => "DELETE",
             _ => "POST",
         }
@@ -331,6 +339,8 @@ impl Endpoint {
             | Endpoint::FileDelete
             | Endpoint::FileContent
             | Endpoint::FileList
+            // Its limit is not ours to set: an event of the client has it.
+            | Endpoint::Realtime
             | Endpoint::CohereEmbed
             | Endpoint::CohereRerank
             | Endpoint::ModelList
@@ -438,6 +448,7 @@ impl Endpoint {
             Endpoint::Invoke => "/invoke",
             Endpoint::OllamaChat => "/api/chat",
             Endpoint::OllamaGenerate => "/api/generate",
+            Endpoint::Realtime => "/realtime",
         }
     }
 
@@ -484,6 +495,7 @@ impl Endpoint {
             Endpoint::Invoke => "invoke",
             Endpoint::OllamaChat => "api/chat",
             Endpoint::OllamaGenerate => "api/generate",
+            Endpoint::Realtime => "realtime",
         }
     }
 }

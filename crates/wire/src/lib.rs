@@ -24,6 +24,7 @@ mod lines;
 mod named;
 mod objects;
 mod read;
+pub mod realtime;
 pub mod render;
 mod route;
 mod scan;
@@ -51,5 +52,7 @@ pub use usage::{Usage, UsageFault};
 
 #[cfg(test)]
 mod dialect_stream_tests;
+#[cfg(test)]
+mod fuzzed;
 #[cfg(test)]
 mod traffic_tests;

@@ -125,6 +125,8 @@ pub const ROUTES: &[RouteSpec] = &[
     to("DELETE", "/openai/responses/{id}", Endpoint::ResponseDelete),
     to("POST", "/openai/responses/{id}/cancel", Endpoint::ResponseCancel),
     to("GET", "/openai/responses/{id}/input_items", Endpoint::ResponseInputItems),
+    to("GET", "/v1/realtime", Endpoint::Realtime),
+    to("GET", "/openai/v1/realtime", Endpoint::Realtime),
     of(Dialect::Openai, "GET", "/openai/v1/models", Endpoint::ModelList),
     of(Dialect::Openai, "GET", "/openai/v1/models/{model}", Endpoint::ModelGet),
     to("GET", "/v1/models", Endpoint::ModelList),

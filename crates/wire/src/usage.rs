@@ -5,6 +5,7 @@ mod cohere;
 mod counts;
 mod gemini;
 mod messages;
+pub(crate) mod realtime;
 
 use base::Money;
 

@@ -21,6 +21,7 @@ struct Rule {
 const TEST_TOOLS: &[&str] = &["proptest", "insta", "fastrand", "flate2", "serde_json", "toml", "tempfile", "serde"];
 
 const RULES: &[Rule] = &[
+    Rule { name: "fuzz", ours: &[], ours_in_tests: &[], others: Some(&["fastrand"]) },
     Rule { name: "base", ours: &[], ours_in_tests: &[], others: Some(&["serde", "thiserror", "zeroize"]) },
     Rule {
         name: "ledger",
@@ -32,7 +33,7 @@ const RULES: &[Rule] = &[
     Rule {
         name: "wire",
         ours: &["base"],
-        ours_in_tests: &[],
+        ours_in_tests: &["fuzz"],
         others: Some(&["bytes", "crc32fast", "itoa", "memchr", "serde", "serde_json", "smallvec", "thiserror"]),
     },
     Rule {
@@ -41,12 +42,17 @@ const RULES: &[Rule] = &[
         ours_in_tests: &[],
         others: Some(&["bpe-openai", "bytes", "serde", "serde_json", "smallvec", "thiserror", "toml"]),
     },
-    Rule { name: "journal", ours: &["base"], ours_in_tests: &[], others: None },
-    Rule { name: "store", ours: &["base", "ledger", "admit", "catalog", "wire"], ours_in_tests: &[], others: None },
+    Rule { name: "journal", ours: &["base"], ours_in_tests: &["fuzz"], others: None },
+    Rule {
+        name: "store",
+        ours: &["base", "ledger", "admit", "catalog", "wire"],
+        ours_in_tests: &["fuzz"],
+        others: None,
+    },
     Rule {
         name: "gateway",
         ours: &["base", "ledger", "admit", "catalog", "wire", "journal", "store"],
-        ours_in_tests: &["testkit"],
+        ours_in_tests: &["fuzz", "testkit"],
         others: None,
     },
     Rule { name: "sim", ours: &["base", "ledger", "journal", "wire", "store"], ours_in_tests: &[], others: None },
@@ -60,7 +66,7 @@ const RULES: &[Rule] = &[
     Rule {
         name: "mandant",
         ours: &["base", "ledger", "admit", "catalog", "wire", "journal", "store", "gateway", "control", "testkit"],
-        ours_in_tests: &[],
+        ours_in_tests: &["fuzz"],
         others: None,
     },
     Rule { name: "bench", ours: &["testkit"], ours_in_tests: &[], others: None },

@@ -54,6 +54,15 @@ pub(super) async fn dial(origin: &Origin, tls: &Tls, timeout: Duration) -> Resul
     }
 }
 
+/// Makes one connection that speaks HTTP/1.1, whatever the upstream prefers, for a request for another protocol.
+pub(super) async fn dial_http1(origin: &Origin, tls: &Tls, timeout: Duration) -> Result<Http1, ConnectError> {
+    let origin = Origin { http2: Http2Mode::Never, ..origin.clone() };
+    match dial(&origin, tls, timeout).await? {
+        Dialled::Http1(connection) => Ok(*connection),
+        Dialled::Http2(_) => Err(ConnectError::Address("it speaks only HTTP/2")),
+    }
+}
+
 async fn dial_unbounded(origin: &Origin, tls: &Tls) -> Result<Dialled, ConnectError> {
     let stream = open_socket(origin).await?;
     if !origin.secure {

@@ -23,6 +23,7 @@ use crate::queue::UpstreamQueue;
 use crate::relay::Relay;
 
 pub(crate) use connection::{Connection, Fault};
+pub(crate) use http1::{Socket, Upgrade};
 pub(crate) use pool::{Pool, PoolLimits};
 pub(crate) use tls::Tls;
 
@@ -41,6 +42,8 @@ pub(crate) enum ConnectError {
     Timeout,
     #[error("no HTTP on the connection: {0}")]
     Handshake(hyper::Error),
+    #[error("no answer to a request for another protocol: {0}")]
+    Upgrade(http1::Fault),
 }
 
 /// How often idle connections are looked after.

@@ -11,9 +11,9 @@ use tokio::time::Instant;
 use wire::Endpoint;
 
 use super::auth::Auth;
-use super::connect::{Dialled, Origin, dial};
+use super::connect::{Dialled, Origin, dial, dial_http1};
 use super::connection::{Connection, Kind};
-use super::http1::Http1;
+use super::http1::{Http1, Upgrade};
 use super::{ConnectError, Tls};
 use crate::body::OutgoingBody;
 use crate::queue::UpstreamQueue;
@@ -180,6 +180,16 @@ impl Pool {
             Dialled::Http2(sender) => self.share(sender),
         };
         Ok(Connection::new(kind, false, pool))
+    }
+
+    /// Asks for another protocol, on a connection of its own.
+    pub(crate) async fn upgrade(&self, request: Request<OutgoingBody>) -> Result<Upgrade, ConnectError> {
+        let timeouts = self.upstream.timeouts;
+        let connection = Box::pin(dial_http1(&self.origin, &self.tls, timeouts.connect)).await?;
+        match tokio::time::timeout(timeouts.first_byte, connection.upgrade(request)).await {
+            Ok(answered) => answered.map_err(ConnectError::Upgrade),
+            Err(_) => Err(ConnectError::Timeout),
+        }
     }
 
     /// Keeps a connection for the next request.

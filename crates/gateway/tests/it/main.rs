@@ -25,6 +25,7 @@ mod nothing_lost;
 mod owned;
 mod parts_of_accounts;
 mod quiet_neighbours;
+mod realtime;
 mod relays;
 mod replay;
 mod restarts;

@@ -4,6 +4,7 @@ mod basics;
 mod crash;
 mod damage;
 mod failing;
+mod fuzzed;
 mod model;
 mod shape;
 mod speed;

@@ -317,7 +317,7 @@ pub(crate) struct ModelTerms {
     #[arg(long, value_name = "COUNT")]
     max_output_tokens: Option<u64>,
     /// Which endpoints it serves.
-    #[arg(long, value_parser = ["chat", "completion", "text", "embedding", "moderation", "image", "speech", "transcription", "rerank"])]
+    #[arg(long, value_parser = ["chat", "completion", "text", "embedding", "moderation", "image", "speech", "transcription", "rerank", "realtime"])]
     kind: Option<String>,
     /// Models that may answer instead, in order, separated by commas.
     #[arg(long, value_name = "MODELS", value_delimiter = ',')]

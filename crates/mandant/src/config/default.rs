@@ -24,6 +24,7 @@ pub(crate) fn document() -> String {
         "The folder with the database, the secrets and the control socket; made on first start, for its owner only.",
     );
     relay(&mut out, &settings.relay);
+    realtime(&mut out, &settings.relay);
     idempotency(&mut out, &settings.relay);
     out.section("control", "The control listener.");
     out.key(
@@ -227,6 +228,25 @@ fn relay(out: &mut Page, relay: &gateway::Settings) {
         text("/etc/ssl/company-ca.pem"),
         "PEM file with authorities to trust beside the system's, for upstreams with a private one. Not set by default.",
     );
+}
+
+fn realtime(out: &mut Page, relay: &gateway::Settings) {
+    out.key(
+        "realtime_sessions_max",
+        relay.realtime_sessions_max.to_string(),
+        "Realtime sessions (WebSockets) at once; further ones are refused with 503.",
+    );
+    out.key(
+        "realtime_message_bytes_max",
+        bytes(relay.realtime_message_bytes_max as u64),
+        "Largest message of a realtime session, in either direction.",
+    );
+    out.key(
+        "realtime_idle_timeout",
+        span(relay.realtime_idle_timeout),
+        "A realtime session in which nothing is said for this long is closed.",
+    );
+    out.key("realtime_age_max", span(relay.realtime_age_max), "A realtime session is closed after this.");
 }
 
 /// The document as it grows.

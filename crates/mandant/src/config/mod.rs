@@ -10,6 +10,8 @@ mod settings;
 pub(crate) mod write;
 
 #[cfg(test)]
+mod fuzzed;
+#[cfg(test)]
 mod tests;
 
 use std::path::{Path, PathBuf};

@@ -260,6 +260,7 @@ static MODEL: Form = Form {
                 "speech",
                 "transcription",
                 "rerank",
+                "realtime",
             ]),
         ),
         Field::optional("context_window", TOKENS),

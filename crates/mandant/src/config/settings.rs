@@ -107,6 +107,10 @@ static RELAY: Form = Form {
         Field::optional("queue_waiting_max", COUNT),
         Field::optional("queue_bytes_max", Kind::Bytes),
         Field::optional("queue_discipline", Kind::Word(&["fair", "fifo"])),
+        Field::optional("realtime_sessions_max", COUNT),
+        Field::optional("realtime_message_bytes_max", Kind::Bytes),
+        Field::optional("realtime_idle_timeout", DURATION),
+        Field::optional("realtime_age_max", DURATION),
         Field::optional("upstream_idle_max", COUNT),
         Field::optional("upstream_idle_timeout", DURATION),
         Field::optional("upstream_http2_connections_max", Kind::Integer(1, 1_000)),
@@ -280,6 +284,10 @@ impl Reader<'_> {
         self.text("/relay/queue_discipline", |value| {
             relay.queue_discipline = if value == "fifo" { Discipline::Fifo } else { Discipline::Fair };
         });
+        self.number("/relay/realtime_sessions_max", &mut relay.realtime_sessions_max);
+        self.number("/relay/realtime_message_bytes_max", &mut relay.realtime_message_bytes_max);
+        self.duration("/relay/realtime_idle_timeout", &mut relay.realtime_idle_timeout);
+        self.duration("/relay/realtime_age_max", &mut relay.realtime_age_max);
         self.number("/relay/upstream_idle_max", &mut relay.upstream_idle_max);
         self.duration("/relay/upstream_idle_timeout", &mut relay.upstream_idle_timeout);
         self.number("/relay/upstream_http2_connections_max", &mut relay.upstream_http2_connections_max);

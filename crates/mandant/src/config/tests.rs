@@ -68,6 +68,10 @@ queue_wait = "22s"
 queue_waiting_max = 23
 queue_bytes_max = "24MiB"
 queue_discipline = "fifo"
+realtime_sessions_max = 26
+realtime_message_bytes_max = "27MiB"
+realtime_idle_timeout = "28s"
+realtime_age_max = "29s"
 upstream_idle_max = 15
 upstream_idle_timeout = "16s"
 upstream_http2_connections_max = 17
@@ -136,6 +140,10 @@ level = "debug,mandant_gateway=trace"
         queue_waiting_max: 23,
         queue_bytes_max: 24 << 20,
         queue_discipline: gateway::Discipline::Fifo,
+        realtime_sessions_max: 26,
+        realtime_message_bytes_max: 27 << 20,
+        realtime_idle_timeout: seconds(28),
+        realtime_age_max: seconds(29),
         upstream_idle_max: 15,
         upstream_idle_timeout: seconds(16),
         upstream_http2_connections_max: 17,

@@ -10,6 +10,7 @@ mod applying;
 mod archiving;
 mod directory;
 mod entries;
+mod fuzzed;
 mod idempotency;
 mod journaled;
 mod measures;

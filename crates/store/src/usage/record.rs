@@ -137,6 +137,7 @@ const fn endpoint_code(endpoint: Endpoint) -> u8 {
         Endpoint::FileDelete => 29,
         Endpoint::FileContent => 30,
         Endpoint::FileList => 31,
+        Endpoint::Realtime => 40,
         Endpoint::CohereChat => 48,
         Endpoint::CohereEmbed => 49,
         Endpoint::CohereRerank => 50,

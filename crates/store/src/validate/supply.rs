@@ -202,6 +202,9 @@ impl Checker<'_> {
             (ModelKind::Speech, Some(rates)) if rates.character.is_none() => {
                 Some("speech; give character in USD per 1M characters")
             }
+            (ModelKind::Realtime, Some(rates)) if rates.audio_input.is_none() || rates.audio_output.is_none() => {
+                Some("audio; give audio_input and audio_output in USD per 1M tokens")
+            }
             _ => None,
         };
         if let Some(what) = what {

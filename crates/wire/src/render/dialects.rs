@@ -74,6 +74,12 @@ pub fn stream_error(endpoint: Endpoint, array: Option<ArrayState>, refusal: &Ref
     Bytes::from([before, &error, after].concat())
 }
 
+/// A refusal in a realtime session, as an event of its own; `event_id` names the event of the client that it is about.
+#[must_use]
+pub fn session_error(refusal: &Refusal, request_id: &str, event_id: Option<&str>) -> String {
+    openai::session_error(refusal, request_id, event_id)
+}
+
 /// The list of models.
 #[must_use]
 pub fn models(dialect: Dialect, entries: &[ModelEntry<'_>]) -> Bytes {

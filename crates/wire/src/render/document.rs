@@ -4,7 +4,7 @@ use core::fmt::Write;
 
 use base::Refusal;
 
-use super::dialects::{headers, refusal};
+use super::dialects::{headers, refusal, session_error};
 use super::examples::examples;
 use super::openai;
 use crate::dialect::Dialect;
@@ -47,7 +47,8 @@ fn write_dialects(out: &mut String) -> core::fmt::Result {
         let body = String::from_utf8_lossy(&rendered.body);
         writeln!(out, "\n{dialect}:\n\n```json\n{body}\n```")?;
     }
-    Ok(())
+    let event = session_error(&example, "req_00000000000000000000000000", Some("event_of_the_client"));
+    writeln!(out, "\nan event of a realtime session:\n\n```json\n{event}\n```")
 }
 
 fn write_row(out: &mut String, example: &Refusal) -> core::fmt::Result {

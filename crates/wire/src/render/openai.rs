@@ -35,6 +35,22 @@ struct TypedEnvelope<'a> {
     error: Error<'a>,
 }
 
+/// The error event of a session, with the event of the client that it is about.
+#[derive(Serialize)]
+struct SessionEnvelope<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    event_id: String,
+    error: SessionError<'a>,
+}
+
+#[derive(Serialize)]
+struct SessionError<'a> {
+    #[serde(flatten)]
+    error: Error<'a>,
+    event_id: Option<&'a str>,
+}
+
 /// The error object of a refusal.
 pub(super) fn error(refusal: &Refusal, request_id: &str) -> Vec<u8> {
     let error = error_of(refusal, request_id);
@@ -47,6 +63,13 @@ pub(super) fn typed_error(refusal: &Refusal, request_id: &str) -> Vec<u8> {
     let (code, param, message) = (refusal.code(), refusal.param(), refusal.message());
     let event = TypedEnvelope { kind: "error", code, message, param, error };
     serde_json::to_vec(&event).expect("texts and numbers are always JSON")
+}
+
+/// The error event of a session.
+pub(super) fn session_error(refusal: &Refusal, request_id: &str, event_id: Option<&str>) -> String {
+    let error = SessionError { error: error_of(refusal, request_id), event_id };
+    let event = SessionEnvelope { kind: "error", event_id: format!("event_{request_id}"), error };
+    serde_json::to_string(&event).expect("texts and numbers are always JSON")
 }
 
 fn error_of<'a>(refusal: &'a Refusal, request_id: &'a str) -> Error<'a> {

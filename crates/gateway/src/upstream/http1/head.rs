@@ -43,11 +43,12 @@ pub(super) struct Head {
     pub(super) keeps: bool,
 }
 
-/// Takes a head from the front of `input`, once it is whole; `None` while it is not. Interim responses are skipped.
+/// Takes a head from the front of `input`, once it is whole; `None` while it is not. Interim responses are skipped. Where the
+/// request asked for another protocol, `may_switch`, that it begins is final.
 ///
 /// # Errors
 /// What about it is not HTTP/1.1, or is more than is read.
-pub(super) fn take(input: &mut BytesMut, looked: &mut usize) -> Result<Option<Head>, &'static str> {
+pub(super) fn take(input: &mut BytesMut, looked: &mut usize, may_switch: bool) -> Result<Option<Head>, &'static str> {
     loop {
         let whole = if http1::may_have_head(input, looked) { parse(input)? } else { None };
         let Some(parts) = whole else {
@@ -55,6 +56,9 @@ pub(super) fn take(input: &mut BytesMut, looked: &mut usize) -> Result<Option<He
         };
         *looked = 0;
         if parts.status == StatusCode::SWITCHING_PROTOCOLS {
+            if may_switch {
+                return Ok(Some(Head { parts, framing: Framing::length(0), keeps: false }));
+            }
             return Err("it switched to a protocol that nobody asked for");
         }
         if !parts.status.is_informational() {

@@ -4,6 +4,8 @@
 //! answer wakes one task and not two. What is read is bounded, and what is not HTTP/1.1 breaks the connection; it is never
 //! guessed at. Source: RFC 9112.
 
+#[cfg(test)]
+mod fuzzed;
 mod head;
 #[cfg(test)]
 mod tests;
@@ -13,8 +15,8 @@ use core::task::{Context, Poll, Waker};
 use std::io;
 
 use bytes::{Bytes, BytesMut};
-use http::Request;
 use http::response::Parts;
+use http::{Request, StatusCode};
 use http_body::Body as _;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -33,8 +35,11 @@ const HEAD_BYTES: usize = 512;
 /// A request up to this size is written in one piece with its head.
 const SMALL_BYTES: u64 = 16 << 10;
 
+/// Bytes of an answer that is read where another protocol was asked for.
+const ANSWER_BYTES_MAX: usize = 64 << 10;
+
 /// A socket, with TLS or without.
-pub(super) trait Socket: AsyncRead + AsyncWrite + Unpin + Send {}
+pub(crate) trait Socket: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Socket for T {}
 
 /// Why there is no response, or no more of it.
@@ -48,6 +53,26 @@ pub(crate) enum Fault {
     Protocol(&'static str),
     #[error(transparent)]
     Upload(#[from] GivenUp),
+}
+
+/// What became of a request for another protocol.
+pub(crate) enum Upgrade {
+    /// It is spoken from here on.
+    Switched {
+        /// The answer.
+        head: Parts,
+        /// The connection.
+        socket: Box<dyn Socket>,
+        /// What came behind the head already.
+        rest: Bytes,
+    },
+    /// The upstream said something else.
+    Answered {
+        /// The answer.
+        head: Parts,
+        /// Its body, as far as it was read.
+        body: Bytes,
+    },
 }
 
 /// See the module's description.
@@ -68,6 +93,8 @@ pub(super) struct Http1 {
     framing: Framing,
     /// Whether it can carry another request after this response.
     keeps: bool,
+    /// Whether the request asked for another protocol.
+    may_switch: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +120,7 @@ impl Http1 {
             writes: Writes::All,
             framing: Framing::length(0),
             keeps: true,
+            may_switch: false,
         }
     }
 
@@ -193,11 +221,35 @@ impl Http1 {
         loop {
             let _written_later = self.poll_write(cx)?;
             core::task::ready!(self.poll_read(cx, READ_BYTES))?;
-            if let Some(head) = head::take(&mut self.input, &mut self.looked).map_err(Fault::Protocol)? {
+            if let Some(head) =
+                head::take(&mut self.input, &mut self.looked, self.may_switch).map_err(Fault::Protocol)?
+            {
                 (self.framing, self.keeps) = (head.framing, head.keeps);
                 return Poll::Ready(Ok(head.parts));
             }
         }
+    }
+
+    /// Asks for another protocol, on a connection that carries nothing else.
+    ///
+    /// # Errors
+    /// [`Fault`] when there is no answer.
+    pub(super) async fn upgrade(mut self, request: Request<OutgoingBody>) -> Result<Upgrade, Fault> {
+        self.send(request);
+        self.may_switch = true;
+        let head = core::future::poll_fn(|cx| self.poll_head(cx)).await?;
+        if head.status == StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(Upgrade::Switched { head, socket: self.socket, rest: self.input.freeze() });
+        }
+        let mut body = BytesMut::new();
+        // What is longer, or breaks off, explains nothing that has to be known.
+        while let Some(Ok(data)) = core::future::poll_fn(|cx| self.poll_data(cx)).await {
+            if body.len() + data.len() > ANSWER_BYTES_MAX {
+                break;
+            }
+            body.extend_from_slice(&data);
+        }
+        Ok(Upgrade::Answered { head, body: body.freeze() })
     }
 
     /// The next bytes of the body; `None` at its end.

@@ -1,0 +1,145 @@
+//! The connection to a provider that opens a session.
+
+use base::{Refusal, UpstreamFault};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use catalog::{Candidate, Plan};
+use http::header::{
+    CONNECTION, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+    USER_AGENT,
+};
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, Request};
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use wire::Endpoint;
+
+use super::handshake::Offer;
+use crate::answer::{AnswerBody, pass_headers};
+use crate::body::OutgoingBody;
+use crate::forward::{may_fail_over, unusable};
+use crate::relay::Relay;
+use crate::reply::Reply;
+use crate::upstream::{Pool, Socket, Upgrade};
+
+/// A session at a provider.
+pub(super) struct Open {
+    pub(super) candidate: Candidate,
+    pub(super) socket: Box<dyn Socket>,
+    /// What it said already.
+    pub(super) rest: Bytes,
+    /// The protocol that it chose.
+    pub(super) protocol: Option<HeaderValue>,
+}
+
+/// What became of the opening.
+pub(super) enum Connected {
+    Open(Box<Open>),
+    /// A provider said no in its own words.
+    Answered(Box<Reply>),
+}
+
+/// Asks the candidates of a plan in order until one opens a session.
+///
+/// # Errors
+/// 502 or 504 when none can be asked.
+pub(super) async fn connect(relay: &Relay, plan: &Plan, head: &Parts, offer: &Offer) -> Result<Connected, Refusal> {
+    let mut failure = Err(Refusal::UpstreamError { reason: UpstreamFault::Unreachable });
+    for candidate in plan.candidates() {
+        let pool = match relay.upstreams.pool(candidate.upstream()) {
+            Ok(pool) => pool,
+            Err(error) => {
+                failure = Err(unusable(candidate, &error));
+                continue;
+            }
+        };
+        let nonce: [u64; 2] = [relay.clock.draw(), relay.clock.draw()];
+        let nonce = STANDARD.encode(nonce.map(u64::to_be_bytes).concat());
+        let request = request(&pool, candidate, head, offer, &nonce)?;
+        match pool.upgrade(request).await {
+            Ok(Upgrade::Switched { head, socket, rest }) => {
+                let accept = head.headers.get(SEC_WEBSOCKET_ACCEPT).map(HeaderValue::as_bytes);
+                if accept != Some(derive_accept_key(nonce.as_bytes()).as_bytes()) {
+                    tracing::warn!(upstream = %candidate.upstream().id, "it began no WebSocket");
+                    failure = Err(Refusal::UpstreamError { reason: UpstreamFault::Malformed });
+                    continue;
+                }
+                let chosen = head.headers.get(SEC_WEBSOCKET_PROTOCOL).cloned();
+                let is_offered = |chosen: &HeaderValue| offer.protocols.iter().any(|offered| chosen == offered);
+                let (candidate, protocol) = (candidate.clone(), chosen.filter(is_offered));
+                return Ok(Connected::Open(Box::new(Open { candidate, socket, rest, protocol })));
+            }
+            Ok(Upgrade::Answered { head, body }) => {
+                tracing::debug!(upstream = %candidate.upstream().id, status = head.status.as_u16(), "no session");
+                let is_final = !may_fail_over(head.status);
+                failure = Ok(Connected::Answered(Box::new(answer(&pool, &head, body))));
+                if is_final {
+                    break;
+                }
+            }
+            Err(error) => failure = Err(unusable(candidate, &error)),
+        }
+    }
+    failure
+}
+
+fn request(
+    pool: &Pool,
+    candidate: &Candidate,
+    client: &Parts,
+    offer: &Offer,
+    nonce: &str,
+) -> Result<Request<OutgoingBody>, Refusal> {
+    let mut request = Request::new(OutgoingBody::default());
+    let below = format!("{}?model={}", Endpoint::Realtime.path(), escaped(candidate.target().model.as_str()));
+    *request.uri_mut() = pool.uri(Endpoint::Realtime, Some(&below), false);
+    let headers = request.headers_mut();
+    headers.insert(HOST, pool.authority().clone());
+    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+    headers.insert(SEC_WEBSOCKET_KEY, HeaderValue::try_from(nonce).map_err(|_| Refusal::Internal)?);
+    if !offer.protocols.is_empty() {
+        let protocols = HeaderValue::try_from(offer.protocols.join(", ")).map_err(|_| Refusal::Internal)?;
+        headers.insert(SEC_WEBSOCKET_PROTOCOL, protocols);
+    }
+    for name in [USER_AGENT, HeaderName::from_static("openai-beta")] {
+        if let Some(value) = client.headers.get(&name) {
+            headers.insert(name, value.clone());
+        }
+    }
+    for (name, value) in pool.headers() {
+        headers.insert(name, value.clone());
+    }
+    pool.authorize(&mut request);
+    Ok(request)
+}
+
+/// A name as it stands in a query.
+fn escaped(name: &str) -> String {
+    let mut escaped = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        match byte {
+            b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'-' | b'.' | b'_' | b'~' => escaped.push(char::from(byte)),
+            _ => escaped.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    escaped
+}
+
+/// The provider's own refusal, without the operator's secrets.
+fn answer(pool: &Pool, head: &http::response::Parts, body: Bytes) -> Reply {
+    let body = pool.redact(&body).map_or(body, Bytes::from);
+    let mut reply = Reply::new(head.status, AnswerBody::whole(body));
+    pass_headers(head, &mut reply.fields);
+    reply
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn names_are_escaped_in_queries() {
+        assert_eq!(super::escaped("gpt-realtime_1.5~"), "gpt-realtime_1.5~");
+        assert_eq!(super::escaped("a/b c+d&e=f"), "a%2Fb%20c%2Bd%26e%3Df");
+    }
+}

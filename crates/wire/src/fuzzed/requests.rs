@@ -1,0 +1,109 @@
+//! Requests, and the JSON that they are written in.
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use super::fuzz;
+use crate::scan::{Kind, Strict};
+use crate::{Edits, Endpoint, Route, read};
+
+/// A body of each kind.
+const BODIES: [(Endpoint, &str); 12] = [
+    (
+        Endpoint::ChatCompletions,
+        r#"{"model":"m","stream":true,"max_tokens":10,"user":"u","messages":[{"role":"user","content":[{"type":"text","text":"x"},{"type":"image_url","image_url":{"url":"data:image/png;base64,QUJD"}}]}],"tools":[{"type":"function","function":{"name":"f"}}]}"#,
+    ),
+    (Endpoint::Completions, r#"{"model":"m","prompt":["a","b"],"n":2,"best_of":3,"echo":true}"#),
+    (Endpoint::Embeddings, r#"{"model":"m","input":["a","b"],"dimensions":8}"#),
+    (
+        Endpoint::Responses,
+        r#"{"model":"m","input":[{"role":"user","content":"x"},{"type":"item_reference","id":"msg_1"}],"previous_response_id":"resp_1","store":false,"max_output_tokens":9}"#,
+    ),
+    (
+        Endpoint::Messages,
+        r#"{"model":"m","max_tokens":5,"system":[{"type":"text","text":"s","cache_control":{"type":"ephemeral"}}],"messages":[{"role":"user","content":"x"}],"thinking":{"type":"enabled","budget_tokens":1024}}"#,
+    ),
+    (
+        Endpoint::GenerateContent,
+        r#"{"contents":[{"role":"user","parts":[{"text":"x"},{"inlineData":{"mimeType":"image/png","data":"QUJD"}}]}],"generationConfig":{"maxOutputTokens":5,"candidateCount":2}}"#,
+    ),
+    (Endpoint::CohereChat, r#"{"model":"m","stream":true,"messages":[{"role":"user","content":"x"}],"max_tokens":4}"#),
+    (Endpoint::CohereRerank, r#"{"model":"m","query":"q","documents":["a","b"],"top_n":1}"#),
+    (
+        Endpoint::Converse,
+        r#"{"messages":[{"role":"user","content":[{"text":"x"}]}],"inferenceConfig":{"maxTokens":5}}"#,
+    ),
+    (Endpoint::ImageGenerations, r#"{"model":"m","prompt":"p","n":2,"size":"1024x1024"}"#),
+    (Endpoint::Speech, r#"{"model":"m","input":"say","voice":"alloy"}"#),
+    (Endpoint::Moderations, r#"{"model":"m","input":[{"type":"text","text":"x"}]}"#),
+];
+
+/// A request that is taken is JSON to others too, is forwarded as it came, and has the model that it is given.
+#[test]
+fn requests() {
+    let ran = fuzz("requests").corpus(BODIES.map(|(_, body)| body)).run(|input| {
+        let mut seen = Vec::new();
+        for (endpoint, _) in BODIES {
+            let tail = matches!(endpoint, Endpoint::GenerateContent | Endpoint::Converse).then_some("m");
+            let route = Route { tail, ..Route::from(endpoint) };
+            match read(route, Some(b"application/json"), Bytes::copy_from_slice(input)) {
+                Err(refusal) => seen.push(fuzz::sign(&(refusal.code(), refusal.param()))),
+                Ok(call) => {
+                    seen.push(fuzz::sign(&format!("{:?}", call.billable()).len()));
+                    let body: Value = serde_json::from_slice(input).expect("what is taken is JSON");
+                    assert!(body.is_object());
+                    assert_eq!(call.outgoing(&Edits::default()).to_bytes(), input, "unchanged without edits");
+                    assert!(call.billable().text_bytes <= input.len() as u64 + 4_096, "text is part of the body");
+                    let edits = Edits { model: Some("up"), include_usage: call.adds_usage(), ..Edits::default() };
+                    let sent: Value = serde_json::from_slice(&call.outgoing(&edits).to_bytes()).expect("still JSON");
+                    if tail.is_none() {
+                        assert_eq!(sent["model"], "up");
+                    }
+                    if call.adds_usage() {
+                        assert_eq!(sent["stream_options"]["include_usage"], true);
+                    }
+                    let texts: usize = call.prompt_texts().map(|text| text.len()).sum();
+                    seen.push(u64::from(fuzz::about(texts)));
+                }
+            }
+        }
+        fuzz::sign(&seen)
+    });
+    assert!(ran.signs > 30, "{ran:?}");
+}
+
+/// What the strict scanner takes, another parser takes too, and reads the same texts in it.
+#[test]
+fn json() {
+    let corpus = BODIES
+        .map(|(_, body)| body)
+        .into_iter()
+        .chain([r#"["\u00fc\ud83d\ude00\n\"",1.50e-2,true,null,{"":{}}]"#, "\"x\""]);
+    let ran = fuzz("json").corpus(corpus).run(|input| {
+        if core::str::from_utf8(input).is_err() {
+            return 0;
+        }
+        let mut scanner = Strict::new(input);
+        let mut texts = Vec::new();
+        let scanned = scanner.kind().and_then(|kind| match kind {
+            Kind::Array => scanner.array(|scanner| match scanner.kind()? {
+                Kind::String => {
+                    texts.push(scanner.string()?.decode().into_owned());
+                    Ok(())
+                }
+                _ => scanner.skip(),
+            }),
+            _ => scanner.skip(),
+        });
+        if let Err(error) = scanned.and_then(|()| scanner.end()) {
+            return fuzz::sign(&(format!("{:?}", error.fault), fuzz::about(error.at)));
+        }
+        let value: Value = serde_json::from_slice(input).expect("what is strict JSON is JSON");
+        if let Value::Array(items) = &value {
+            let read: Vec<&str> = items.iter().filter_map(Value::as_str).collect();
+            assert_eq!(read, texts);
+        }
+        fuzz::sign(&(texts.len(), value.is_array()))
+    });
+    assert!(ran.signs > 5, "{ran:?}");
+}
