@@ -105,7 +105,7 @@ fn read_openai(endpoint: Endpoint, scanner: &mut Lenient<'_>) -> Result<Result<O
                 _ => Ok(scanner.skip()?),
             })
         }
-        b"seconds" | b"prompt_audio_seconds" => {
+        b"seconds" | b"prompt_audio_seconds" if endpoint.hears() => {
             raw.seconds = raw.seconds.max(seconds(scanner)?.unwrap_or(0));
             Ok(())
         }

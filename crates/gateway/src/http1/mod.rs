@@ -12,10 +12,18 @@ pub(crate) use self::framing::{Framing, Next};
 /// Whether to look for a head in `input`: at the first look, and then whenever there is the end of one. `looked` is how far
 /// it was looked at before, so that a head that comes byte by byte is not parsed with each of them.
 pub(crate) fn may_have_head(input: &[u8], looked: &mut usize) -> bool {
-    // An end that the last look saw the beginning of is found, too.
-    let is_new = *looked == 0 || memchr::memmem::find(&input[looked.saturating_sub(3)..], b"\r\n\r\n").is_some();
+    let is_new = *looked == 0 || has_empty_line(input, looked.saturating_sub(2));
     *looked = input.len();
     is_new
+}
+
+/// Whether a line ends at or behind `from`, and the next one is empty: the end of any head, also of one that is no proper
+/// HTTP/1.1.
+fn has_empty_line(input: &[u8], from: usize) -> bool {
+    memchr::memchr_iter(b'\n', &input[from..]).any(|at| {
+        let next = &input[from + at + 1..];
+        next.starts_with(b"\n") || next.starts_with(b"\r\n")
+    })
 }
 
 /// What a head says of its body's length.

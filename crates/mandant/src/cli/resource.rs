@@ -517,7 +517,7 @@ pub(crate) enum KeyCommand {
 pub(crate) enum UpstreamCommand {
     /// Create an upstream.
     #[command(
-        after_help = "Examples:\n  mandant upstream create groq --kind groq\n  mandant upstream create openai --base-url https://api.openai.com/v1 --api-key env:OPENAI_API_KEY"
+        after_help = "Example:\n  mandant upstream create groq --kind groq\n  mandant upstream create openai --base-url https://api.openai.com/v1 --api-key env:OPENAI_API_KEY"
     )]
     Create {
         /// The new upstream's name.

@@ -1,6 +1,7 @@
 //! Requests and answers in the words of another dialect.
 
 use bytes::Bytes;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::fuzz;
@@ -46,8 +47,9 @@ fn translated_requests() {
                     Some(Err(refusal)) => seen.push(fuzz::sign(&(refusal.code(), refusal.param()))),
                     Some(Ok(translation)) => {
                         let body = translation.body("up", call.billable().output_limit, 4_096);
-                        let sent: Value = serde_json::from_slice(&body).expect("what is sent is JSON");
-                        seen.push(u64::from(fuzz::about(sent.to_string().len())));
+                        // By its grammar: a number in a tool's arguments may be beyond what is counted with.
+                        let _: IgnoredAny = serde_json::from_slice(&body).expect("what is sent is JSON");
+                        seen.push(u64::from(fuzz::about(body.len())));
                     }
                 }
             }
