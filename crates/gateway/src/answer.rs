@@ -11,10 +11,11 @@ use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER, T
 use http::{HeaderMap, HeaderName, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use thiserror::Error;
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 
 use crate::attempt::{Attempt, AttemptError};
 use crate::bodies::{Bodies, SMALL_BYTES, Share};
+use crate::clock::LazyTimer;
 use crate::forward::Answer;
 use crate::headers;
 use crate::hold::Receipt;
@@ -99,10 +100,9 @@ pub(crate) struct ReceiptWishes {
 
 /// The headers of the upstream that may pass.
 pub(crate) fn pass_headers(upstream: &http::response::Parts, fields: &mut Fields) {
-    for (name, value) in &upstream.headers {
-        if FORWARDED.contains(name) {
-            fields.put(name, value);
-        }
+    // Of a name that stands there twice, the first value.
+    for name in upstream.headers.keys().filter(|name| FORWARDED.contains(name)) {
+        fields.put(name, &upstream.headers[name]);
     }
 }
 
@@ -329,20 +329,17 @@ pub(crate) fn receipt_comment(cost: &str, hold: &str, price_version: &str) -> St
 }
 
 /// Expires when nothing came for `idle`, or at the latest after `total`.
-///
-/// The timer is armed once and checked against the last activity when it fires, so that an event costs a clock reading
-/// rather than a timer.
 pub(crate) struct IdleDeadline {
     idle: core::time::Duration,
     latest: Instant,
     active: Instant,
-    timer: Option<Pin<Box<Sleep>>>,
+    timer: LazyTimer,
 }
 
 impl IdleDeadline {
     pub(crate) fn new(idle: core::time::Duration, total: core::time::Duration) -> IdleDeadline {
         let now = Instant::now();
-        IdleDeadline { idle, latest: now + total, active: now, timer: None }
+        IdleDeadline { idle, latest: now + total, active: now, timer: LazyTimer::default() }
     }
 
     /// Something came; says whether that was too late.
@@ -352,15 +349,20 @@ impl IdleDeadline {
     }
 
     pub(crate) fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
-            let due = self.latest.min(self.active + self.idle);
-            let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
-            core::task::ready!(timer.as_mut().poll(cx));
-            let due = self.latest.min(self.active + self.idle);
-            if Instant::now() >= due {
-                return Poll::Ready(());
-            }
-            timer.as_mut().reset(due);
-        }
+        self.timer.poll_past(self.latest.min(self.active + self.idle), cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_header_that_stands_there_twice_the_first_passes_and_others_stay() {
+        let response = http::Response::builder().header("content-type", "a").header("set-cookie", "secret");
+        let (head, ()) = response.header("content-type", "b").body(()).unwrap().into_parts();
+        let mut fields = Fields::default();
+        pass_headers(&head, &mut fields);
+        assert_eq!(fields.lines(), b"content-type: a\r\n");
     }
 }

@@ -1,13 +1,14 @@
 //! The only place of the relay that reads clocks and draws random bits; everything else receives them as arguments.
 
-use core::task::Poll;
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
 use core::time::Duration;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use base::{Moment, RequestId, Timestamp};
-use tokio::time::Instant;
 use tokio::time::error::Elapsed;
+use tokio::time::{Instant, Sleep};
 
 /// What the monotonic clock shows when the process starts: the trailing day of windows, and more, lies before it.
 const START: Duration = Duration::from_secs(2 * 86_400);
@@ -80,6 +81,25 @@ pub(crate) async fn within<T>(work: impl Future<Output = T>, deadline: impl FnOn
         return Ok(done);
     }
     tokio::time::timeout_at(deadline(), work).await
+}
+
+/// A timer that is armed once and checked when it fires, so that to put its end off costs a clock reading rather than a
+/// timer.
+#[derive(Default)]
+pub(crate) struct LazyTimer(Option<Pin<Box<Sleep>>>);
+
+impl LazyTimer {
+    /// Ready once `due` is over; it may be another one each time.
+    pub(crate) fn poll_past(&mut self, due: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let timer = self.0.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
+            ready!(timer.as_mut().poll(cx));
+            if Instant::now() >= due {
+                return Poll::Ready(());
+            }
+            timer.as_mut().reset(due);
+        }
+    }
 }
 
 /// The finaliser of SplitMix64 (Steele, Lea and Flood 2014): spreads a counter over all 64 bits.

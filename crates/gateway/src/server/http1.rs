@@ -11,13 +11,14 @@ use bytes::BytesMut;
 use http::Method;
 use tokio::io::AsyncWrite as _;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 
 use super::head::{self, Head, Malformed};
 use super::line::{ClientStream, RequestBody, SharedLine};
 use super::stopping::Stopping;
 use super::writing::{Manner, Writing, write_date, write_status};
 use crate::client_body::ClientBody;
+use crate::clock::LazyTimer;
 use crate::pipeline;
 use crate::relay::Relay;
 
@@ -161,17 +162,15 @@ async fn close(line: &SharedLine) {
 }
 
 /// How long a client may take for a head, from the moment when the connection is ready for it.
-///
-/// The timer is armed once and checked when it fires, so that a request costs a clock reading rather than a timer.
 struct Patience {
     timeout: Duration,
     since: Instant,
-    timer: Option<Pin<Box<Sleep>>>,
+    timer: LazyTimer,
 }
 
 impl Patience {
     fn new(timeout: Duration) -> Patience {
-        Patience { timeout, since: Instant::now(), timer: None }
+        Patience { timeout, since: Instant::now(), timer: LazyTimer::default() }
     }
 
     fn begin(&mut self) {
@@ -179,14 +178,6 @@ impl Patience {
     }
 
     fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
-            let due = self.since + self.timeout;
-            let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
-            ready!(timer.as_mut().poll(cx));
-            if Instant::now() >= due {
-                return Poll::Ready(());
-            }
-            timer.as_mut().reset(due);
-        }
+        self.timer.poll_past(self.since + self.timeout, cx)
     }
 }

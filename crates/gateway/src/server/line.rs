@@ -206,3 +206,33 @@ impl RequestBody {
         self.line.lock().framing.bytes_left()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use core::task::Waker;
+    use core::time::Duration;
+
+    use tokio::io::AsyncWriteExt as _;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_that_outlives_its_request_reads_nothing_of_the_next() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (socket, _) = listener.accept().await.unwrap();
+        let line = SharedLine::new(Line::new(Stalling::new(socket, Duration::from_secs(1))));
+        client.write_all(b"firstnext!").await.unwrap();
+        line.lock().begin(Framing::length(5), false);
+        let mut first = RequestBody::of(&line);
+        let data = core::future::poll_fn(|cx| first.poll_data(cx)).await;
+        assert_eq!(data.unwrap().unwrap(), "first");
+        line.lock().end();
+        line.lock().begin(Framing::length(5), false);
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(matches!(first.poll_data(&mut cx), Poll::Ready(Some(Err(BrokenOff)))));
+        let next = core::future::poll_fn(|cx| RequestBody::of(&line).poll_data(cx)).await;
+        assert_eq!(next.unwrap().unwrap(), "next!");
+    }
+}

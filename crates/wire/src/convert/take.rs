@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::fault::{At, Fault};
 use super::node::{Members, Node};
-use super::talk::{Cache, Setting, Source};
+use super::talk::{Body, Cache, Part, Place, Setting, Source};
 
 pub(super) fn text<'a>(node: Node<'a>, at: &At<'_>) -> Result<Cow<'a, str>, Fault> {
     node.text().ok_or_else(|| Fault::invalid(at, "a text"))
@@ -89,4 +89,27 @@ fn split_data(address: &str) -> Option<(&str, &str)> {
     // Parameters of a type, such as a character set, say nothing of an image.
     let media_end = media.find(';').unwrap_or(media.len());
     (media_end == media.len() && !media.is_empty()).then_some((media, data))
+}
+
+/// A text, or parts of which each is read by `part`.
+pub(super) fn parts<'a>(
+    value: Node<'a>,
+    place: Place,
+    at: &At<'_>,
+    mut part: impl FnMut(Node<'a>, &At<'_>) -> Result<Option<Part<'a>>, Fault>,
+) -> Result<Vec<Part<'a>>, Fault> {
+    if let Some(text) = value.text() {
+        return Ok(if text.is_empty() { vec![] } else { vec![Part::new(place, Body::Text(text))] });
+    }
+    let mut parts = Vec::new();
+    for (index, item) in items(value, at)?.into_iter().enumerate() {
+        parts.extend(part(item, &at.item(index))?);
+    }
+    Ok(parts)
+}
+
+/// A part, unless it is a text of nothing.
+pub(super) fn unless_empty(place: Place, body: Body<'_>) -> Option<Part<'_>> {
+    let is_empty = matches!(&body, Body::Text(text) if text.is_empty());
+    (!is_empty).then(|| Part::new(place, body))
 }

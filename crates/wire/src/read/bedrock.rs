@@ -1,22 +1,20 @@
 //! Reads what only Bedrock's Converse has. Its parser takes each name in one spelling.
 
 use base::Refusal;
-use smallvec::SmallVec;
 
 use super::bedrock_media;
 use super::body::{Draft, duplicate};
-use super::fields::{count, is_present, present_value, span, wrong_kind};
+use super::fields::{count, is_present, present_value, wrong_kind};
+use super::nested::as_written;
 use super::table::fold;
 use crate::billable::ServiceTier;
-use crate::call::{NestedPlaces, Span, TextPlace};
+use crate::call::{Span, TextPlace};
 use crate::scan::{Kind, Strict};
 
 /// Fields of models that do not raise what a call can cost: thinking is within the output limit.
 const HARMLESS_FIELDS: [&str; 3] = ["top_k", "topK", "thinking"];
 /// Members of `inferenceConfig` beside those that are read.
 const HARMLESS_SETTINGS: [&str; 2] = ["topP", "stopSequences"];
-/// Members of one object at most.
-const MEMBERS_MAX: usize = 64;
 
 impl<'a> Draft<'a> {
     /// The turns of a conversation, or the blocks of its system prompt.
@@ -42,42 +40,25 @@ impl<'a> Draft<'a> {
 
     /// `inferenceConfig`: the output limit, and what cannot raise the price.
     pub(super) fn inference_config(&mut self, scanner: &mut Strict<'a>) -> Result<(), Refusal> {
-        match scanner.kind()? {
-            Kind::Null => {
-                self.places.nested = NestedPlaces::Null(span(scanner)?);
-                return Ok(());
-            }
-            Kind::Object => {}
-            _ => return wrong_kind("inferenceConfig", "an object"),
-        }
-        let inside = scanner.at() + 1;
-        let mut seen: SmallVec<[String; 4]> = SmallVec::new();
-        scanner.object::<Refusal>(|scanner, key| {
-            let name = key.decode().into_owned();
-            if seen.contains(&name) || seen.len() >= MEMBERS_MAX {
-                return Err(duplicate(&format!("inferenceConfig.{}", name.escape_debug())));
-            }
-            match name.as_str() {
+        self.nested(scanner, "inferenceConfig", as_written, |draft, scanner, name| {
+            match name {
                 "maxTokens" => {
                     let (value, place) = count(scanner, "inferenceConfig.maxTokens", 1)?;
-                    (self.max_tokens, self.places.max_tokens) = (value, Some(place));
+                    (draft.max_tokens, draft.places.max_tokens) = (value, Some(place));
                 }
-                "temperature" => self.temperature(scanner)?,
+                "temperature" => draft.temperature(scanner)?,
                 harmless if HARMLESS_SETTINGS.contains(&harmless) => scanner.skip()?,
                 unknown => {
                     if let Some(guarded) = ["maxTokens", "temperature"].iter().find(|one| fold(one) == fold(unknown)) {
                         let sentence = format!("Some parsers ignore case; write '{guarded}'.");
                         return Err(Refusal::ambiguous(guarded, sentence));
                     }
-                    self.billable.unknown_parameters = true;
+                    draft.billable.unknown_parameters = true;
                     scanner.skip()?;
                 }
             }
-            seen.push(name);
             Ok(())
-        })?;
-        self.places.nested = NestedPlaces::Object { inside, is_empty: seen.is_empty() };
-        Ok(())
+        })
     }
 
     /// Declared functions, and tools that Amazon runs.

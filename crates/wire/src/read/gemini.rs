@@ -1,13 +1,15 @@
 //! Reads what only Gemini's contents and embeddings have. Google's parser takes `camelCase` and `snake_case`, and so do we.
 
+use std::borrow::Cow;
+
 use base::Refusal;
 use smallvec::SmallVec;
 
 use super::body::{Draft, duplicate};
-use super::fields::{count, present_value, span, wrong_kind};
+use super::fields::{count, present_value, wrong_kind};
 use super::gemini_media;
 use super::table::{camel, fold};
-use crate::call::{NestedPlaces, Span, TextPlace};
+use crate::call::{Span, TextPlace};
 use crate::scan::{Kind, Strict};
 
 /// Members of `generationConfig` that cannot raise the price beyond what the others say.
@@ -138,29 +140,11 @@ impl<'a> Draft<'a> {
 
     /// `generationConfig`: the output limit, the choices, and what may be answered besides text.
     pub(super) fn generation_config(&mut self, scanner: &mut Strict<'a>) -> Result<(), Refusal> {
-        match scanner.kind()? {
-            Kind::Null => {
-                self.places.nested = NestedPlaces::Null(span(scanner)?);
-                return Ok(());
-            }
-            Kind::Object => {}
-            _ => return wrong_kind("generationConfig", "an object"),
-        }
-        let inside = scanner.at() + 1;
-        let mut seen: SmallVec<[String; 8]> = SmallVec::new();
-        scanner.object::<Refusal>(|scanner, key| {
-            let written = key.decode();
+        let named = |written: Cow<'_, str>| {
             let name = camel(written.as_bytes());
-            let name = if written.starts_with('_') { written.into_owned() } else { name };
-            if seen.contains(&name) || seen.len() >= 64 {
-                return Err(duplicate(&format!("generationConfig.{}", name.escape_debug())));
-            }
-            self.setting(scanner, &name)?;
-            seen.push(name);
-            Ok(())
-        })?;
-        self.places.nested = NestedPlaces::Object { inside, is_empty: seen.is_empty() };
-        Ok(())
+            if written.starts_with('_') { written.into_owned() } else { name }
+        };
+        self.nested(scanner, "generationConfig", named, |draft, scanner, name| draft.setting(scanner, name))
     }
 
     /// One member of `generationConfig`, by its `camelCase` name.

@@ -11,6 +11,7 @@ mod gemini_media;
 mod known;
 mod made;
 mod media;
+mod nested;
 mod ollama;
 mod query;
 mod responses;

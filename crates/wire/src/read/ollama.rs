@@ -1,16 +1,13 @@
 //! Reads what only Ollama's calls have: the settings of the generation, in an object of their own.
 
 use base::Refusal;
-use smallvec::SmallVec;
 
-use super::body::{Draft, duplicate};
+use super::body::Draft;
 use super::fields::{count, span, wrong_kind};
+use super::nested::as_written;
 use super::table::fold;
-use crate::call::NestedPlaces;
 use crate::scan::{Kind, Strict};
 
-/// Members of `options` at most.
-const MEMBERS_MAX: usize = 64;
 /// Members of `options` that are read.
 const GUARDED: [&str; 2] = ["num_predict", "temperature"];
 
@@ -27,24 +24,10 @@ impl<'a> Draft<'a> {
 
     /// `options`: the output limit, the temperature, and what cannot raise the price: each only turns a knob of the model.
     pub(super) fn ollama_options(&mut self, scanner: &mut Strict<'a>) -> Result<(), Refusal> {
-        match scanner.kind()? {
-            Kind::Null => {
-                self.places.nested = NestedPlaces::Null(span(scanner)?);
-                return Ok(());
-            }
-            Kind::Object => {}
-            _ => return wrong_kind("options", "an object"),
-        }
-        let inside = scanner.at() + 1;
-        let mut seen: SmallVec<[String; 8]> = SmallVec::new();
-        scanner.object::<Refusal>(|scanner, key| {
-            let name = key.decode().into_owned();
-            if seen.contains(&name) || seen.len() >= MEMBERS_MAX {
-                return Err(duplicate(&format!("options.{}", name.escape_debug())));
-            }
-            match name.as_str() {
-                "num_predict" => self.num_predict(scanner)?,
-                "temperature" => self.temperature(scanner)?,
+        self.nested(scanner, "options", as_written, |draft, scanner, name| {
+            match name {
+                "num_predict" => draft.num_predict(scanner)?,
+                "temperature" => draft.temperature(scanner)?,
                 other => {
                     if let Some(guarded) = GUARDED.iter().find(|guarded| fold(guarded) == fold(other)) {
                         let sentence = format!("Some parsers ignore case; write '{guarded}'.");
@@ -53,11 +36,8 @@ impl<'a> Draft<'a> {
                     scanner.skip()?;
                 }
             }
-            seen.push(name);
             Ok(())
-        })?;
-        self.places.nested = NestedPlaces::Object { inside, is_empty: seen.is_empty() };
-        Ok(())
+        })
     }
 
     /// The output limit; -1 and -2 are Ollama's words for none.

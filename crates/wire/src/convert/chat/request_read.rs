@@ -115,14 +115,7 @@ fn said<'a>(
 
 /// A text, or parts. An empty text says nothing, and some providers refuse it.
 fn content<'a>(value: Node<'a>, place: Place, at: &At<'_>) -> Result<Vec<Part<'a>>, Fault> {
-    if let Some(text) = value.text() {
-        return Ok(if text.is_empty() { vec![] } else { vec![Part::new(place, Body::Text(text))] });
-    }
-    let mut parts = Vec::new();
-    for (index, item) in take::items(value, at)?.into_iter().enumerate() {
-        parts.extend(part(item, place, &at.item(index))?);
-    }
-    Ok(parts)
+    take::parts(value, place, at, |item, at| part(item, place, at))
 }
 
 fn part<'a>(item: Node<'a>, place: Place, at: &At<'_>) -> Result<Option<Part<'a>>, Fault> {

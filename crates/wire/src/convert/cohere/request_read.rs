@@ -93,17 +93,7 @@ fn messages<'a>(talk: &mut Talk<'a>, value: Node<'a>, at: &At<'_>) -> Result<(),
 
 /// A text, or parts.
 fn content<'a>(value: Node<'a>, place: Place, at: &At<'_>) -> Result<Vec<Part<'a>>, Fault> {
-    if let Some(text) = value.text() {
-        return Ok(if text.is_empty() { vec![] } else { vec![Part::new(place, Body::Text(text))] });
-    }
-    let mut parts = Vec::new();
-    for (index, item) in take::items(value, at)?.into_iter().enumerate() {
-        let body = part(item, &at.item(index))?;
-        if !matches!(&body, Body::Text(text) if text.is_empty()) {
-            parts.push(Part::new(place, body));
-        }
-    }
-    Ok(parts)
+    take::parts(value, place, at, |item, at| Ok(take::unless_empty(place, part(item, at)?)))
 }
 
 fn part<'a>(item: Node<'a>, at: &At<'_>) -> Result<Body<'a>, Fault> {
