@@ -10,13 +10,11 @@ use std::sync::Arc;
 use base::Refusal;
 use bytes::Bytes;
 use catalog::{Candidate, Timeouts};
-use http::Request;
-use http::response::Parts;
 use tokio::time::{Instant, timeout_at};
 use wire::Call;
 
-use crate::body::OutgoingBody;
 use crate::clock::within;
+use crate::heads::{Outgoing, ResponseHead};
 use crate::hold::{Hold, Observed, Outcome, Receipt};
 use crate::idempotency::{Claim, Recorder};
 use crate::meter::{Malformed, Meter};
@@ -89,7 +87,7 @@ impl Attempt {
     /// Sends `request`. From here on the hold's fate is the attempt's.
     pub(crate) fn start(
         mut connection: Connection,
-        request: Request<OutgoingBody>,
+        request: Outgoing,
         mut hold: Hold,
         candidate: &Candidate,
         call: &Arc<Call>,
@@ -101,7 +99,7 @@ impl Attempt {
         place.note_used(None);
         let timeouts = candidate.upstream().timeouts;
         let now = Instant::now();
-        let upload = request.body().fate();
+        let upload = request.body.fate();
         let upload_time = upload.as_ref().map_or(Duration::ZERO, |fate| fate.patience());
         let head = now + upload_time + timeouts.first_byte;
         let deadlines = Deadlines { head, total: now + upload_time + timeouts.total, timeouts };
@@ -132,7 +130,7 @@ impl Attempt {
     }
 
     /// Waits for the head of the response.
-    pub(crate) async fn head(&mut self) -> Result<Parts, AttemptError> {
+    pub(crate) async fn head(&mut self) -> Result<ResponseHead, AttemptError> {
         self.exchange().head().await
     }
 
@@ -217,7 +215,7 @@ impl Drop for Attempt {
 }
 
 impl Exchange {
-    async fn head(&mut self) -> Result<Parts, AttemptError> {
+    async fn head(&mut self) -> Result<ResponseHead, AttemptError> {
         let answered = timeout_at(self.deadlines.head, core::future::poll_fn(|cx| self.connection.poll_head(cx))).await;
         let given_up = self.upload.as_ref().and_then(|fate| fate.problem());
         let failed = match answered {

@@ -10,13 +10,14 @@ use base::{ModelId, Refusal, Timestamp};
 use catalog::{Catalog, Model};
 use http::HeaderName;
 use http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL};
-use http::request::Parts;
 use smallvec::SmallVec;
 use store::{Account, Directory, LiveKey, LiveTenant};
 use wire::Accent;
 
 use crate::forward::ANTHROPIC_VERSION;
 use crate::headers;
+use crate::heads::RequestHead;
+use crate::http1;
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const AZURE_API_KEY: HeaderName = HeaderName::from_static("api-key");
@@ -83,7 +84,7 @@ impl Caller {
 /// 401 for a missing, unknown, expired or revoked key; 403 for a foreign address or a suspended tenant; 400 and 404 for
 /// what `X-Tenant-ID` says.
 pub(crate) fn authenticate(
-    head: &Parts,
+    head: &RequestHead,
     address: IpAddr,
     directory: &Directory,
     now: Timestamp,
@@ -133,8 +134,8 @@ fn act_for(key: Arc<LiveKey>, named: Option<&str>, directory: &Directory) -> Res
 
 /// The presented credential, in the styles of the field, first match: bearer, `x-api-key`, `api-key`, `x-goog-api-key`,
 /// `?key=`, a WebSocket's protocol. An empty value counts as none.
-fn credential(head: &Parts) -> Option<&[u8]> {
-    let header = |name: HeaderName| head.headers.get(name).map(http::HeaderValue::as_bytes);
+fn credential(head: &RequestHead) -> Option<&[u8]> {
+    let header = |name: HeaderName| head.headers.get(&name);
     let bearer = header(AUTHORIZATION).and_then(|value| {
         let (scheme, rest) = value.split_at_checked(7)?;
         scheme.eq_ignore_ascii_case(b"bearer ").then(|| rest.trim_ascii())
@@ -151,15 +152,13 @@ fn credential(head: &Parts) -> Option<&[u8]> {
 /// How the name of a protocol begins that is a key: a browser can set no header for a WebSocket but the protocols.
 pub(crate) const PROTOCOL_KEY: &[u8] = b"openai-insecure-api-key.";
 
-fn protocol_key(head: &Parts) -> Option<&[u8]> {
-    let offers = head.headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
-    let mut protocols = offers.flat_map(|offer| offer.as_bytes().split(|byte| *byte == b','));
-    protocols.find_map(|protocol| protocol.trim_ascii().strip_prefix(PROTOCOL_KEY))
+fn protocol_key(head: &RequestHead) -> Option<&[u8]> {
+    head.headers.words(&SEC_WEBSOCKET_PROTOCOL).find_map(|protocol| protocol.strip_prefix(PROTOCOL_KEY))
 }
 
 /// What shows which SDK a client uses.
-pub(crate) fn accent(head: &Parts) -> Accent {
-    let has = |name: HeaderName| head.headers.contains_key(name);
+pub(crate) fn accent(head: &RequestHead) -> Accent {
+    let has = |name: HeaderName| head.headers.contains(&name);
     Accent {
         anthropic_version: has(ANTHROPIC_VERSION),
         google_key: has(GOOGLE_API_KEY) || has(GOOGLE_API_CLIENT) || query_value(head, "key").is_some(),
@@ -167,10 +166,11 @@ pub(crate) fn accent(head: &Parts) -> Accent {
 }
 
 /// The tenant named by `X-Tenant-ID` or `?tenant_id=`; naming two different ones is malformed.
-fn named_tenant(head: &Parts) -> Result<Option<&str>, Refusal> {
+fn named_tenant(head: &RequestHead) -> Result<Option<&str>, Refusal> {
     let mut named: Option<&str> = None;
     // A value that is not text names no tenant, and is refused as an unknown one.
-    let headers = head.headers.get_all(headers::TENANT_ID).iter().map(|value| value.to_str().unwrap_or_default());
+    let name = headers::TENANT_ID;
+    let headers = head.headers.get_all(&name).map(|value| http1::text(value).unwrap_or_default());
     for value in headers.chain(query_value(head, "tenant_id")) {
         if named.is_some_and(|earlier| earlier != value) {
             return Err(Refusal::ambiguous("X-Tenant-ID", "Two different tenants are named. Name one."));
@@ -181,7 +181,7 @@ fn named_tenant(head: &Parts) -> Result<Option<&str>, Refusal> {
 }
 
 /// A query parameter as it stands; keys and tenant ids need no percent-encoding.
-pub(crate) fn query_value<'a>(head: &'a Parts, name: &str) -> Option<&'a str> {
+pub(crate) fn query_value<'a>(head: &'a RequestHead, name: &str) -> Option<&'a str> {
     let query = head.uri.query()?;
     query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
 }

@@ -8,8 +8,7 @@ use std::collections::BTreeMap;
 
 use base::{ModelId, Refusal, Timestamp, UpstreamId};
 use bytes::Bytes;
-use http::StatusCode;
-use http::request::Parts;
+use http::{HeaderName, StatusCode};
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -17,9 +16,11 @@ use store::{KeptObject, ObjectKind, ObjectPage, Store, StoreError};
 use wire::{Call, Dialect, Endpoint, Route};
 
 use crate::authenticate::Caller;
+use crate::heads::RequestHead;
+use crate::http1;
 use crate::relay::Relay;
 
-const FOR_MODEL: &str = "mandant-model";
+const FOR_MODEL: HeaderName = HeaderName::from_static("mandant-model");
 /// Most files of a tenant.
 const FILES_MAX: u64 = 100_000;
 /// Most of them in one page.
@@ -30,7 +31,12 @@ const PAGE_MAX: usize = 1_000;
 /// # Errors
 /// 400 when no model of the caller is served in this dialect, or when models are served at several upstreams and none is
 /// named; 400 also when its tenant has as many as it may.
-pub(crate) async fn choose_place(relay: &Relay, caller: &Caller, head: &Parts, call: &mut Call) -> Result<(), Refusal> {
+pub(crate) async fn choose_place(
+    relay: &Relay,
+    caller: &Caller,
+    head: &RequestHead,
+    call: &mut Call,
+) -> Result<(), Refusal> {
     if call.endpoint() != Endpoint::FileUpload {
         return Ok(());
     }
@@ -39,7 +45,7 @@ pub(crate) async fn choose_place(relay: &Relay, caller: &Caller, head: &Parts, c
     if count >= FILES_MAX {
         return Err(Refusal::invalid(None, format!("The tenant has {FILES_MAX} files. Delete some.")));
     }
-    let wanted = head.headers.get(FOR_MODEL).map(|value| value.to_str().unwrap_or_default());
+    let wanted = head.headers.get(&FOR_MODEL).map(|value| http1::text(value).unwrap_or_default());
     let catalog = relay.directory.catalog();
     let mut places: BTreeMap<&UpstreamId, &ModelId> = BTreeMap::new();
     for model in caller.models(&catalog).filter(|model| wanted.is_none_or(|wanted| model.id.as_str() == wanted)) {

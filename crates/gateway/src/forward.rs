@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use base::{Refusal, UpstreamFault};
 use catalog::{Candidate, Plan};
-use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HOST, USER_AGENT};
-use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Version};
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, USER_AGENT};
+use http::{HeaderName, Method, StatusCode};
 use wire::{Call, Dialect, Edits};
 
 use crate::attempt::{Attempt, AttemptError};
 use crate::body::OutgoingBody;
+use crate::heads::{Outgoing, RequestHead, ResponseHead};
 use crate::hold::Hold;
 use crate::upload::Upload;
 use crate::upstream::{ConnectError, Connection, Pool};
@@ -32,7 +32,7 @@ pub(crate) const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthro
 
 /// An answer whose head has come; the attempt still owns the hold.
 pub struct Answer {
-    pub(crate) head: http::response::Parts,
+    pub(crate) head: ResponseHead,
     pub(crate) attempt: Attempt,
     /// Where it came from, to keep that upstream's secrets out of it.
     pub(crate) pool: Arc<Pool>,
@@ -48,7 +48,7 @@ pub async fn forward(
     plan: &Plan,
     mut hold: Hold,
     call: &Arc<Call>,
-    client: &Parts,
+    client: &RequestHead,
     upload: Option<&Upload>,
 ) -> Result<Answer, Refusal> {
     let candidates = plan.candidates();
@@ -81,7 +81,7 @@ enum Tried {
 async fn try_candidate(
     candidate: &Candidate,
     mut hold: Hold,
-    (call, client, upload): (&Arc<Call>, &Parts, Option<&Upload>),
+    (call, client, upload): (&Arc<Call>, &RequestHead, Option<&Upload>),
     is_last: bool,
 ) -> Tried {
     let relay = hold.relay().clone();
@@ -99,7 +99,7 @@ async fn try_candidate(
         };
         let reused = connection.reused;
         let request = outgoing(candidate, &pool, &connection, call, client);
-        let request = request.map(|body| body.then(upload.and_then(Upload::take)));
+        let request = request.then(upload.and_then(Upload::take));
         let mut attempt = Attempt::start(connection, request, hold, candidate, call);
         match attempt.head().await {
             Ok(head) if is_last || !may_fail_over(head.status) => {
@@ -163,8 +163,8 @@ fn outgoing(
     pool: &Pool,
     connection: &Connection,
     call: &Call,
-    client: &Parts,
-) -> Request<OutgoingBody> {
+    client: &RequestHead,
+) -> Outgoing {
     let model = candidate.target().model.as_str();
     let (translation, upstream) = (candidate.translation(), candidate.upstream());
     let (body, path, endpoint) = match translation {
@@ -189,41 +189,32 @@ fn outgoing(
             }
         }
     };
-    let mut headers = HeaderMap::with_capacity(8);
-    // What a client says to another provider means nothing to this one.
-    let forwarded = if translation.is_none() { &FORWARDED[..] } else { &FORWARDED[..2] };
-    for name in forwarded {
-        if let Some(value) = client.headers.get(name) {
-            headers.insert(name, value.clone());
-        }
-    }
-    if let (Some(_), Some(kind)) = (call.form_bytes(), client.headers.get(CONTENT_TYPE)) {
-        headers.insert(CONTENT_TYPE, kind.clone());
-    } else if !endpoint.is_of_object() {
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    }
-    // The answer is read for its usage: an encoded one would have to be decoded first.
-    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    let wants_version = upstream.dialect == Dialect::Anthropic && !upstream.hosting.has_own_form(endpoint);
-    if wants_version && !headers.contains_key(ANTHROPIC_VERSION) {
-        headers.insert(ANTHROPIC_VERSION, HeaderValue::from_static("2023-06-01"));
-    }
-    for (name, value) in pool.headers() {
-        headers.insert(name, value.clone());
-    }
-    let mut request = Request::new(body);
-    *request.method_mut() = match endpoint.method() {
+    let method = match endpoint.method() {
         "GET" => Method::GET,
         "DELETE" => Method::DELETE,
         _ => Method::POST,
     };
-    *request.uri_mut() = pool.uri(endpoint, path.as_deref(), connection.is_http2());
-    if connection.is_http2() {
-        *request.version_mut() = Version::HTTP_2;
-    } else {
-        headers.insert(HOST, pool.authority().clone());
+    let mut request = pool.request(method, (endpoint, path.as_deref()), connection.is_http2(), body);
+    let mut put = |name: &HeaderName, value: &[u8]| pool.put(&mut request, name, value);
+    // What a client says to another provider means nothing to this one.
+    let forwarded = if translation.is_none() { &FORWARDED[..] } else { &FORWARDED[..2] };
+    for name in forwarded {
+        if let Some(value) = client.headers.get(name) {
+            put(name, value);
+        }
     }
-    *request.headers_mut() = headers;
+    if let (Some(_), Some(kind)) = (call.form_bytes(), client.headers.get(&CONTENT_TYPE)) {
+        put(&CONTENT_TYPE, kind);
+    } else if !endpoint.is_of_object() {
+        put(&CONTENT_TYPE, b"application/json");
+    }
+    // The answer is read for its usage: an encoded one would have to be decoded first.
+    put(&ACCEPT_ENCODING, b"identity");
+    let wants_version = upstream.dialect == Dialect::Anthropic && !upstream.hosting.has_own_form(endpoint);
+    let is_told = translation.is_none() && client.headers.contains(&ANTHROPIC_VERSION);
+    if wants_version && !is_told {
+        put(&ANTHROPIC_VERSION, b"2023-06-01");
+    }
     pool.authorize(&mut request);
     request
 }

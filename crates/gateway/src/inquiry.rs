@@ -4,13 +4,13 @@ use base::Refusal;
 use bytes::Bytes;
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
-use http::request::Parts;
 use wire::render::ModelEntry;
 use wire::{Endpoint, Route};
 
 use crate::answer::AnswerBody;
 use crate::authenticate::{self, Caller, query_value};
 use crate::client_body::ClientBody;
+use crate::heads::RequestHead;
 use crate::relay::Relay;
 use crate::reply::Reply;
 use crate::{explain, files, intake, status};
@@ -23,7 +23,7 @@ pub(crate) async fn answer(
     relay: &Relay,
     caller: &Caller,
     route: &Route<'_>,
-    head: &Parts,
+    head: &RequestHead,
     body: ClientBody,
 ) -> Result<Reply, Refusal> {
     let now = relay.clock.now();

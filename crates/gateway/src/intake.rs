@@ -3,8 +3,8 @@
 use base::{ModelId, Refusal, Timestamp};
 use bytes::{Bytes, BytesMut};
 use catalog::Plan;
+use http::HeaderName;
 use http::header::{CONTENT_ENCODING, TE};
-use http::request::Parts;
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use tokio::time::Instant;
@@ -15,6 +15,7 @@ use crate::authenticate::Caller;
 use crate::bodies::Share;
 use crate::client_body::ClientBody;
 use crate::clock::within;
+use crate::heads::RequestHead;
 use crate::relay::Relay;
 
 /// Reads the whole body, within the limits of size and time.
@@ -22,7 +23,12 @@ use crate::relay::Relay;
 /// # Errors
 /// 413 as soon as the size is known to be too large; 503 when its tenant has too many in memory; 400 for a body that
 /// breaks off, comes too slowly, or is encoded.
-pub(crate) async fn body(relay: &Relay, caller: &Caller, head: &Parts, body: ClientBody) -> Result<Bytes, Refusal> {
+pub(crate) async fn body(
+    relay: &Relay,
+    caller: &Caller,
+    head: &RequestHead,
+    body: ClientBody,
+) -> Result<Bytes, Refusal> {
     let settings = &relay.settings;
     check_encoding(head)?;
     let too_large = Refusal::RequestTooLarge { bytes_max: settings.body_bytes_max };
@@ -41,8 +47,8 @@ pub(crate) async fn body(relay: &Relay, caller: &Caller, head: &Parts, body: Cli
 }
 
 /// Bodies are read as they are.
-pub(crate) fn check_encoding(head: &Parts) -> Result<(), Refusal> {
-    if head.headers.get(CONTENT_ENCODING).is_some_and(|value| value != "identity") {
+pub(crate) fn check_encoding(head: &RequestHead) -> Result<(), Refusal> {
+    if head.headers.get(&CONTENT_ENCODING).is_some_and(|value| value != b"identity") {
         return Err(Refusal::invalid(None, "Encoded request bodies are not accepted. Send the JSON as it is."));
     }
     Ok(())
@@ -113,14 +119,11 @@ pub(crate) fn plan(relay: &Relay, caller: &Caller, call: &Call, now: Timestamp) 
 }
 
 /// How the client wants to learn what a stream cost.
-pub(crate) fn receipt_wishes(head: &Parts) -> ReceiptWishes {
-    let names = |name, wanted: &str| {
-        head.headers.get_all(name).iter().any(|value| {
-            value.to_str().is_ok_and(|text| text.split(',').any(|part| part.trim().eq_ignore_ascii_case(wanted)))
-        })
-    };
+pub(crate) fn receipt_wishes(head: &RequestHead) -> ReceiptWishes {
+    let names =
+        |name: HeaderName, wanted: &[u8]| head.headers.words(&name).any(|word| word.eq_ignore_ascii_case(wanted));
     ReceiptWishes {
-        trailers: names(TE, "trailers"),
-        comment: names(http::HeaderName::from_static("mandant-receipt"), "sse"),
+        trailers: names(TE, b"trailers"),
+        comment: names(HeaderName::from_static("mandant-receipt"), b"sse"),
     }
 }

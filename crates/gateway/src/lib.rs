@@ -28,6 +28,7 @@ mod explain;
 mod files;
 mod forward;
 mod headers;
+mod heads;
 mod hold;
 mod holds;
 mod http1;
@@ -75,24 +76,24 @@ pub use upstream::credential::read as read_credential;
 /// With a hold the relay can forward:
 /// ```
 /// use std::sync::Arc;
-/// use mandant_gateway::proof::{Hold, forward};
-/// async fn paid(plan: &catalog::Plan, hold: Hold, call: &Arc<wire::Call>, head: &http::request::Parts) {
+/// use mandant_gateway::proof::{Hold, RequestHead, forward};
+/// async fn paid(plan: &catalog::Plan, hold: Hold, call: &Arc<wire::Call>, head: &RequestHead) {
 ///     let _ = forward(plan, hold, call, head, None).await;
 /// }
 /// ```
 /// Without one it cannot:
 /// ```compile_fail
 /// use std::sync::Arc;
-/// use mandant_gateway::proof::forward;
-/// async fn unpaid(plan: &catalog::Plan, call: &Arc<wire::Call>, head: &http::request::Parts) {
+/// use mandant_gateway::proof::{RequestHead, forward};
+/// async fn unpaid(plan: &catalog::Plan, call: &Arc<wire::Call>, head: &RequestHead) {
 ///     let _ = forward(plan, call, head, None).await;
 /// }
 /// ```
 /// Nor twice with the same one:
 /// ```compile_fail
 /// use std::sync::Arc;
-/// use mandant_gateway::proof::{Hold, forward};
-/// async fn twice(plan: &catalog::Plan, hold: Hold, call: &Arc<wire::Call>, head: &http::request::Parts) {
+/// use mandant_gateway::proof::{Hold, RequestHead, forward};
+/// async fn twice(plan: &catalog::Plan, hold: Hold, call: &Arc<wire::Call>, head: &RequestHead) {
 ///     let _ = forward(plan, hold, call, head, None).await;
 ///     let _ = forward(plan, hold, call, head, None).await;
 /// }
@@ -107,5 +108,6 @@ pub use upstream::credential::read as read_credential;
 #[doc(hidden)]
 pub mod proof {
     pub use crate::forward::{Answer, forward};
+    pub use crate::heads::RequestHead;
     pub use crate::hold::Hold;
 }

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use catalog::{Model, Rates, Tokenizer};
-use http::header::{CONTENT_TYPE, HeaderValue};
-use http::response::Parts;
+use http::HeaderName;
+use http::header::CONTENT_TYPE;
 use wire::convert::AnswerTranslator;
 use wire::{Call, Endpoint, Heard, StreamEnd, StreamMeter, StreamOptions, Usage, UsageFault};
 
+use crate::heads::ResponseHead;
 use crate::hold::Outcome;
 use crate::owned::Sealing;
 
@@ -21,7 +22,11 @@ const BYTES_PER_SECOND: u64 = 2_000;
 const TOKENS_PER_SECOND: u64 = 13;
 
 /// Headers that mean nothing to a client of another dialect.
-const OF_ONE_PROVIDER: [&str; 3] = ["openai-processing-ms", "openai-version", "anthropic-version"];
+const OF_ONE_PROVIDER: [HeaderName; 3] = [
+    HeaderName::from_static("openai-processing-ms"),
+    HeaderName::from_static("openai-version"),
+    HeaderName::from_static("anthropic-version"),
+];
 
 /// The reader of one answer.
 pub(crate) struct Meter {
@@ -95,9 +100,9 @@ impl Meter {
     }
 
     /// Learns from the head whether events or one document follow; a translation has a head of its own.
-    pub(crate) fn begin(&mut self, head: &mut Parts) {
+    pub(crate) fn begin(&mut self, head: &mut ResponseHead) {
         self.status = head.status.as_u16();
-        let content_type = head.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+        let content_type = head.headers.get(&CONTENT_TYPE);
         // An upstream that names no type answers what it was asked for. An error is never a stream, though Google types it
         // like one.
         let is_events = content_type.map_or(self.call.stream(), |value| value.starts_with(b"text/event-stream"));
@@ -124,8 +129,8 @@ impl Meter {
         };
         if let Some(translator) = &self.translator {
             let kind = translator.content_type(matches!(self.reading, Reading::Stream(_)));
-            head.headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-            OF_ONE_PROVIDER.iter().for_each(|name| drop(head.headers.remove(*name)));
+            head.headers.set(&CONTENT_TYPE, kind.as_bytes());
+            OF_ONE_PROVIDER.iter().for_each(|name| head.headers.remove(name));
         }
     }
 

@@ -16,7 +16,6 @@ use std::sync::Arc;
 
 use base::Refusal;
 use catalog::Plan;
-use http::request::Parts;
 use tokio::time::Instant;
 use wire::{Call, Endpoint, Route};
 
@@ -26,6 +25,7 @@ use crate::authenticate::{Caller, authenticate};
 use crate::books::Asked;
 use crate::client_body::ClientBody;
 use crate::forward::forward;
+use crate::heads::RequestHead;
 use crate::hold::Label;
 use crate::idempotency::{Entry, StoredAnswer};
 use crate::refuse::Refused;
@@ -36,7 +36,7 @@ use crate::trace::Trace;
 use crate::{authenticate, files, headers, inquiry, intake, owned, realtime, refuse, upload};
 
 /// Answers one request. Never fails: a refusal is an answer too.
-pub(crate) async fn handle(relay: Arc<Relay>, address: IpAddr, head: Parts, body: ClientBody) -> Reply {
+pub(crate) async fn handle(relay: Arc<Relay>, address: IpAddr, head: RequestHead, body: ClientBody) -> Reply {
     let running = relay.tasks.enter();
     let started = Instant::now();
     let mut trace = Trace::new(relay.clock.moment_of(started));
@@ -77,7 +77,7 @@ pub(crate) async fn handle(relay: Arc<Relay>, address: IpAddr, head: Parts, body
 /// What is asked, and who asks.
 fn identify<'a>(
     relay: &Relay,
-    head: &'a Parts,
+    head: &'a RequestHead,
     address: IpAddr,
     now: base::Timestamp,
 ) -> Result<(Route<'a>, Caller), Refusal> {
@@ -93,7 +93,7 @@ async fn call(
     relay: &Arc<Relay>,
     caller: &Caller,
     route: &Route<'_>,
-    head: &Parts,
+    head: &RequestHead,
     body: ClientBody,
     label: Label,
     trace: &mut Trace,
@@ -162,7 +162,7 @@ fn refused(relay: &Relay, caller: &Caller, plan: &Plan, call: &Call, refusal: Re
 }
 
 /// The answer of an earlier call with the same idempotency key. It costs nothing and counts against no window.
-fn again(relay: &Relay, caller: &Caller, answer: &StoredAnswer, head: &Parts) -> Reply {
+fn again(relay: &Relay, caller: &Caller, answer: &StoredAnswer, head: &RequestHead) -> Reply {
     let mut reply = answer.reply(intake::receipt_wishes(head).comment);
     refuse::limits(relay, caller, &mut reply.fields);
     reply

@@ -10,7 +10,6 @@ use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use admit::queue::{Answered, Ask, Entered, Limit, Policy, Queue, QueueStatus, Quota, Slot, Ticket};
 use base::{Moment, Refusal};
 use catalog::{Candidate, Plan};
-use http::response::Parts;
 use http::{HeaderName, StatusCode};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
@@ -19,6 +18,7 @@ use crate::authenticate::Caller;
 use crate::counts::{WaitCounts, WaitHistogram};
 use crate::forward::unusable;
 use crate::headers::{REMAINING_REQUESTS, REMAINING_TOKENS, RESET_REQUESTS, RESET_TOKENS};
+use crate::heads::ResponseHead;
 use crate::relay::Relay;
 use crate::upstream::Pool;
 
@@ -193,18 +193,18 @@ impl Place {
     }
 
     /// Lets the queue learn from the head of an answer. `latency` is given when the head does not wait for the whole.
-    pub(crate) fn answered(&self, head: &Parts, model: &str, latency: Option<Duration>) {
+    pub(crate) fn answered(&self, head: &ResponseHead, model: &str, latency: Option<Duration>) {
         let queue = self.pool.queue();
-        let quota = |remaining: HeaderName, reset: HeaderName| {
-            let text = |name: HeaderName| head.headers.get(name)?.to_str().ok();
+        let quota = |remaining: &HeaderName, reset: &HeaderName| {
+            let text = |name: &HeaderName| head.headers.text(name);
             Some(Quota { remaining: text(remaining)?.parse().ok()?, resets_in: span(text(reset)?)? })
         };
         let answered = Answered {
             refused: matches!(head.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
                 || head.status.as_u16() == 529,
             latency: latency.map(|latency| (kind(model), latency)),
-            requests: quota(REMAINING_REQUESTS, RESET_REQUESTS),
-            tokens: quota(REMAINING_TOKENS, RESET_TOKENS),
+            requests: quota(&REMAINING_REQUESTS, &RESET_REQUESTS),
+            tokens: quota(&REMAINING_TOKENS, &RESET_TOKENS),
         };
         let started = self.slot.as_ref().expect("a place has its slot until it is dropped").started();
         let now = queue.now();

@@ -3,7 +3,6 @@
 use admit::{Ask, Tightest};
 use base::{Refusal, RequestId, whole_seconds_ceil};
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::request::Parts;
 use http::{HeaderName, StatusCode};
 use wire::Dialect;
 
@@ -11,6 +10,7 @@ use crate::answer::AnswerBody;
 use crate::authenticate::{Caller, accent};
 use crate::books::indexes;
 use crate::headers;
+use crate::heads::RequestHead;
 use crate::http1::Fields;
 use crate::relay::Relay;
 use crate::reply::Reply;
@@ -18,7 +18,7 @@ use crate::reply::Reply;
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
 /// A refusal before it is known who asks.
-pub(crate) fn unidentified(head: &Parts, refusal: &Refusal, id: RequestId) -> Reply {
+pub(crate) fn unidentified(head: &RequestHead, refusal: &Refusal, id: RequestId) -> Reply {
     let dialect = wire::dialect_of(head.uri.path(), accent(head));
     let mut reply = render(dialect, refusal, id);
     headers::request_id(&mut reply.fields, dialect, id);

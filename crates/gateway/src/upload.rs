@@ -15,7 +15,6 @@ use std::sync::{Arc, Mutex};
 use base::Refusal;
 use bytes::{Bytes, BytesMut};
 use http::header::CONTENT_TYPE;
-use http::request::Parts;
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use thiserror::Error;
@@ -27,6 +26,7 @@ use crate::authenticate::Caller;
 use crate::bodies::Share;
 use crate::client_body::ClientBody;
 use crate::clock::within;
+use crate::heads::RequestHead;
 use crate::relay::Relay;
 use crate::{idempotency, intake};
 
@@ -78,10 +78,10 @@ pub(crate) async fn arrive(
     relay: &Relay,
     caller: &Caller,
     route: &Route<'_>,
-    head: &Parts,
+    head: &RequestHead,
     body: ClientBody,
 ) -> Result<Arrived, Refusal> {
-    let content_type = head.headers.get(CONTENT_TYPE).map(http::HeaderValue::as_bytes);
+    let content_type = head.headers.get(&CONTENT_TYPE);
     let is_json = content_type.is_some_and(|kind| kind.starts_with(b"application/json"));
     if !route.endpoint.is_form() || (route.endpoint.takes_json() && is_json) {
         let body = intake::body(relay, caller, head, body).await?;
@@ -170,7 +170,7 @@ impl Arrived {
     }
 
     /// What tells the call from another one.
-    pub(crate) fn content(&self, head: &Parts) -> Bytes {
+    pub(crate) fn content(&self, head: &RequestHead) -> Bytes {
         match &self.form {
             // SDKs choose another boundary when they try again.
             Some(form) if idempotency::is_keyed(head) => form.content(&self.body).into(),
@@ -186,11 +186,11 @@ impl Arrived {
         self,
         caller: &Caller,
         route: &Route<'_>,
-        head: &Parts,
+        head: &RequestHead,
     ) -> Result<(Call, Option<Upload>), Refusal> {
         let reader = self.form.as_ref().or(self.rest.as_ref().map(|rest| &rest.form));
         let mut call = match reader {
-            None => wire::read(*route, head.headers.get(CONTENT_TYPE).map(http::HeaderValue::as_bytes), self.body)?,
+            None => wire::read(*route, head.headers.get(&CONTENT_TYPE), self.body)?,
             Some(form) => form.call(route, self.body, self.bytes)?,
         };
         intake::fill(caller, &mut call);

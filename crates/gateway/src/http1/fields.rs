@@ -24,6 +24,13 @@ impl Fields {
         self.end();
     }
 
+    /// A value of a message that came, and was looked at then: it has no line break.
+    pub(crate) fn put_value(&mut self, name: &HeaderName, value: &[u8]) {
+        self.begin(name);
+        self.lines.extend_from_slice(value);
+        self.end();
+    }
+
     /// Our own texts are visible ASCII; one that is not becomes empty rather than an error.
     pub(crate) fn put_text(&mut self, name: &HeaderName, text: &[u8]) {
         self.begin(name);
@@ -64,10 +71,12 @@ impl Fields {
     /// Names and values, in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         // No value has a line break: values are of a type that has none, or were looked at.
-        self.lines.split(|&byte| byte == b'\n').filter_map(|line| {
-            let line = line.strip_suffix(b"\r")?;
-            let colon = memchr::memchr(b':', line)?;
-            Some((&line[..colon], &line[colon + 2..]))
+        let mut rest = &self.lines[..];
+        core::iter::from_fn(move || {
+            let (colon, end) = (memchr::memchr(b':', rest)?, memchr::memchr(b'\r', rest)?);
+            let (name, value) = (&rest[..colon], &rest[colon + 2..end]);
+            rest = &rest[end + 2..];
+            Some((name, value))
         })
     }
 

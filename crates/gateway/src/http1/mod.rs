@@ -2,12 +2,13 @@
 
 mod fields;
 mod framing;
+mod lines;
 
-use http::HeaderMap;
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 
 pub(crate) use self::fields::Fields;
 pub(crate) use self::framing::{Framing, Next};
+pub(crate) use self::lines::{Found, Lines, text};
 
 /// Whether to look for a head in `input`: at the first look, and then whenever there is the end of one. `looked` is how far
 /// it was looked at before, so that a head that comes byte by byte is not parsed with each of them.
@@ -41,31 +42,29 @@ pub(crate) enum Length {
 ///
 /// # Errors
 /// What about it can be understood in two ways, or in none.
-pub(crate) fn length(headers: &HeaderMap, is_http10: bool) -> Result<Length, &'static str> {
+pub(crate) fn length(headers: &Lines, is_http10: bool) -> Result<Length, &'static str> {
     let bytes = content_length(headers)?;
-    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let mut codings = headers.get_all(&TRANSFER_ENCODING);
     let (first, more) = (codings.next(), codings.next());
     let Some(coding) = first else { return Ok(bytes.map_or(Length::Unsaid, Length::Bytes)) };
     if is_http10 {
         return Err("HTTP/1.0 has no transfer encodings");
     }
-    if more.is_some() || !coding.as_bytes().eq_ignore_ascii_case(b"chunked") {
+    if more.is_some() || !coding.eq_ignore_ascii_case(b"chunked") {
         return Err("its transfer encoding is not one that was allowed");
     }
     Ok(Length::Chunked { also_bytes: bytes.is_some() })
 }
 
 /// Every `Content-Length` must say the same.
-fn content_length(headers: &HeaderMap) -> Result<Option<u64>, &'static str> {
+fn content_length(headers: &Lines) -> Result<Option<u64>, &'static str> {
     let mut found = None;
-    for value in headers.get_all(CONTENT_LENGTH) {
-        for text in value.as_bytes().split(|&byte| byte == b',') {
-            let length = digits(text.trim_ascii()).ok_or("its length is no number")?;
-            if found.is_some_and(|found| found != length) {
-                return Err("it has two lengths");
-            }
-            found = Some(length);
+    for text in headers.words(&CONTENT_LENGTH) {
+        let length = digits(text).ok_or("its length is no number")?;
+        if found.is_some_and(|found| found != length) {
+            return Err("it has two lengths");
         }
+        found = Some(length);
     }
     Ok(found)
 }
@@ -76,13 +75,8 @@ fn digits(text: &[u8]) -> Option<u64> {
 }
 
 /// Whether the other side keeps the connection for more (section 9.3).
-pub(crate) fn stays_open(headers: &HeaderMap, is_http10: bool) -> bool {
-    let says = |token: &[u8]| {
-        let values = headers.get_all(CONNECTION).iter();
-        values
-            .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
-            .any(|option| option.trim_ascii().eq_ignore_ascii_case(token))
-    };
+pub(crate) fn stays_open(headers: &Lines, is_http10: bool) -> bool {
+    let says = |token: &[u8]| headers.words(&CONNECTION).any(|option| option.eq_ignore_ascii_case(token));
     if is_http10 { says(b"keep-alive") && !says(b"close") } else { !says(b"close") }
 }
 

@@ -29,7 +29,6 @@ use std::sync::{Arc, Mutex};
 use base::{Refusal, Timestamp};
 use bytes::Bytes;
 use http::HeaderName;
-use http::request::Parts;
 use store::{Idempotency, Store};
 use tokio::sync::Semaphore;
 use wire::Route;
@@ -40,6 +39,7 @@ pub(crate) use stored::StoredAnswer;
 pub(crate) use sweep::forget_expired;
 
 use crate::authenticate::Caller;
+use crate::heads::RequestHead;
 use crate::settings::Settings;
 use crate::tasks::Tasks;
 use index::Index;
@@ -104,7 +104,7 @@ impl Keys {
         &self,
         caller: &Caller,
         route: &Route<'_>,
-        head: &Parts,
+        head: &RequestHead,
         body: &Bytes,
         now: Timestamp,
     ) -> Result<Entry, Refusal> {
@@ -173,17 +173,16 @@ impl Keys {
 }
 
 /// Whether a call has a key: then its body is held whole.
-pub(crate) fn is_keyed(head: &Parts) -> bool {
-    head.method == http::Method::POST && head.headers.contains_key(HEADER)
+pub(crate) fn is_keyed(head: &RequestHead) -> bool {
+    head.method == http::Method::POST && head.headers.contains(&HEADER)
 }
 
 /// The call's key, if it has one.
-fn key_of(head: &Parts) -> Result<Option<&[u8]>, Refusal> {
+fn key_of(head: &RequestHead) -> Result<Option<&[u8]>, Refusal> {
     // What reads or deletes may be repeated as it is.
-    let key = head.headers.get(HEADER).filter(|_| head.method == http::Method::POST);
+    let key = head.headers.get(&HEADER).filter(|_| head.method == http::Method::POST);
     let Some(key) = key else { return Ok(None) };
-    let key = key.as_bytes();
-    if head.headers.get_all(HEADER).iter().nth(1).is_some() {
+    if head.headers.get_all(&HEADER).nth(1).is_some() {
         return Err(Refusal::ambiguous("Idempotency-Key", "'Idempotency-Key' stands twice. Send it once."));
     }
     if key.is_empty() || key.len() > KEY_BYTES_MAX || !key.iter().all(u8::is_ascii_graphic) {

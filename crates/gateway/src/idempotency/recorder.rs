@@ -3,10 +3,10 @@
 use base::RequestId;
 use bytes::Bytes;
 use http::StatusCode;
-use http::response::Parts;
 
 use super::space::Space;
 use super::stored::StoredAnswer;
+use crate::heads::ResponseHead;
 use crate::hold::Receipt;
 use crate::http1::Fields;
 use crate::{answer, headers};
@@ -31,7 +31,7 @@ impl Recorder {
     }
 
     /// The head came.
-    pub(crate) fn begin(&mut self, head: &Parts) {
+    pub(crate) fn begin(&mut self, head: &ResponseHead) {
         self.status = head.status;
         answer::pass_headers(head, &mut self.fields);
     }

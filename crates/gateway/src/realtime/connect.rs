@@ -6,11 +6,10 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use catalog::{Candidate, Plan};
 use http::header::{
-    CONNECTION, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+    CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
     USER_AGENT,
 };
-use http::request::Parts;
-use http::{HeaderName, HeaderValue, Request};
+use http::{HeaderName, Method};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use wire::Endpoint;
 
@@ -18,6 +17,7 @@ use super::handshake::Offer;
 use crate::answer::{AnswerBody, pass_headers};
 use crate::body::OutgoingBody;
 use crate::forward::{may_fail_over, unusable};
+use crate::heads::{Outgoing, RequestHead, ResponseHead};
 use crate::relay::Relay;
 use crate::reply::Reply;
 use crate::upstream::{Pool, Socket, Upgrade};
@@ -29,7 +29,7 @@ pub(super) struct Open {
     /// What it said already.
     pub(super) rest: Bytes,
     /// The protocol that it chose.
-    pub(super) protocol: Option<HeaderValue>,
+    pub(super) protocol: Option<String>,
 }
 
 /// What became of the opening.
@@ -43,7 +43,12 @@ pub(super) enum Connected {
 ///
 /// # Errors
 /// 502 or 504 when none can be asked.
-pub(super) async fn connect(relay: &Relay, plan: &Plan, head: &Parts, offer: &Offer) -> Result<Connected, Refusal> {
+pub(super) async fn connect(
+    relay: &Relay,
+    plan: &Plan,
+    head: &RequestHead,
+    offer: &Offer,
+) -> Result<Connected, Refusal> {
     let mut failure = Err(Refusal::UpstreamError { reason: UpstreamFault::Unreachable });
     for candidate in plan.candidates() {
         let pool = match relay.upstreams.pool(candidate.upstream()) {
@@ -55,18 +60,18 @@ pub(super) async fn connect(relay: &Relay, plan: &Plan, head: &Parts, offer: &Of
         };
         let nonce: [u64; 2] = [relay.clock.draw(), relay.clock.draw()];
         let nonce = STANDARD.encode(nonce.map(u64::to_be_bytes).concat());
-        let request = request(&pool, candidate, head, offer, &nonce)?;
+        let request = request(&pool, candidate, head, offer, &nonce);
         match pool.upgrade(request).await {
             Ok(Upgrade::Switched { head, socket, rest }) => {
-                let accept = head.headers.get(SEC_WEBSOCKET_ACCEPT).map(HeaderValue::as_bytes);
+                let accept = head.headers.get(&SEC_WEBSOCKET_ACCEPT);
                 if accept != Some(derive_accept_key(nonce.as_bytes()).as_bytes()) {
                     tracing::warn!(upstream = %candidate.upstream().id, "it began no WebSocket");
                     failure = Err(Refusal::UpstreamError { reason: UpstreamFault::Malformed });
                     continue;
                 }
-                let chosen = head.headers.get(SEC_WEBSOCKET_PROTOCOL).cloned();
-                let is_offered = |chosen: &HeaderValue| offer.protocols.iter().any(|offered| chosen == offered);
-                let (candidate, protocol) = (candidate.clone(), chosen.filter(is_offered));
+                let chosen = head.headers.text(&SEC_WEBSOCKET_PROTOCOL);
+                let protocol = offer.protocols.iter().find(|offered| chosen == Some(offered)).cloned();
+                let candidate = candidate.clone();
                 return Ok(Connected::Open(Box::new(Open { candidate, socket, rest, protocol })));
             }
             Ok(Upgrade::Answered { head, body }) => {
@@ -83,36 +88,25 @@ pub(super) async fn connect(relay: &Relay, plan: &Plan, head: &Parts, offer: &Of
     failure
 }
 
-fn request(
-    pool: &Pool,
-    candidate: &Candidate,
-    client: &Parts,
-    offer: &Offer,
-    nonce: &str,
-) -> Result<Request<OutgoingBody>, Refusal> {
-    let mut request = Request::new(OutgoingBody::default());
+fn request(pool: &Pool, candidate: &Candidate, client: &RequestHead, offer: &Offer, nonce: &str) -> Outgoing {
     let below = format!("{}?model={}", Endpoint::Realtime.path(), escaped(candidate.target().model.as_str()));
-    *request.uri_mut() = pool.uri(Endpoint::Realtime, Some(&below), false);
-    let headers = request.headers_mut();
-    headers.insert(HOST, pool.authority().clone());
-    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-    headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
-    headers.insert(SEC_WEBSOCKET_KEY, HeaderValue::try_from(nonce).map_err(|_| Refusal::Internal)?);
+    let address = (Endpoint::Realtime, Some(&*below));
+    let mut request = pool.request(Method::GET, address, false, OutgoingBody::default());
+    let mut put = |name: &HeaderName, value: &[u8]| pool.put(&mut request, name, value);
+    put(&CONNECTION, b"Upgrade");
+    put(&UPGRADE, b"websocket");
+    put(&SEC_WEBSOCKET_VERSION, b"13");
+    put(&SEC_WEBSOCKET_KEY, nonce.as_bytes());
     if !offer.protocols.is_empty() {
-        let protocols = HeaderValue::try_from(offer.protocols.join(", ")).map_err(|_| Refusal::Internal)?;
-        headers.insert(SEC_WEBSOCKET_PROTOCOL, protocols);
+        put(&SEC_WEBSOCKET_PROTOCOL, offer.protocols.join(", ").as_bytes());
     }
     for name in [USER_AGENT, HeaderName::from_static("openai-beta")] {
         if let Some(value) = client.headers.get(&name) {
-            headers.insert(name, value.clone());
+            put(&name, value);
         }
     }
-    for (name, value) in pool.headers() {
-        headers.insert(name, value.clone());
-    }
     pool.authorize(&mut request);
-    Ok(request)
+    request
 }
 
 /// A name as it stands in a query.
@@ -128,7 +122,7 @@ fn escaped(name: &str) -> String {
 }
 
 /// The provider's own refusal, without the operator's secrets.
-fn answer(pool: &Pool, head: &http::response::Parts, body: Bytes) -> Reply {
+fn answer(pool: &Pool, head: &ResponseHead, body: Bytes) -> Reply {
     let body = pool.redact(&body).map_or(body, Bytes::from);
     let mut reply = Reply::new(head.status, AnswerBody::whole(body));
     pass_headers(head, &mut reply.fields);

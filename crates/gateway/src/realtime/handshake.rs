@@ -5,12 +5,13 @@ use http::header::{
     CONNECTION, HeaderName, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
     UPGRADE,
 };
-use http::request::Parts;
-use http::{HeaderMap, HeaderValue, StatusCode, Version};
+use http::{HeaderValue, StatusCode, Version};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::answer::AnswerBody;
 use crate::authenticate::{PROTOCOL_KEY, query_value};
+use crate::heads::RequestHead;
+use crate::http1::{self, Lines};
 use crate::reply::Reply;
 
 /// What a client asks for.
@@ -28,16 +29,17 @@ impl Offer {
     ///
     /// # Errors
     /// 400 for what is no WebSocket, or asks for a session that has no price here.
-    pub(super) fn read(head: &Parts) -> Result<Offer, Refusal> {
+    pub(super) fn read(head: &RequestHead) -> Result<Offer, Refusal> {
         let refuse = |sentence: &str| Err(Refusal::invalid(None, sentence));
         let is_http11 = head.version == Version::HTTP_11;
-        if !is_http11 || !names(&head.headers, &UPGRADE, "websocket") || !names(&head.headers, &CONNECTION, "upgrade") {
+        if !is_http11 || !names(&head.headers, &UPGRADE, b"websocket") || !names(&head.headers, &CONNECTION, b"upgrade")
+        {
             return refuse("This is the address of a WebSocket. Open one, over HTTP/1.1.");
         }
-        if head.headers.get(SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
+        if head.headers.get(&SEC_WEBSOCKET_VERSION).is_none_or(|version| version != b"13") {
             return refuse("Only version 13 of WebSocket is spoken here.");
         }
-        let key = head.headers.get(SEC_WEBSOCKET_KEY).map(HeaderValue::as_bytes).unwrap_or_default();
+        let key = head.headers.get(&SEC_WEBSOCKET_KEY).unwrap_or_default();
         if key.len() != 24 || !key.ends_with(b"==") {
             return refuse("'Sec-WebSocket-Key' must be 16 bytes in base64.");
         }
@@ -51,20 +53,20 @@ impl Offer {
     }
 
     /// The answer that changes the protocol.
-    pub(super) fn accept(&self, protocol: Option<&HeaderValue>) -> Reply {
+    pub(super) fn accept(&self, protocol: Option<&str>) -> Reply {
         let mut reply = Reply::new(StatusCode::SWITCHING_PROTOCOLS, AnswerBody::Whole(None));
         reply.fields.put_text(&UPGRADE, b"websocket");
         reply.fields.put_text(&CONNECTION, b"Upgrade");
         reply.fields.put(&SEC_WEBSOCKET_ACCEPT, &self.accept);
         if let Some(protocol) = protocol {
-            reply.fields.put(&SEC_WEBSOCKET_PROTOCOL, protocol);
+            reply.fields.put_text(&SEC_WEBSOCKET_PROTOCOL, protocol.as_bytes());
         }
         reply
     }
 }
 
 /// The model of the query, in which clients escape what stands in names.
-fn model(head: &Parts) -> Result<Option<ModelId>, Refusal> {
+fn model(head: &RequestHead) -> Result<Option<ModelId>, Refusal> {
     let Some(named) = query_value(head, "model") else { return Ok(None) };
     let mut name = named.to_owned();
     for (escape, plain) in [("%2F", "/"), ("%2f", "/"), ("%3A", ":"), ("%3a", ":"), ("%40", "@")] {
@@ -75,15 +77,13 @@ fn model(head: &Parts) -> Result<Option<ModelId>, Refusal> {
 }
 
 /// Whether a list of words in the headers has this one.
-fn names(headers: &HeaderMap, name: &HeaderName, wanted: &str) -> bool {
-    let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).any(|word| word.trim().eq_ignore_ascii_case(wanted))
+fn names(headers: &Lines, name: &HeaderName, wanted: &[u8]) -> bool {
+    headers.words(name).any(|word| word.eq_ignore_ascii_case(wanted))
 }
 
 /// What may go to a provider of the protocols that a client offers: not its key, and nothing that is no name.
-fn protocols(headers: &HeaderMap) -> Vec<String> {
-    let values = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|value| value.to_str().ok());
-    let offered = values.flat_map(|value| value.split(',')).map(str::trim);
+fn protocols(headers: &Lines) -> Vec<String> {
+    let offered = headers.words(&SEC_WEBSOCKET_PROTOCOL).filter_map(http1::text);
     let is_name = |name: &&str| {
         let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
         plain && !name.is_empty() && !name.as_bytes().starts_with(PROTOCOL_KEY)
@@ -93,6 +93,8 @@ fn protocols(headers: &HeaderMap) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderMap;
+
     use super::*;
 
     #[test]
@@ -100,13 +102,14 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.append(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("realtime, openai-insecure-api-key.mk-1"));
         headers.append(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("openai-beta.realtime-v1, a b,"));
-        assert_eq!(protocols(&headers), ["realtime", "openai-beta.realtime-v1"]);
+        assert_eq!(protocols(&headers.into()), ["realtime", "openai-beta.realtime-v1"]);
     }
 
     #[test]
     fn words_are_found_in_lists_whatever_their_case() {
         let mut headers = HeaderMap::new();
         headers.append(CONNECTION, HeaderValue::from_static("keep-alive, UPGRADE"));
-        assert!(names(&headers, &CONNECTION, "upgrade") && !names(&headers, &UPGRADE, "upgrade"));
+        let lines = Lines::from(headers);
+        assert!(names(&lines, &CONNECTION, b"upgrade") && !names(&lines, &UPGRADE, b"upgrade"));
     }
 }

@@ -14,12 +14,12 @@ use std::sync::Arc;
 
 use base::Refusal;
 use core::time::Duration;
-use http::request::Parts;
 use tokio::sync::oneshot;
 use wire::realtime::Context;
 
 use crate::authenticate::Caller;
 use crate::headers;
+use crate::heads::RequestHead;
 use crate::hold::Label;
 use crate::intake;
 use crate::realtime::connect::Connected;
@@ -35,7 +35,12 @@ use crate::reply::Reply;
 /// # Errors
 /// 400 for what is no opening of a WebSocket; 403 and 404 for the model; 429 for the tenant's limits; 503 when there are
 /// too many sessions; 502 and 504 when no provider opens one.
-pub(crate) async fn open(relay: &Arc<Relay>, caller: &Caller, head: &Parts, label: &Label) -> Result<Reply, Refused> {
+pub(crate) async fn open(
+    relay: &Arc<Relay>,
+    caller: &Caller,
+    head: &RequestHead,
+    label: &Label,
+) -> Result<Reply, Refused> {
     let offer = Offer::read(head)?;
     let mut call = wire::realtime::call(offer.model.clone(), Context::default().billable(None, 0));
     for account in caller.path().iter().rev() {
@@ -49,7 +54,7 @@ pub(crate) async fn open(relay: &Arc<Relay>, caller: &Caller, head: &Parts, labe
         Connected::Open(open) => *open,
         Connected::Answered(reply) => return Ok(*reply),
     };
-    let mut reply = offer.accept(open.protocol.as_ref());
+    let mut reply = offer.accept(open.protocol.as_deref());
     headers::limits(&mut reply.fields, &tightest, relay.clock.now());
     let (successor, stream) = oneshot::channel();
     reply.successor = Some(successor);

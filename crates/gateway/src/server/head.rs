@@ -4,11 +4,10 @@ use core::mem::MaybeUninit;
 
 use bytes::BytesMut;
 use http::header::EXPECT;
-use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, Version};
-use smallvec::SmallVec;
+use http::{Method, StatusCode, Uri, Version};
 
-use crate::http1::{self, Framing, Length};
+use crate::heads::RequestHead;
+use crate::http1::{self, Found, Framing, Length};
 use crate::settings::Settings;
 
 /// Headers of one request that are read without taking memory for them.
@@ -16,7 +15,7 @@ const HEADERS_USUAL: usize = 100;
 
 /// A request whose head has come.
 pub(super) struct Head {
-    pub(super) parts: Parts,
+    pub(super) parts: RequestHead,
     pub(super) framing: Framing,
     /// Whether the connection can carry another request.
     pub(super) keeps: bool,
@@ -58,7 +57,7 @@ pub(super) fn take(input: &mut BytesMut, looked: &mut usize, settings: &Settings
 }
 
 /// Takes the lines of a head and keeps them as they stand.
-fn parse(input: &mut BytesMut, settings: &Settings) -> Result<Option<Parts>, Malformed> {
+fn parse(input: &mut BytesMut, settings: &Settings) -> Result<Option<RequestHead>, Malformed> {
     let mut usual = [const { MaybeUninit::<httparse::Header<'_>>::uninit() }; HEADERS_USUAL];
     let (mut many, headers_max) = (Vec::new(), settings.headers_max);
     let space = if headers_max <= HEADERS_USUAL {
@@ -84,25 +83,13 @@ fn parse(input: &mut BytesMut, settings: &Settings) -> Result<Option<Parts>, Mal
     }
     let method = Method::from_bytes(method.as_bytes()).map_err(|_| MALFORMED)?;
     let version = if version == 0 { Version::HTTP_10 } else { Version::HTTP_11 };
-    // Target and values share the buffer: only where they are is noted while it is borrowed.
-    let start = input.as_ptr() as usize;
-    let place = |part: &[u8]| (part.as_ptr() as usize - start, part.len());
-    let target = place(target.as_bytes());
-    let mut places = SmallVec::<[(HeaderName, (usize, usize)); 16]>::new();
-    for header in request.headers.iter() {
-        places.push((HeaderName::from_bytes(header.name.as_bytes()).map_err(|_| MALFORMED)?, place(header.value)));
-    }
+    // Target and headers share the buffer: only where they are is noted while it is borrowed.
+    let start = target.as_ptr() as usize - input.as_ptr() as usize;
+    let target = start..start + target.len();
+    let found = Found::of(request.headers, input);
     let bytes = input.split_to(length).freeze();
-    let slice = |(at, length): (usize, usize)| bytes.slice(at..at + length);
-    let (mut parts, ()) = Request::new(()).into_parts();
-    (parts.method, parts.version) = (method, version);
-    parts.uri = Uri::from_maybe_shared(slice(target)).map_err(|_| MALFORMED)?;
-    parts.headers = HeaderMap::with_capacity(places.len());
-    for (name, value) in places {
-        let value = HeaderValue::from_maybe_shared(slice(value)).map_err(|_| MALFORMED)?;
-        parts.headers.append(name, value);
-    }
-    Ok(Some(parts))
+    let uri = Uri::from_maybe_shared(bytes.slice(target)).map_err(|_| MALFORMED)?;
+    Ok(Some(RequestHead { method, uri, version, headers: found.within(bytes) }))
 }
 
 /// Whether a line ends without a CR: some readers take that for an end, others do not.
@@ -111,7 +98,7 @@ fn has_bare_line_end(head: &[u8]) -> bool {
 }
 
 /// What a head says of the rest.
-fn read(parts: Parts) -> Result<Head, Malformed> {
+fn read(parts: RequestHead) -> Result<Head, Malformed> {
     let is_http10 = parts.version == Version::HTTP_10;
     let length = http1::length(&parts.headers, is_http10).map_err(|reason| {
         tracing::debug!(reason, "a request's head is refused");
@@ -124,7 +111,7 @@ fn read(parts: Parts) -> Result<Head, Malformed> {
         // Two readers that each believe another one see two different requests.
         Length::Chunked { also_bytes: true } => return Err(MALFORMED),
     };
-    let expects = parts.headers.get(EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+    let expects = parts.headers.get(&EXPECT).is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue"));
     Ok(Head {
         framing,
         keeps: !is_http10 && http1::stays_open(&parts.headers, false),

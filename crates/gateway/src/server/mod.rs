@@ -131,7 +131,7 @@ async fn serve_http2(
         let relay = relay.clone();
         let (head, body) = request.into_parts();
         // Boxed, since hyper moves what it is given several times, and a call's future has some kilobytes.
-        let reply = Box::pin(pipeline::handle(relay, address, head, ClientBody::Http2(body)));
+        let reply = Box::pin(pipeline::handle(relay, address, head.into(), ClientBody::Http2(body)));
         async move { Ok::<_, core::convert::Infallible>(reply.await.into_response()) }
     });
     let mut connection = core::pin::pin!(builder.serve_connection(TokioIo::new(line), service));

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use http::response::Parts;
 use http::{Request, Response};
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -16,6 +15,7 @@ use thiserror::Error;
 use super::http1::{self, Http1};
 use super::pool::Pool;
 use crate::body::OutgoingBody;
+use crate::heads::{Outgoing, ResponseHead};
 
 /// See the module's description.
 pub(crate) struct Connection {
@@ -99,18 +99,18 @@ impl Connection {
     }
 
     /// Begins the request, which goes on while its response is waited for.
-    pub(crate) fn send(&mut self, request: Request<OutgoingBody>) {
+    pub(crate) fn send(&mut self, request: Outgoing) {
         match &mut self.kind {
             Kind::Http1(connection) => connection.send(request),
             Kind::Http2(shared) => {
-                let response = shared.sender.try_send_request(request);
+                let response = shared.sender.try_send_request(request.into_http2());
                 shared.stage = Stage::Sent(Box::pin(async { response.await.map_err(SendError::from) }));
             }
         }
     }
 
     /// The head of the response.
-    pub(crate) fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Parts, SendError>> {
+    pub(crate) fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<ResponseHead, SendError>> {
         match &mut self.kind {
             Kind::Http1(connection) => connection
                 .poll_head(cx)
@@ -119,7 +119,7 @@ impl Connection {
                 let Stage::Sent(response) = &mut shared.stage else { unreachable!("a head follows a request") };
                 let (head, body) = core::task::ready!(response.as_mut().poll(cx))?.into_parts();
                 shared.stage = Stage::Reading(body);
-                Poll::Ready(Ok(head))
+                Poll::Ready(Ok(head.into()))
             }
         }
     }

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use catalog::Upstream;
-use http::{HeaderMap, HeaderValue, Request, Uri};
+use http::header::HOST;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use hyper::client::conn::http2;
 use tokio::time::Instant;
 use wire::Endpoint;
@@ -16,6 +17,8 @@ use super::connection::{Connection, Kind};
 use super::http1::{Http1, Upgrade};
 use super::{ConnectError, Tls};
 use crate::body::OutgoingBody;
+use crate::heads::Outgoing;
+use crate::http1::Fields;
 use crate::queue::UpstreamQueue;
 
 /// How many connections a pool keeps.
@@ -39,7 +42,7 @@ pub(crate) struct Pool {
     /// What shows who pays.
     auth: Auth,
     /// What else every request has.
-    headers: HeaderMap,
+    headers: Fields,
     tls: Arc<Tls>,
     limits: PoolLimits,
     idle: Mutex<Vec<Idle>>,
@@ -94,7 +97,7 @@ impl Pool {
         let uri: Uri = upstream.base_url.parse().map_err(|_| ConnectError::Address("it is not a URL"))?;
         let origin = Origin::of(&uri, upstream.http2)?;
         let auth = Auth::of(&upstream, &origin, &tls)?;
-        let headers = fixed_headers(&upstream)?;
+        let headers = fixed_headers(&upstream, &auth)?;
         let base_url = upstream.base_url.trim_end_matches('/');
         // Those that begin with a colon follow the name of a model, which comes with the call.
         let below = |endpoint: Endpoint| if endpoint.path().starts_with('/') { endpoint.path() } else { "/" };
@@ -127,17 +130,31 @@ impl Pool {
         &self.queue
     }
 
-    pub(crate) fn authority(&self) -> &HeaderValue {
-        &self.authority
+    /// A request with what every one has. The address is that of an endpoint, or has a path and query of the call's own.
+    pub(crate) fn request(
+        &self,
+        method: Method,
+        (endpoint, below): (Endpoint, Option<&str>),
+        http2: bool,
+        body: OutgoingBody,
+    ) -> Outgoing {
+        let mut request = Outgoing::new(method, self.uri(endpoint, below, http2), body);
+        if !http2 {
+            request.fields.put(&HOST, &self.authority);
+        }
+        request.fields.extend(&self.headers);
+        request
     }
 
-    /// Headers that every request has.
-    pub(crate) fn headers(&self) -> &HeaderMap {
-        &self.headers
+    /// Puts a header into a request of [`Pool::request`], once a name; what the operator says stays.
+    pub(crate) fn put(&self, request: &mut Outgoing, name: &HeaderName, value: &[u8]) {
+        if self.headers.get(name).is_none() {
+            request.fields.put_value(name, value);
+        }
     }
 
     /// Shows who pays: the last that is done to a request.
-    pub(crate) fn authorize(&self, request: &mut Request<OutgoingBody>) {
+    pub(crate) fn authorize(&self, request: &mut Outgoing) {
         self.auth.authorize(request, &self.authority);
     }
 
@@ -153,7 +170,7 @@ impl Pool {
 
     /// The address of an endpoint: its path alone for HTTP/1.1, in full for HTTP/2. `below` is the path and query of a
     /// call that has its own.
-    pub(crate) fn uri(&self, endpoint: Endpoint, below: Option<&str>, http2: bool) -> Uri {
+    fn uri(&self, endpoint: Endpoint, below: Option<&str>, http2: bool) -> Uri {
         let Some(below) = below else { return self.addresses[endpoint as usize].form(http2).clone() };
         let base = self.base.form(http2).to_string();
         // Names of models have only characters that stand in paths; what has not is no address anywhere.
@@ -183,7 +200,7 @@ impl Pool {
     }
 
     /// Asks for another protocol, on a connection of its own.
-    pub(crate) async fn upgrade(&self, request: Request<OutgoingBody>) -> Result<Upgrade, ConnectError> {
+    pub(crate) async fn upgrade(&self, request: Outgoing) -> Result<Upgrade, ConnectError> {
         let timeouts = self.upstream.timeouts;
         let connection = Box::pin(dial_http1(&self.origin, &self.tls, timeouts.connect)).await?;
         match tokio::time::timeout(timeouts.first_byte, connection.upgrade(request)).await {
@@ -241,8 +258,8 @@ pub(super) fn authority_of(uri: &Uri) -> Result<HeaderValue, ConnectError> {
     HeaderValue::from_str(authority).map_err(|_| ConnectError::Address("its host is not plain ASCII"))
 }
 
-/// The headers that an operator gave an upstream.
-fn fixed_headers(upstream: &Upstream) -> Result<HeaderMap, ConnectError> {
+/// The headers that an operator gave an upstream, but for those that show who pays.
+fn fixed_headers(upstream: &Upstream, auth: &Auth) -> Result<Fields, ConnectError> {
     let mut headers = HeaderMap::new();
     for header in &upstream.headers {
         let (name, value) = header.split_once(": ").ok_or(ConnectError::Address("a header has no value"))?;
@@ -250,5 +267,8 @@ fn fixed_headers(upstream: &Upstream) -> Result<HeaderMap, ConnectError> {
         let value = value.parse().map_err(|_| ConnectError::Address("a header has no valid value"))?;
         headers.insert(name, value);
     }
-    Ok(headers)
+    auth.names().iter().for_each(|name| drop(headers.remove(name)));
+    let mut fields = Fields::default();
+    headers.iter().for_each(|(name, value)| fields.put(name, value));
+    Ok(fields)
 }

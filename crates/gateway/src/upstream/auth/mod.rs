@@ -14,15 +14,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use base::Secret;
 use catalog::{AuthStyle, KeySource, Upstream};
 use http::header::AUTHORIZATION;
-use http::{HeaderName, HeaderValue, Request, Uri};
+use http::{HeaderName, HeaderValue, Uri};
+
+use smallvec::SmallVec;
 
 use self::grant::Grant;
 use self::sigv4::{AwsKey, Scope};
 use self::token::TokenSource;
 use super::connect::Origin;
 use super::{ConnectError, Tls, credential};
-use crate::body::OutgoingBody;
 use crate::clock::Clock;
+use crate::heads::Outgoing;
 
 /// What one upstream wants to see; of several credentials each is used in turn.
 pub(super) struct Auth {
@@ -108,17 +110,27 @@ impl Auth {
         }
     }
 
+    /// The headers that [`Auth::authorize`] sets.
+    pub(super) fn names(&self) -> SmallVec<[HeaderName; 3]> {
+        match &self.way {
+            Way::Header(name, values) if !values.is_empty() => SmallVec::from_iter([name.clone()]),
+            Way::Header(..) | Way::Query(_) => SmallVec::new(),
+            Way::Signed(..) => SmallVec::from_iter(sigv4::NAMES),
+            Way::Tokens(_) => SmallVec::from_iter([AUTHORIZATION]),
+        }
+    }
+
     /// Puts into a whole request what its upstream wants to see. `authority` is the `Host` that it is for.
-    pub(super) fn authorize(&self, request: &mut Request<OutgoingBody>, authority: &HeaderValue) {
+    pub(super) fn authorize(&self, request: &mut Outgoing, authority: &HeaderValue) {
         match &self.way {
             Way::Header(name, values) => {
                 if let Some(value) = self.next(values) {
-                    request.headers_mut().insert(name.clone(), value.clone());
+                    request.secrets.push((name.clone(), value.clone()));
                 }
             }
             Way::Query(keys) => {
                 if let Some(key) = self.next(keys) {
-                    *request.uri_mut() = with_key(request.uri(), key);
+                    request.uri = with_key(&request.uri, key);
                 }
             }
             Way::Signed(scope, keys) => {
@@ -130,7 +142,7 @@ impl Auth {
                 // One that has a token now; the first call after a failure may find one that has none.
                 let first = self.next(sources).and_then(|source| source.current());
                 if let Some(value) = first.or_else(|| sources.iter().find_map(|source| source.current())) {
-                    request.headers_mut().insert(AUTHORIZATION, value);
+                    request.secrets.push((AUTHORIZATION, value));
                 }
             }
         }

@@ -5,9 +5,10 @@ use core::time::Duration;
 use bytes::{Bytes, BytesMut};
 use catalog::Http2Mode;
 use http::header::{ACCEPT, CONTENT_TYPE, HOST};
-use http::{HeaderValue, Method, Request, StatusCode, Uri};
+use http::{HeaderValue, Method, StatusCode, Uri};
 
 use crate::body::OutgoingBody;
+use crate::heads::Outgoing;
 use crate::upstream::connect::{Dialled, Origin, dial};
 use crate::upstream::http1::Http1;
 use crate::upstream::pool::authority_of;
@@ -55,13 +56,11 @@ async fn exchange(address: &Address, tls: &Tls, form: &str) -> Result<(StatusCod
     let failed = |reason: &dyn core::fmt::Display| format!("the token endpoint failed: {reason}");
     let dialled = dial(&address.origin, tls, PATIENCE).await.map_err(|error| failed(&error))?;
     let Dialled::Http1(mut connection) = dialled else { return Err("the token endpoint speaks no HTTP/1.1".into()) };
-    let mut request = Request::new(OutgoingBody::new([Bytes::copy_from_slice(form.as_bytes())]));
-    *request.method_mut() = Method::POST;
-    *request.uri_mut() = address.path.clone();
-    let headers = request.headers_mut();
-    headers.insert(HOST, address.authority.clone());
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
-    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+    let body = OutgoingBody::new([Bytes::copy_from_slice(form.as_bytes())]);
+    let mut request = Outgoing::new(Method::POST, address.path.clone(), body);
+    request.fields.put(&HOST, &address.authority);
+    request.fields.put_text(&CONTENT_TYPE, b"application/x-www-form-urlencoded");
+    request.fields.put_text(&ACCEPT, b"application/json");
     connection.send(request);
     read(&mut connection).await.map_err(|reason| failed(&reason))
 }

@@ -8,12 +8,15 @@ use aws_lc_rs::digest::{self, SHA256};
 use aws_lc_rs::hmac::{self, HMAC_SHA256};
 use base::{Secret, Timestamp};
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
-use http::{HeaderName, HeaderValue, Request};
+use http::{HeaderName, HeaderValue};
 
-use crate::body::OutgoingBody;
+use crate::heads::Outgoing;
+use crate::http1;
 
 const DATE: HeaderName = HeaderName::from_static("x-amz-date");
 const SESSION: HeaderName = HeaderName::from_static("x-amz-security-token");
+/// The headers that a signature sets.
+pub(super) const NAMES: [HeaderName; 3] = [DATE, SESSION, AUTHORIZATION];
 
 /// The service whose models are asked.
 const SERVICE: &str = "bedrock";
@@ -75,22 +78,16 @@ impl Scope {
 }
 
 /// Signs `request`, which is sent to `host`, and nothing of which is changed afterwards.
-pub(super) fn sign(
-    request: &mut Request<OutgoingBody>,
-    host: &HeaderValue,
-    key: &AwsKey,
-    scope: &Scope,
-    now: Timestamp,
-) {
+pub(super) fn sign(request: &mut Outgoing, host: &HeaderValue, key: &AwsKey, scope: &Scope, now: Timestamp) {
     let mut body = digest::Context::new(&SHA256);
-    request.body().pieces().for_each(|piece| body.update(piece));
+    request.body.pieces().for_each(|piece| body.update(piece));
     let body = hex(body.finish().as_ref());
     let time = written(now);
-    let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let content_type = request.fields.get(&CONTENT_TYPE).and_then(http1::text);
     let signed = Signed {
-        method: request.method().as_str(),
-        path: request.uri().path(),
-        query: request.uri().query().unwrap_or_default(),
+        method: request.method.as_str(),
+        path: request.uri.path(),
+        query: request.uri.query().unwrap_or_default(),
         host: host.to_str().unwrap_or_default(),
         content_type,
         body: &body,
@@ -100,7 +97,7 @@ pub(super) fn sign(
         // A key's parts and all else here are visible ASCII.
         if let Ok(mut value) = HeaderValue::from_str(text) {
             value.set_sensitive(name != DATE);
-            request.headers_mut().insert(name, value);
+            request.secrets.push((name, value));
         }
     };
     set(DATE, &time);
@@ -197,8 +194,10 @@ fn push(text: &mut String, formatted: core::fmt::Arguments<'_>) {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
+    use http::{Method, Uri};
 
     use super::*;
+    use crate::body::OutgoingBody;
 
     fn key(session: &str) -> AwsKey {
         let text = format!("AKIDEXAMPLE:wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY{session}");
@@ -305,11 +304,11 @@ mod tests {
             ),
         ] {
             let pieces = [Bytes::from_static(b"{\"messages\""), Bytes::from_static(b":[]}")];
-            let mut request = Request::new(OutgoingBody::new(pieces));
-            *request.method_mut() = http::Method::POST;
-            *request.uri_mut() = "/model/us.amazon.nova-2-lite-v1%3A0/converse".parse().unwrap();
-            request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            let path = Uri::from_static("/model/us.amazon.nova-2-lite-v1%3A0/converse");
+            let mut request = Outgoing::new(Method::POST, path, OutgoingBody::new(pieces));
+            request.fields.put_text(&CONTENT_TYPE, b"application/json");
             sign(&mut request, &HeaderValue::from_static(host), &key(session), &scope, time());
+            let request = request.into_http2();
             assert_eq!(
                 request.headers()[AUTHORIZATION],
                 format!(

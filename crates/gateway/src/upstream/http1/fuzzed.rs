@@ -6,11 +6,12 @@ use std::io;
 
 use bytes::Bytes;
 use fuzz::{Fuzz, about, sign};
-use http::Request;
+use http::{Method, Uri};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{Fault, Http1};
 use crate::body::OutgoingBody;
+use crate::heads::Outgoing;
 
 /// An upstream that takes everything and has said everything already; it hands it out in pieces.
 struct Said {
@@ -51,7 +52,7 @@ fn read(input: &[u8], piece_bytes: usize) -> Read {
         Fault::Upload(_) => unreachable!("nothing is uploaded"),
     };
     let mut connection = Http1::new(Box::new(Said { rest: Bytes::copy_from_slice(input), piece_bytes }));
-    connection.send(Request::get("/").body(OutgoingBody::default()).expect("a request"));
+    connection.send(Outgoing::new(Method::GET, Uri::from_static("/"), OutgoingBody::default()));
     let mut cx = Context::from_waker(Waker::noop());
     let Poll::Ready(head) = connection.poll_head(&mut cx) else { unreachable!("all is there already") };
     let status = head.map_err(kind)?.status.as_u16();

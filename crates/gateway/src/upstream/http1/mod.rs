@@ -15,14 +15,14 @@ use core::task::{Context, Poll, Waker};
 use std::io;
 
 use bytes::{Bytes, BytesMut};
-use http::response::Parts;
-use http::{Request, StatusCode};
+use http::StatusCode;
 use http_body::Body as _;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::io::{poll_read_buf, poll_write_buf};
 
 use crate::body::OutgoingBody;
+use crate::heads::{Outgoing, ResponseHead};
 use crate::http1::{Framing, Next};
 use crate::upload::GivenUp;
 
@@ -60,7 +60,7 @@ pub(crate) enum Upgrade {
     /// It is spoken from here on.
     Switched {
         /// The answer.
-        head: Parts,
+        head: ResponseHead,
         /// The connection.
         socket: Box<dyn Socket>,
         /// What came behind the head already.
@@ -69,7 +69,7 @@ pub(crate) enum Upgrade {
     /// The upstream said something else.
     Answered {
         /// The answer.
-        head: Parts,
+        head: ResponseHead,
         /// Its body, as far as it was read.
         body: Bytes,
     },
@@ -152,13 +152,13 @@ impl Http1 {
     }
 
     /// Begins a request. It is written while its response is waited for.
-    pub(super) fn send(&mut self, request: Request<OutgoingBody>) {
-        let length = request.body().size_hint().exact().expect("an outgoing body knows its length");
+    pub(super) fn send(&mut self, request: Outgoing) {
+        let length = request.body.size_hint().exact().expect("an outgoing body knows its length");
         let is_small = length <= SMALL_BYTES;
         let room = if is_small { usize::try_from(length).unwrap_or(0) } else { 0 };
         let mut output = BytesMut::with_capacity(HEAD_BYTES + room);
         head::write_request(&mut output, &request, length);
-        self.body = request.into_body();
+        self.body = request.body;
         if is_small && self.body.is_whole() {
             while let Some(piece) = self.body.next_piece() {
                 output.extend_from_slice(&piece);
@@ -217,7 +217,7 @@ impl Http1 {
     }
 
     /// The head of the response, once it has come.
-    pub(super) fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Parts, Fault>> {
+    pub(super) fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<ResponseHead, Fault>> {
         loop {
             let _written_later = self.poll_write(cx)?;
             core::task::ready!(self.poll_read(cx, READ_BYTES))?;
@@ -234,7 +234,7 @@ impl Http1 {
     ///
     /// # Errors
     /// [`Fault`] when there is no answer.
-    pub(super) async fn upgrade(mut self, request: Request<OutgoingBody>) -> Result<Upgrade, Fault> {
+    pub(super) async fn upgrade(mut self, request: Outgoing) -> Result<Upgrade, Fault> {
         self.send(request);
         self.may_switch = true;
         let head = core::future::poll_fn(|cx| self.poll_head(cx)).await?;

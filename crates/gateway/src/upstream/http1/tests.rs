@@ -1,6 +1,7 @@
 //! Scripted upstreams: what is read of any answer in any pieces, and when a connection may be used again.
 
-use http::{HeaderValue, StatusCode};
+use http::header::HOST;
+use http::{HeaderName, Method, StatusCode, Uri};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 
 use super::*;
@@ -13,14 +14,14 @@ fn pair() -> (Http1, DuplexStream) {
     (Http1::new(Box::new(near)), far)
 }
 
-fn request(body: &'static [&'static [u8]]) -> Request<OutgoingBody> {
+fn request(body: &'static [&'static [u8]]) -> Outgoing {
     let body = OutgoingBody::new(body.iter().map(|piece| Bytes::from_static(piece)));
-    let mut request = Request::post("/v1/chat/completions").body(body).unwrap();
-    request.headers_mut().insert("host", HeaderValue::from_static("provider.test"));
+    let mut request = Outgoing::new(Method::POST, Uri::from_static("/v1/chat/completions"), body);
+    request.fields.put_text(&HOST, b"provider.test");
     request
 }
 
-async fn head(connection: &mut Http1) -> Result<Parts, Fault> {
+async fn head(connection: &mut Http1) -> Result<ResponseHead, Fault> {
     core::future::poll_fn(|cx| connection.poll_head(cx)).await
 }
 
@@ -33,7 +34,7 @@ async fn body(connection: &mut Http1) -> Result<Vec<u8>, Fault> {
 }
 
 /// An answer that comes in these pieces, and whether the connection can be used again.
-async fn answer(pieces: Vec<Vec<u8>>, closes: bool) -> Result<(Parts, Vec<u8>, bool), Fault> {
+async fn answer(pieces: Vec<Vec<u8>>, closes: bool) -> Result<(ResponseHead, Vec<u8>, bool), Fault> {
     let (mut connection, mut far) = pair();
     connection.send(request(&[b"{}"]));
     let upstream = tokio::spawn(async move {
@@ -52,7 +53,7 @@ async fn answer(pieces: Vec<Vec<u8>>, closes: bool) -> Result<(Parts, Vec<u8>, b
     Ok((parts, whole, connection.is_idle()))
 }
 
-async fn of(text: &str, closes: bool) -> Result<(Parts, Vec<u8>, bool), Fault> {
+async fn of(text: &str, closes: bool) -> Result<(ResponseHead, Vec<u8>, bool), Fault> {
     answer(vec![text.as_bytes().to_vec()], closes).await
 }
 
@@ -84,7 +85,7 @@ async fn one_connection_carries_one_call_after_the_other() {
         let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: 7\r\nx-round: {round}\r\n\r\nround {round}");
         far.write_all(answer.as_bytes()).await.unwrap();
         let parts = head(&mut connection).await.unwrap();
-        assert_eq!(parts.headers["x-round"], round.to_string());
+        assert_eq!(parts.headers.text(&HeaderName::from_static("x-round")), Some(round.to_string().as_str()));
         assert!(!connection.can_carry_another());
         assert_eq!(body(&mut connection).await.unwrap(), format!("round {round}").into_bytes());
         assert!(connection.is_idle());
@@ -113,7 +114,10 @@ async fn an_answer_is_the_same_in_any_pieces() {
                 rest = more;
             }
             let (parts, whole, keeps) = answer(pieces, false).await.unwrap();
-            assert_eq!((parts.status, parts.headers["a"].as_bytes()), (StatusCode::OK, &b"b"[..]));
+            assert_eq!(
+                (parts.status, parts.headers.get(&HeaderName::from_static("a"))),
+                (StatusCode::OK, Some(&b"b"[..]))
+            );
             assert_eq!((whole.as_slice(), keeps), (&b"hello world!"[..], true));
         }
     }
