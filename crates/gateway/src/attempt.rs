@@ -13,7 +13,6 @@ use catalog::{Candidate, Timeouts};
 use tokio::time::{Instant, timeout_at};
 use wire::Call;
 
-use crate::clock::within;
 use crate::heads::{Outgoing, ResponseHead};
 use crate::hold::{Hold, Observed, Outcome, Receipt};
 use crate::idempotency::{Claim, Recorder};
@@ -216,10 +215,15 @@ impl Drop for Attempt {
 
 impl Exchange {
     async fn head(&mut self) -> Result<ResponseHead, AttemptError> {
-        let answered = timeout_at(self.deadlines.head, core::future::poll_fn(|cx| self.connection.poll_head(cx))).await;
+        let (connection, due) = (&mut self.connection, self.deadlines.head);
+        let answered = core::future::poll_fn(|cx| match connection.poll_head(cx) {
+            Poll::Ready(answered) => Poll::Ready(Some(answered)),
+            Poll::Pending => connection.poll_past(due, cx).map(|()| None),
+        });
+        let answered = answered.await;
         let given_up = self.upload.as_ref().and_then(|fate| fate.problem());
         let failed = match answered {
-            Ok(Ok(mut head)) => {
+            Some(Ok(mut head)) => {
                 self.observed.status = head.status.as_u16();
                 self.observed.first_byte = Some(Instant::now());
                 self.meter.begin(&mut head);
@@ -231,12 +235,12 @@ impl Exchange {
                 self.stage = Stage::Reading;
                 return Ok(head);
             }
-            Ok(Err(error)) => match given_up {
+            Some(Err(error)) => match given_up {
                 Some(refusal) => AttemptError::Upload(refusal),
                 None if error.may_have_left => AttemptError::Broken(error.source),
                 None => AttemptError::NotSent(error.source),
             },
-            Err(_) => AttemptError::Timeout,
+            None => AttemptError::Timeout,
         };
         self.stage = Stage::Broken;
         Err(failed)
@@ -257,14 +261,20 @@ impl Exchange {
 
     async fn data(&mut self) -> Option<Result<Bytes, AttemptError>> {
         let Deadlines { total, timeouts, .. } = self.deadlines;
-        let deadline = || total.min(Instant::now() + timeouts.idle);
-        match within(core::future::poll_fn(|cx| self.poll_data(cx)), deadline).await {
-            Ok(data) => data,
-            Err(_) => {
-                self.stage = Stage::Broken;
-                Some(Err(AttemptError::Timeout))
+        // Most often the rest is there already, and no clock is read.
+        let mut due = None;
+        let read = core::future::poll_fn(|cx| match self.poll_data(cx) {
+            Poll::Ready(data) => Poll::Ready(Some(data)),
+            Poll::Pending => {
+                let due = *due.get_or_insert_with(|| total.min(Instant::now() + timeouts.idle));
+                self.connection.poll_past(due, cx).map(|()| None)
             }
-        }
+        });
+        let read = read.await;
+        read.unwrap_or_else(|| {
+            self.stage = Stage::Broken;
+            Some(Err(AttemptError::Timeout))
+        })
     }
 
     fn settle(&mut self) -> Option<Receipt> {

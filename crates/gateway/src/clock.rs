@@ -93,6 +93,9 @@ impl LazyTimer {
     pub(crate) fn poll_past(&mut self, due: Instant, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             let timer = self.0.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
+            if timer.deadline() > due {
+                timer.as_mut().reset(due);
+            }
             ready!(timer.as_mut().poll(cx));
             if Instant::now() >= due {
                 return Poll::Ready(());
@@ -113,6 +116,21 @@ const fn split_mix(seed: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lazy_timer_ends_when_it_is_due_whatever_was_due_before() {
+        let start = Instant::now();
+        let mut timer = LazyTimer::default();
+        let mut cx = Context::from_waker(core::task::Waker::noop());
+        // What is due is put off, brought forward, and put off again.
+        for seconds in [600, 900, 60, 120] {
+            assert!(timer.poll_past(start + Duration::from_secs(seconds), &mut cx).is_pending());
+        }
+        for (due, late) in [(120, 0), (180, 0), (150, 30)] {
+            core::future::poll_fn(|cx| timer.poll_past(start + Duration::from_secs(due), cx)).await;
+            assert_eq!(start.elapsed().as_secs(), due + late);
+        }
+    }
 
     #[test]
     fn request_ids_do_not_repeat() {

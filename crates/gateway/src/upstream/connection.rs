@@ -11,10 +11,12 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http2};
 use thiserror::Error;
+use tokio::time::Instant;
 
 use super::http1::{self, Http1};
 use super::pool::Pool;
 use crate::body::OutgoingBody;
+use crate::clock::LazyTimer;
 use crate::heads::{Outgoing, ResponseHead};
 
 /// See the module's description.
@@ -34,6 +36,7 @@ pub(super) enum Kind {
 pub(super) struct Http2 {
     sender: http2::SendRequest<OutgoingBody>,
     stage: Stage,
+    timer: LazyTimer,
     /// Uncounted when dropped.
     _counted: Counted,
 }
@@ -60,7 +63,12 @@ impl Kind {
     /// On a shared connection with so many `requests`.
     pub(super) fn http2(sender: http2::SendRequest<OutgoingBody>, requests: &Arc<AtomicUsize>) -> Kind {
         requests.fetch_add(1, Ordering::Relaxed);
-        Kind::Http2(Box::new(Http2 { sender, stage: Stage::Unsent, _counted: Counted(requests.clone()) }))
+        Kind::Http2(Box::new(Http2 {
+            sender,
+            stage: Stage::Unsent,
+            timer: LazyTimer::default(),
+            _counted: Counted(requests.clone()),
+        }))
     }
 }
 
@@ -121,6 +129,14 @@ impl Connection {
                 shared.stage = Stage::Reading(body);
                 Poll::Ready(Ok(head.into()))
             }
+        }
+    }
+
+    /// Ready once `due` is over, for whoever waits for the head or the next bytes.
+    pub(crate) fn poll_past(&mut self, due: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.kind {
+            Kind::Http1(connection) => connection.poll_past(due, cx),
+            Kind::Http2(shared) => shared.timer.poll_past(due, cx),
         }
     }
 

@@ -19,9 +19,11 @@ use http::StatusCode;
 use http_body::Body as _;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
 use tokio_util::io::{poll_read_buf, poll_write_buf};
 
 use crate::body::OutgoingBody;
+use crate::clock::LazyTimer;
 use crate::heads::{Outgoing, ResponseHead};
 use crate::http1::{Framing, Next};
 use crate::upload::GivenUp;
@@ -95,6 +97,8 @@ pub(super) struct Http1 {
     keeps: bool,
     /// Whether the request asked for another protocol.
     may_switch: bool,
+    /// Of whoever waits for it. It stays with the connection, so that not every call makes one.
+    timer: LazyTimer,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,6 +125,7 @@ impl Http1 {
             framing: Framing::length(0),
             keeps: true,
             may_switch: false,
+            timer: LazyTimer::default(),
         }
     }
 
@@ -149,6 +154,11 @@ impl Http1 {
     /// Whether a byte of the request may have left.
     pub(super) fn has_sent(&self) -> bool {
         self.left
+    }
+
+    /// Ready once `due` is over, for whoever waits for the connection.
+    pub(super) fn poll_past(&mut self, due: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        self.timer.poll_past(due, cx)
     }
 
     /// Begins a request. It is written while its response is waited for.
