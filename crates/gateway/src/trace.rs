@@ -80,9 +80,10 @@ impl Trace {
     }
 }
 
-/// `label` begins with a separator, which the first stage does without: one piece is cheaper to write than three.
+/// `label` begins with a separator of two characters, which the first stage does without: one piece is cheaper to write than
+/// three.
 fn write_stage(line: &mut Short, label: &str, span: Duration) {
-    line.push(if line.as_bytes().is_empty() { label.trim_start_matches(", ") } else { label });
+    line.push(if line.as_bytes().is_empty() { &label[2..] } else { label });
     line.push_thousandths(u64::try_from(span.as_micros()).unwrap_or(u64::MAX));
 }
 
