@@ -6,14 +6,13 @@ mod chain;
 mod holds;
 mod keys;
 mod leases;
+mod names;
 mod rollups;
 mod rows;
 mod verify;
 pub(crate) mod wallet;
 
-use std::collections::HashMap;
-
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::Transaction;
 
 use crate::StoreError;
 use chain::{Block, Head, Rows};
@@ -21,12 +20,10 @@ use rollups::Rollups;
 
 pub use apply::{AppliedRecords, Gathered};
 pub use holds::{HoldState, OpenHold};
+pub(crate) use names::Names;
 pub(crate) use rows::unsealed;
 pub use verify::Doubt;
 pub use wallet::{Credit, CreditEntry, CreditKind, Wallet};
-
-/// Numbers of names in the dictionary.
-pub(crate) type Names = HashMap<String, i64>;
 
 /// Changes of entries under way in one transaction. [`Entries::seal`] makes them a block; without it the transaction
 /// must not be kept.
@@ -63,27 +60,6 @@ impl<'a> Entries<'a> {
     /// How far the journal was applied before.
     pub(crate) const fn applied(&self) -> i64 {
         self.head.applied
-    }
-
-    /// The number of a name in the dictionary, made when it is new.
-    pub(crate) fn name(&mut self, text: &str) -> Result<i64, StoreError> {
-        if let Some(number) = self.names.get(text) {
-            return Ok(*number);
-        }
-        let mut find = self.transaction.prepare_cached("SELECT number FROM name WHERE text = ?1")?;
-        let number = match find.query_row([text], |row| row.get(0)).optional()? {
-            Some(number) => number,
-            None => {
-                self.block.names += 1;
-                let sql = "INSERT INTO name (number, text) VALUES (?1, ?2)";
-                self.transaction.prepare_cached(sql)?.execute(params![self.block.names, text])?;
-                let number = self.block.names;
-                rows::canonical_name(self.new_names.add(number), number, text.as_bytes());
-                self.block.names
-            }
-        };
-        self.names.insert(text.to_owned(), number);
-        Ok(number)
     }
 
     /// Writes the roll-ups and the block, if anything changed; the journal is applied up to `applied` then.
