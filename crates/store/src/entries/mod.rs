@@ -6,6 +6,7 @@ mod chain;
 mod holds;
 mod keys;
 mod leases;
+pub(crate) mod lists;
 mod names;
 mod rollups;
 mod rows;
@@ -16,6 +17,7 @@ use rusqlite::Transaction;
 
 use crate::StoreError;
 use chain::{Block, Head, Rows};
+use lists::Lists;
 use rollups::Rollups;
 
 pub use apply::{AppliedRecords, Gathered};
@@ -39,6 +41,7 @@ pub(crate) struct Entries<'a> {
     credits: Rows,
     new_names: Rows,
     rollups: Rollups,
+    lists: Lists,
 }
 
 impl<'a> Entries<'a> {
@@ -54,6 +57,7 @@ impl<'a> Entries<'a> {
             credits: Rows::default(),
             new_names: Rows::default(),
             rollups: Rollups::default(),
+            lists: Lists::default(),
         })
     }
 
@@ -62,13 +66,14 @@ impl<'a> Entries<'a> {
         self.head.applied
     }
 
-    /// Writes the roll-ups and the block, if anything changed; the journal is applied up to `applied` then.
+    /// Writes the roll-ups, the lists and the block, if anything changed; the journal is applied up to `applied` then.
     pub(crate) fn seal(mut self, applied: i64) -> Result<(), StoreError> {
         self.block.applied = applied;
         if !self.block.differs(&self.head) {
             return Ok(());
         }
         self.rollups.write(self.transaction)?;
+        self.lists.write(self.transaction, self.block.number)?;
         self.block.content = chain::content(&[&self.usages, &self.resolutions, &self.credits, &self.new_names]);
         self.block.write(self.transaction, &self.head.hash)?;
         let sql = "INSERT INTO counter (name, value) VALUES ('applied', ?1)

@@ -65,13 +65,7 @@ impl Entries<'_> {
     }
 
     /// The numbers of the names that a roll-up is kept by.
-    pub(super) fn place(
-        &mut self,
-        tenant: &str,
-        project: &str,
-        key: &str,
-        model: &str,
-    ) -> Result<Place, StoreError> {
+    pub(super) fn place(&mut self, tenant: &str, project: &str, key: &str, model: &str) -> Result<Place, StoreError> {
         Ok(Place {
             tenant: self.name(tenant)?,
             project: self.name(project)?,

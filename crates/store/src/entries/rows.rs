@@ -145,6 +145,7 @@ impl Entries<'_> {
         for Written { fresh: row, place, at, end_user, delta } in written {
             self.block.usages += 1;
             self.rollups.add(&place, at, end_user, &delta);
+            self.lists.add(row.attempt, place.tenant);
             fresh.push(row);
         }
         Ok(())
