@@ -30,7 +30,8 @@ fn database(bench: &Bench) -> Connection {
 
 fn lists(bench: &Bench) -> Vec<(i64, i64, i64, Vec<u8>)> {
     let database = database(bench);
-    let mut statement = database.prepare("SELECT span, tenant, block, attempts FROM usage_list ORDER BY 1, 2, 3").unwrap();
+    let mut statement =
+        database.prepare("SELECT span, tenant, block, attempts FROM usage_list ORDER BY 1, 2, 3").unwrap();
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)));
     rows.unwrap().collect::<Result<_, _>>().unwrap()
 }
