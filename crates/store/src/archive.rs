@@ -13,7 +13,7 @@ use base::Timestamp;
 use jiff::tz::TimeZone;
 use rusqlite::{Connection, OpenFlags, Row, params};
 
-use crate::entries::unsealed;
+use crate::entries::{lists, unsealed};
 use crate::journaled::decode_usage;
 use crate::{Ending, Store, StoreError, data_dir};
 
@@ -102,6 +102,7 @@ impl Store {
                 delete.execute([row.attempt])?;
             }
         }
+        lists::renew(&removal, &rows.iter().map(|row| lists::span_of(row.attempt)).collect())?;
         removal.commit()?;
         Ok(())
     }

@@ -1,6 +1,5 @@
 //! The store itself: its connections, its secrets, and the door that every write goes through.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -9,6 +8,7 @@ use base::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use crate::data_dir::{self, AlreadyServing, ProcessId, ServingGuard};
+use crate::entries::Names;
 use crate::secret::{MasterKey, MasterKeySource, ObjectSeal, SecretHasher, random};
 use crate::{ChangeNote, StoreError, database, feed};
 
@@ -29,8 +29,7 @@ pub struct Store {
 /// The writing connection and what is remembered with it.
 pub(crate) struct Writer {
     pub(crate) connection: Connection,
-    /// Numbers of names in the dictionary of usage.
-    pub(crate) names: HashMap<String, i64>,
+    pub(crate) names: Names,
 }
 
 /// Tells watchers in this process that something was written.
@@ -92,7 +91,7 @@ impl Store {
         transaction.commit()?;
         Ok(Store {
             data_dir: data_dir.to_owned(),
-            writer: Mutex::new(Writer { connection, names: HashMap::new() }),
+            writer: Mutex::new(Writer { connection, names: Names::default() }),
             reader: Mutex::new(database::open_reader(data_dir)?),
             master,
             hasher: SecretHasher::new(pepper),

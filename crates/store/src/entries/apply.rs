@@ -18,8 +18,6 @@ use crate::{Store, StoreError, UsedKey};
 
 /// Bytes of a record, about.
 const RECORD_BYTES: usize = 256;
-/// Names remembered with the writing connection; beyond that they are looked up anew.
-const NAMES_MAX: usize = 200_000;
 
 /// What a batch changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -65,6 +63,7 @@ impl Gathered {
         } else if let Some(attempt) = Record::attempt_settled(kind, payload) {
             self.payloads.extend_from_slice(payload);
             self.settled.push((attempt, start..self.payloads.len()));
+            self.open.remove(&attempt);
         } else {
             match Record::decode(kind, payload) {
                 Ok(record) => self.others.push(record),
@@ -153,8 +152,7 @@ impl<'a> Batch<'a> {
         let newest = entries.newest_hold()?;
         let mut done = AppliedRecords::default();
         self.use_keys(entries)?;
-        let payloads = self.settled.iter().map(|(_, payload)| *payload);
-        for Fresh { attempt, ending, payload } in entries.usages(payloads, turn)? {
+        for Fresh { attempt, ending, payload } in entries.usages(&self.settled, turn)? {
             done.settled += 1;
             let held = if attempt <= newest { entries.take_hold(attempt)? } else { None };
             if ending == Ending::Refused {
@@ -215,7 +213,7 @@ fn resolve(entries: &mut Entries<'_>, resolved: &ResolvedRecord) -> Result<bool,
     if hold.state == HoldState::Open {
         let mut payload = Vec::new();
         Record::Settled(unknown(&hold.intent)).encode(&mut payload);
-        entries.usages([&payload[..]].into_iter(), &mut || {})?;
+        entries.usages(&[(resolved.attempt, &payload)], &mut || {})?;
     }
     if resolved.charged == Amounts::ZERO {
         entries.free_key(row_number(resolved.attempt)?)?;
@@ -287,9 +285,7 @@ impl Store {
     ) -> Result<T, StoreError> {
         let mut writer = self.lock_writer();
         let Writer { connection, names } = &mut *writer;
-        if names.len() > NAMES_MAX {
-            names.clear();
-        }
+        names.trim();
         let written = connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(StoreError::from)

@@ -27,6 +27,15 @@ impl Canonical {
         self.bytes.extend_from_slice(blob);
     }
 
+    /// A blob of two parts. Returns it.
+    pub(super) fn blob_of(&mut self, parts: [&[u8]; 2]) -> &[u8] {
+        let length = parts[0].len() + parts[1].len();
+        self.bytes.extend_from_slice(&(length as u64).to_le_bytes());
+        let start = self.bytes.len();
+        parts.into_iter().for_each(|part| self.bytes.extend_from_slice(part));
+        &self.bytes[start..]
+    }
+
     pub(super) fn optional(&mut self, blob: Option<&[u8]>) {
         self.bytes.push(u8::from(blob.is_some()));
         self.blob(blob.unwrap_or_default());
@@ -58,6 +67,25 @@ impl Rows {
     pub(super) fn add(&mut self, key: i64) -> &mut Canonical {
         self.starts.push((key, self.canonical.bytes.len()));
         &mut self.canonical
+    }
+
+    /// Makes room for so many rows more, which have so many bytes: to let them grow is to move them.
+    pub(super) fn reserve(&mut self, rows: usize, bytes: usize) {
+        self.starts.reserve(rows);
+        self.canonical.bytes.reserve(bytes);
+    }
+
+    /// How many there are.
+    pub(super) const fn len(&self) -> usize {
+        self.starts.len()
+    }
+
+    /// Takes back all but the first `rows`.
+    pub(super) fn truncate(&mut self, rows: usize) {
+        if let Some((_, start)) = self.starts.get(rows) {
+            self.canonical.bytes.truncate(*start);
+            self.starts.truncate(rows);
+        }
     }
 
     fn digest(&self) -> Digest {

@@ -6,27 +6,26 @@ mod chain;
 mod holds;
 mod keys;
 mod leases;
+pub(crate) mod lists;
+mod names;
 mod rollups;
 mod rows;
 mod verify;
 pub(crate) mod wallet;
 
-use std::collections::HashMap;
-
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::Transaction;
 
 use crate::StoreError;
 use chain::{Block, Head, Rows};
+use lists::Lists;
 use rollups::Rollups;
 
 pub use apply::{AppliedRecords, Gathered};
 pub use holds::{HoldState, OpenHold};
+pub(crate) use names::Names;
 pub(crate) use rows::unsealed;
 pub use verify::Doubt;
 pub use wallet::{Credit, CreditEntry, CreditKind, Wallet};
-
-/// Numbers of names in the dictionary.
-pub(crate) type Names = HashMap<String, i64>;
 
 /// Changes of entries under way in one transaction. [`Entries::seal`] makes them a block; without it the transaction
 /// must not be kept.
@@ -42,6 +41,7 @@ pub(crate) struct Entries<'a> {
     credits: Rows,
     new_names: Rows,
     rollups: Rollups,
+    lists: Lists,
 }
 
 impl<'a> Entries<'a> {
@@ -57,6 +57,7 @@ impl<'a> Entries<'a> {
             credits: Rows::default(),
             new_names: Rows::default(),
             rollups: Rollups::default(),
+            lists: Lists::default(),
         })
     }
 
@@ -65,34 +66,14 @@ impl<'a> Entries<'a> {
         self.head.applied
     }
 
-    /// The number of a name in the dictionary, made when it is new.
-    pub(crate) fn name(&mut self, text: &str) -> Result<i64, StoreError> {
-        if let Some(number) = self.names.get(text) {
-            return Ok(*number);
-        }
-        let mut find = self.transaction.prepare_cached("SELECT number FROM name WHERE text = ?1")?;
-        let number = match find.query_row([text], |row| row.get(0)).optional()? {
-            Some(number) => number,
-            None => {
-                self.block.names += 1;
-                let sql = "INSERT INTO name (number, text) VALUES (?1, ?2)";
-                self.transaction.prepare_cached(sql)?.execute(params![self.block.names, text])?;
-                let number = self.block.names;
-                rows::canonical_name(self.new_names.add(number), number, text.as_bytes());
-                self.block.names
-            }
-        };
-        self.names.insert(text.to_owned(), number);
-        Ok(number)
-    }
-
-    /// Writes the roll-ups and the block, if anything changed; the journal is applied up to `applied` then.
+    /// Writes the roll-ups, the lists and the block, if anything changed; the journal is applied up to `applied` then.
     pub(crate) fn seal(mut self, applied: i64) -> Result<(), StoreError> {
         self.block.applied = applied;
         if !self.block.differs(&self.head) {
             return Ok(());
         }
         self.rollups.write(self.transaction)?;
+        self.lists.write(self.transaction, self.block.number)?;
         self.block.content = chain::content(&[&self.usages, &self.resolutions, &self.credits, &self.new_names]);
         self.block.write(self.transaction, &self.head.hash)?;
         let sql = "INSERT INTO counter (name, value) VALUES ('applied', ?1)

@@ -1,9 +1,10 @@
 //! Sums gathered over a block, so that each row of the roll-ups is touched once.
 
+use core::hash::{Hash, Hasher};
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use base::Timestamp;
+use base::{NumberHashing, Timestamp};
 use rusqlite::{Statement, Transaction};
 
 use crate::StoreError;
@@ -42,6 +43,7 @@ impl Upsert {
 }
 
 /// Whose sums, as numbers of the dictionary.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
     pub(super) tenant: i64,
     pub(super) project: i64,
@@ -50,14 +52,24 @@ pub(super) struct Place {
 }
 
 /// tenant, bucket, project, key, model
-pub(super) type RollupKey = [i64; 5];
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct RollupKey(pub(super) [i64; 5]);
+
+/// Number by number: an array is hashed as its bytes, one at a time.
+impl Hash for RollupKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.iter().for_each(|number| state.write_i64(*number));
+    }
+}
+
 /// tenant, bucket
 pub(super) type EndUserKey = [i64; 2];
 
 /// The sums by row.
 #[derive(Default)]
 pub(super) struct Rollups {
-    pub(super) rollups: HashMap<RollupKey, Delta>,
+    /// The numbers are the dictionary's, which nobody chooses.
+    pub(super) rollups: HashMap<RollupKey, Delta, NumberHashing>,
     pub(super) end_users: HashMap<EndUserKey, HashMap<String, Delta>>,
 }
 
@@ -65,7 +77,7 @@ impl Rollups {
     /// Adds what one entry adds.
     pub(super) fn add(&mut self, place: &Place, at: Timestamp, end_user: Option<&str>, delta: &Delta) {
         let bucket = at.micros().div_euclid(BUCKET_MICROS);
-        let key = [place.tenant, bucket, place.project, place.key, place.model];
+        let key = RollupKey([place.tenant, bucket, place.project, place.key, place.model]);
         self.rollups.entry(key).or_default().add(delta);
         if let Some(end_user) = end_user {
             let end_user = cut(end_user, END_USER_BYTES_MAX);
@@ -82,7 +94,7 @@ impl Rollups {
         let mut rollups: Vec<_> = self.rollups.iter().collect();
         rollups.sort_unstable_by_key(|(key, _)| **key);
         let mut exact = transaction.prepare_cached(&ROLLUP.exact)?;
-        for (key, Delta(sums)) in rollups {
+        for (RollupKey(key), Delta(sums)) in rollups {
             let bind = |statement: &mut Statement<'_>| {
                 bind_all(statement, 1, key)?;
                 bind_all(statement, 1 + key.len(), sums)

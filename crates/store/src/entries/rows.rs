@@ -1,7 +1,9 @@
 //! The rows of usage and resolutions: how they are written, and their canonical bytes.
 
-use base::{AttemptId, Money};
-use rusqlite::params;
+use std::sync::LazyLock;
+
+use base::{AttemptId, Money, Timestamp};
+use rusqlite::{CachedStatement, OptionalExtension, params};
 
 use super::Entries;
 use super::chain::Canonical;
@@ -10,8 +12,14 @@ use crate::StoreError;
 use crate::journaled::{IntentRecord, REASON_BYTES_MAX, ResolvedRecord, Settled, cut};
 use crate::usage::{Delta, Ending, UsageRecord, attempt_number};
 
-const INSERT_USAGE: &str = "INSERT INTO usage (attempt, block, tenant, record) VALUES (?1, ?2, ?3, ?4)
-    ON CONFLICT (attempt) DO NOTHING";
+/// Rows of usage that one statement writes: to begin and to end one costs as much as half a row. As many as the applier
+/// does at a stretch.
+const ROWS_MANY: usize = 16;
+/// What a row adds to the canonical bytes beside its record.
+const ROW_BYTES: usize = 28;
+
+static INSERT_ONE: LazyLock<String> = LazyLock::new(|| insert_of(1));
+static INSERT_MANY: LazyLock<String> = LazyLock::new(|| insert_of(ROWS_MANY));
 const INSERT_RESOLUTION: &str = "
     INSERT INTO resolution (attempt, block, at, charged, charged_tokens, variance, reason)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (attempt) DO NOTHING";
@@ -21,10 +29,20 @@ pub(super) fn row_number(attempt: AttemptId) -> Result<i64, StoreError> {
     attempt_number(attempt).ok_or_else(|| StoreError::corrupt("attempt", attempt))
 }
 
-/// Puts a CRC-32 behind a record, which tells a damaged row from a missing one.
-fn seal(record: &mut Vec<u8>) {
-    let check = crc32fast::hash(record);
-    record.extend_from_slice(&check.to_le_bytes());
+/// The statement that writes so many rows of usage: the block, then attempt, tenant and record of each.
+fn insert_of(rows: usize) -> String {
+    let row = |place: usize| {
+        let first = first_of(place);
+        format!("(?{first}, ?1, ?{}, ?{})", first + 1, first + 2)
+    };
+    let rows: Vec<String> = (0..rows).map(row).collect();
+    let rows = rows.join(", ");
+    format!("INSERT INTO usage (attempt, block, tenant, record) VALUES {rows} ON CONFLICT (attempt) DO NOTHING")
+}
+
+/// The first parameter of a row in the statement.
+const fn first_of(place: usize) -> usize {
+    2 + place * 3
 }
 
 /// The record of a row's bytes.
@@ -45,6 +63,14 @@ pub(super) fn canonical_usage(into: &mut Canonical, attempt: i64, tenant: i64, r
     into.blob(record);
 }
 
+/// The same from the record as the journal has it. Returns what the row has: with a CRC-32 behind it, which tells a
+/// damaged row from a missing one.
+fn canonical_sealed<'r>(into: &'r mut Canonical, attempt: i64, tenant: i64, record: &[u8]) -> &'r [u8] {
+    into.number(attempt);
+    into.number(tenant);
+    into.blob_of([record, &crc32fast::hash(record).to_le_bytes()])
+}
+
 /// attempt, at, charged, charged tokens, variance
 pub(super) fn canonical_resolution(into: &mut Canonical, numbers: [i64; 5], reason: &[u8]) {
     for number in numbers {
@@ -60,48 +86,85 @@ pub(super) struct Fresh<'a> {
     pub(super) payload: &'a [u8],
 }
 
+/// A row that is new unless it was there before, with what it adds to the sums then.
+struct Written<'a> {
+    fresh: Fresh<'a>,
+    place: Place,
+    at: Timestamp,
+    end_user: Option<&'a str>,
+    delta: Delta,
+}
+
 impl Entries<'_> {
-    /// Writes rows of usage, given as the journal has them in the order of their attempts; says which were new. Calls
-    /// `turn` after each.
+    /// Writes rows of usage, given as the journal has them in the order of their attempts, each once; says which were
+    /// new. Calls `turn` after each.
     pub(super) fn usages<'p>(
         &mut self,
-        payloads: impl ExactSizeIterator<Item = &'p [u8]>,
+        payloads: &[(AttemptId, &'p [u8])],
         turn: &mut dyn FnMut(),
     ) -> Result<Vec<Fresh<'p>>, StoreError> {
-        let mut insert = self.transaction.prepare_cached(INSERT_USAGE)?;
+        self.usages.reserve(payloads.len(), payloads.iter().map(|(_, payload)| payload.len() + ROW_BYTES).sum());
         let mut fresh = Vec::with_capacity(payloads.len());
-        let mut sealed = Vec::with_capacity(512);
-        for payload in payloads {
-            let record = Settled::read(payload)?;
-            let attempt = row_number(record.attempt)?;
-            let place = self.place(record.tenant, record.project, record.key, record.model)?;
-            sealed.clear();
-            sealed.extend_from_slice(payload);
-            seal(&mut sealed);
-            insert.raw_bind_parameter(1, attempt)?;
-            insert.raw_bind_parameter(2, self.block.number)?;
-            insert.raw_bind_parameter(3, place.tenant)?;
-            insert.raw_bind_parameter(4, sealed.as_slice())?;
-            let is_new = insert.raw_execute()? == 1;
-            if is_new {
-                self.block.usages += 1;
-                canonical_usage(self.usages.add(attempt), attempt, place.tenant, &sealed);
-                self.rollups.add(&place, record.at, record.end_user, &record.delta());
-                fresh.push(Fresh { attempt, ending: record.ending, payload });
-            }
-            turn();
+        let (many, single) = payloads.as_chunks::<ROWS_MANY>();
+        let mut insert = self.transaction.prepare_cached(&INSERT_MANY)?;
+        for rows in many {
+            self.insert(&mut insert, rows, &mut fresh, turn)?;
+        }
+        let mut insert = self.transaction.prepare_cached(&INSERT_ONE)?;
+        for row in single {
+            self.insert(&mut insert, core::slice::from_ref(row), &mut fresh, turn)?;
         }
         Ok(fresh)
     }
 
-    /// The numbers of the names that a roll-up is kept by.
-    fn place(&mut self, tenant: &str, project: &str, key: &str, model: &str) -> Result<Place, StoreError> {
-        Ok(Place {
-            tenant: self.name(tenant)?,
-            project: self.name(project)?,
-            key: self.name(key)?,
-            model: self.name(model)?,
-        })
+    /// Writes as many rows of usage as the statement takes.
+    fn insert<'p>(
+        &mut self,
+        insert: &mut CachedStatement<'_>,
+        rows: &[(AttemptId, &'p [u8])],
+        fresh: &mut Vec<Fresh<'p>>,
+        turn: &mut dyn FnMut(),
+    ) -> Result<(), StoreError> {
+        insert.raw_bind_parameter(1, self.block.number)?;
+        let before = self.usages.len();
+        let mut written = Vec::with_capacity(rows.len());
+        for (place, (attempt, payload)) in rows.iter().enumerate() {
+            let (record, attempt, first) = (Settled::read(payload)?, row_number(*attempt)?, first_of(place));
+            let place = self.place_of(&record)?;
+            let sealed = canonical_sealed(self.usages.add(attempt), attempt, place.tenant, payload);
+            insert.raw_bind_parameter(first, attempt)?;
+            insert.raw_bind_parameter(first + 1, place.tenant)?;
+            insert.raw_bind_parameter(first + 2, sealed)?;
+            let fresh = Fresh { attempt, ending: record.ending, payload };
+            written.push(Written { fresh, place, at: record.at, end_user: record.end_user, delta: record.delta() });
+            turn();
+        }
+        if insert.raw_execute()? < rows.len() {
+            self.leave_out_old(&mut written, before)?;
+        }
+        for Written { fresh: row, place, at, end_user, delta } in written {
+            self.block.usages += 1;
+            self.rollups.add(&place, at, end_user, &delta);
+            self.lists.add(row.attempt, place.tenant);
+            fresh.push(row);
+        }
+        Ok(())
+    }
+
+    /// Takes back what was there before, of rows whose canonical bytes begin after the first `before`. What there was
+    /// before is of an earlier block.
+    fn leave_out_old(&mut self, written: &mut Vec<Written<'_>>, before: usize) -> Result<(), StoreError> {
+        self.usages.truncate(before);
+        let mut find = self.transaction.prepare_cached("SELECT block FROM usage WHERE attempt = ?1")?;
+        for row in core::mem::take(written) {
+            let attempt = row.fresh.attempt;
+            let block: Option<i64> = find.query_row([attempt], |row| row.get(0)).optional()?;
+            if block == Some(self.block.number) {
+                canonical_sealed(self.usages.add(attempt), attempt, row.place.tenant, row.fresh.payload);
+                written.push(row);
+            }
+        }
+        Ok(())
     }
 
     /// Ends an unknown attempt, whose row of usage is there: the charge is added and the hold taken off. Says whether

@@ -151,7 +151,7 @@ pub(crate) fn open(transaction: &Transaction<'_>, tenant: &TenantId, at: Timesta
     let [charged, _] = used(transaction, tenant)?;
     let note = "charged before the tenant had a wallet".to_owned();
     let opening = Credit { nanos: charged.nanos(), kind: CreditKind::Opening, note, reference: None };
-    let mut names = Names::new();
+    let mut names = Names::default();
     let mut entries = Entries::begin(transaction, &mut names)?;
     entries.credit(tenant, &opening, at)?;
     let applied = entries.applied();
@@ -185,7 +185,7 @@ impl Store {
                 let message = "the balance would be larger than any that can be counted";
                 return Err(ApplyError::problem(format!("tenant[{tenant}].credit"), message));
             }
-            let mut names = Names::new();
+            let mut names = Names::default();
             let mut entries = Entries::begin(transaction, &mut names)?;
             entries.credit(tenant, credit, wall_clock())?;
             let applied = entries.applied();

@@ -82,7 +82,19 @@ impl<'a> Reader<'a> {
         Ok(array)
     }
 
+    #[inline]
     pub(super) fn number(&mut self) -> Result<u64, StoreError> {
+        // Most are small.
+        if let Some((&byte, rest)) = self.rest.split_first()
+            && byte < 0x80
+        {
+            self.rest = rest;
+            return Ok(u64::from(byte));
+        }
+        self.long_number()
+    }
+
+    fn long_number(&mut self) -> Result<u64, StoreError> {
         let mut number = 0_u64;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
@@ -118,13 +130,27 @@ impl<'a> Reader<'a> {
 
     /// A text of at most `bytes_max`.
     pub(super) fn text(&mut self, bytes_max: usize) -> Result<&'a str, StoreError> {
+        core::str::from_utf8(self.raw_text(bytes_max)?).map_err(|_| unreadable("a text is not UTF-8"))
+    }
+
+    /// The bytes of a text of at most `bytes_max`, whatever they are.
+    fn raw_text(&mut self, bytes_max: usize) -> Result<&'a [u8], StoreError> {
         let length: usize = self.small()?;
         if length > bytes_max {
             return Err(unreadable("a text is too long"));
         }
         let (text, rest) = self.rest.split_at_checked(length).ok_or_else(|| unreadable("it is too short"))?;
         self.rest = rest;
-        core::str::from_utf8(text).map_err(|_| unreadable("a text is not UTF-8"))
+        Ok(text)
+    }
+
+    /// So many texts of at most `bytes_max` each as they were written, to be read later or compared as a whole.
+    pub(super) fn raw_texts(&mut self, count: usize, bytes_max: usize) -> Result<&'a [u8], StoreError> {
+        let all = self.rest;
+        for _ in 0..count {
+            self.raw_text(bytes_max)?;
+        }
+        Ok(&all[..all.len() - self.rest.len()])
     }
 
     pub(super) fn optional_text(&mut self, bytes_max: usize) -> Result<Option<&'a str>, StoreError> {

@@ -10,17 +10,27 @@ use crate::StoreError;
 use crate::resource::ProjectPath;
 use crate::usage::{Delta, Ending, UsageRecord};
 
-/// A [`UsageRecord`] whose texts are still where they were read, and not known to be names.
+/// How many names are in [`Settled::names`].
+const NAMES: usize = 5;
+
+/// The names of a settled attempt, not known to be any.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Settled<'a> {
-    pub(crate) attempt: AttemptId,
-    request_id: RequestId,
-    pub(crate) at: Timestamp,
+pub(crate) struct SettledNames<'a> {
     pub(crate) tenant: &'a str,
     pub(crate) project: &'a str,
     pub(crate) key: &'a str,
     pub(crate) model: &'a str,
     upstream: &'a str,
+}
+
+/// A [`UsageRecord`] whose texts are still where they were read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Settled<'a> {
+    pub(crate) attempt: AttemptId,
+    request_id: RequestId,
+    pub(crate) at: Timestamp,
+    /// Whose it is and of what, as it was written: [`Settled::names`] reads it. The same bytes are the same names.
+    pub(crate) names: &'a [u8],
     pub(crate) end_user: Option<&'a str>,
     endpoint: Endpoint,
     pub(crate) ending: Ending,
@@ -44,8 +54,7 @@ impl<'a> Settled<'a> {
         let attempt = attempt(&mut reader)?;
         let request_id = RequestId::from_bits(u128::from_le_bytes(reader.array()?));
         let at = Timestamp::from_micros(reader.signed()?);
-        let mut name = || reader.text(NAME_BYTES_MAX);
-        let (tenant, project, key, model, upstream) = (name()?, name()?, name()?, name()?, name()?);
+        let names = reader.raw_texts(NAMES, NAME_BYTES_MAX)?;
         let end_user = reader.optional_text(END_USER_BYTES_MAX)?;
         let (endpoint, ending, stream) = shape_of(&mut reader)?;
         let status = reader.small()?;
@@ -57,25 +66,32 @@ impl<'a> Settled<'a> {
         reader.end()?;
         #[rustfmt::skip]
         let settled = Settled {
-            attempt, request_id, at, tenant, project, key, model, upstream, end_user, endpoint, ending, stream,
-            status, usage, held, charged, variance, held_tokens, price_version, first_byte_ms, total_ms,
-            upstream_response_id,
+            attempt, request_id, at, names, end_user, endpoint, ending, stream, status, usage, held, charged, variance,
+            held_tokens, price_version, first_byte_ms, total_ms, upstream_response_id,
         };
         Ok(settled)
     }
 
+    /// Reads whose it is and of what.
+    pub(crate) fn names(&self) -> Result<SettledNames<'a>, StoreError> {
+        let mut reader = Reader::new(self.names);
+        let mut name = || reader.text(NAME_BYTES_MAX);
+        Ok(SettledNames { tenant: name()?, project: name()?, key: name()?, model: name()?, upstream: name()? })
+    }
+
     /// With texts of its own, of which it is known what they are.
     pub(crate) fn record(&self) -> Result<UsageRecord, StoreError> {
+        let names = self.names()?;
         Ok(UsageRecord {
             attempt: self.attempt,
             request_id: self.request_id,
             at: self.at,
-            tenant: TenantId::new(self.tenant).map_err(|_| unreadable("its tenant is no name"))?,
-            project: ProjectPath::parse(self.project).ok_or_else(|| unreadable("its project is no path"))?,
-            key: KeyId::new(self.key).map_err(|_| unreadable("its key is no name"))?,
+            tenant: TenantId::new(names.tenant).map_err(|_| unreadable("its tenant is no name"))?,
+            project: ProjectPath::parse(names.project).ok_or_else(|| unreadable("its project is no path"))?,
+            key: KeyId::new(names.key).map_err(|_| unreadable("its key is no name"))?,
             end_user: self.end_user.map(str::to_owned),
-            model: ModelId::new(self.model).map_err(|_| unreadable("its model is no name"))?,
-            upstream: UpstreamId::new(self.upstream).map_err(|_| unreadable("its upstream is no name"))?,
+            model: ModelId::new(names.model).map_err(|_| unreadable("its model is no name"))?,
+            upstream: UpstreamId::new(names.upstream).map_err(|_| unreadable("its upstream is no name"))?,
             endpoint: self.endpoint,
             stream: self.stream,
             status: self.status,

@@ -108,6 +108,29 @@ fn measures_a_start_with_a_million_records() {
 
 #[test]
 #[ignore = "a measurement"]
+fn measures_the_calls_of_a_tenant_among_a_million() {
+    let bench = Bench::new();
+    bench.store.next_epoch().unwrap();
+    for round in 0..500 {
+        let mut records = batch(round * 2_000 + 1, 2_000, 1_000, 10_000);
+        // One call in 10,000 is of somebody who is rarely there.
+        for record in records.iter_mut().filter(|record| record.attempt.sequence.is_multiple_of(10_000)) {
+            record.tenant = TenantId::new("rare").unwrap();
+        }
+        bench.record_usage(&records);
+    }
+    for (tenant, limit) in [("tenant-7", 100), ("tenant-7", 10_000), ("rare", 100), ("nobody", 100)] {
+        let tenant = TenantId::new(tenant).unwrap();
+        let start = Instant::now();
+        let calls = bench.store.calls(&tenant, Timestamp::EPOCH, limit, None).unwrap();
+        println!("{tenant}, at most {limit}: {} calls in {:?}", calls.len(), start.elapsed());
+    }
+    let size = std::fs::metadata(bench.dir.path().join("mandant.db")).unwrap().len();
+    println!("{} bytes a record", size / 1_000_000);
+}
+
+#[test]
+#[ignore = "a measurement"]
 fn measures_a_million_keys() {
     let bench = Bench::new();
     let mut text = String::new();

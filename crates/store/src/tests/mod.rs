@@ -13,6 +13,7 @@ mod entries;
 mod fuzzed;
 mod idempotency;
 mod journaled;
+mod lists;
 mod measures;
 mod posted;
 mod problems;

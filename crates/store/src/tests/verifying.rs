@@ -12,8 +12,9 @@ use super::{Bench, SMALL};
 use crate::{Credit, CreditKind, Ending, IntentRecord, LeaseRecord, Record, database};
 
 /// Tables of the ledger, with how many of their columns are the key.
-const TABLES: [(&str, usize); 10] = [
+const TABLES: [(&str, usize); 11] = [
     ("usage", 1),
+    ("usage_list", 3),
     ("resolution", 1),
     ("credit", 1),
     ("hold", 1),

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use super::record::attempt_number;
 use super::{Ending, UsageRecord};
 use crate::archive::{AllUsages, Archives};
-use crate::entries::unsealed;
+use crate::entries::{lists, unsealed};
 use crate::journaled::decode_usage;
 use crate::{Store, StoreError, database};
 
@@ -17,14 +17,9 @@ const CLOCK_STEP_MICROS_MAX: i64 = 3_600_000_000;
 /// Most records of one page.
 const PAGE_MAX: usize = 10_000;
 
-/// As the index has it: attempts of one span differ in these bits only.
-const SPAN_BITS: u32 = 14;
-
-const SELECT_OF_SPAN: &str = "
+const SELECT_ONE: &str = "
     SELECT usage.record, resolution.charged, resolution.variance
-    FROM usage LEFT JOIN resolution ON resolution.attempt = usage.attempt
-    WHERE usage.attempt >> 14 = ?1 AND usage.tenant = ?2 AND usage.attempt < ?3
-    ORDER BY usage.attempt DESC";
+    FROM usage LEFT JOIN resolution ON resolution.attempt = usage.attempt WHERE usage.attempt = ?1";
 /// The newest attempt before another, of any tenant.
 const SELECT_BEFORE: &str = "
     SELECT record, NULL, NULL, attempt FROM usage WHERE attempt < ?1 ORDER BY attempt DESC LIMIT 1";
@@ -105,7 +100,7 @@ impl Store {
             (Archives::open(&reader, self.data_dir())?, tenant)
         };
         let page = Page { tenant, since, limit: limit.min(PAGE_MAX), before };
-        let mut records = page.of(&self.reader(), SELECT_OF_SPAN)?;
+        let mut records = page.of(&self.reader(), Page::listed)?;
         for file in &archives.files {
             // What is older than a full page is on a later one.
             let is_full = records.len() == page.limit;
@@ -113,7 +108,7 @@ impl Store {
             if is_full && page.newest(file)? < last {
                 break;
             }
-            records.extend(page.of(file, SELECT_ARCHIVED)?);
+            records.extend(page.of(file, Page::archived)?);
             // A few old ones are still in the database: their cost is not known.
             records.sort_unstable_by_key(|record| core::cmp::Reverse(record.attempt));
             records.dedup_by_key(|record| record.attempt);
@@ -122,6 +117,12 @@ impl Store {
         Ok(records)
     }
 }
+
+/// A span, and the attempt before which it is read.
+type Place = (i64, i64);
+
+/// Adds to records what a span has.
+type OfSpan = fn(&Page, &Connection, Place, &mut Vec<UsageRecord>) -> Result<(), StoreError>;
 
 /// Which calls are wanted.
 struct Page {
@@ -138,13 +139,12 @@ impl Page {
         Ok(newest.query_row([self.before], |row| row.get(0))?)
     }
 
-    /// What one file has, newest first.
-    fn of(&self, file: &Connection, of_span: &str) -> Result<Vec<UsageRecord>, StoreError> {
+    /// What one file has, newest first; `of_span` adds what a span has before an attempt.
+    fn of(&self, file: &Connection, of_span: OfSpan) -> Result<Vec<UsageRecord>, StoreError> {
         let mut records = Vec::new();
         let mut before = self.before;
         let oldest = self.since.micros().saturating_sub(CLOCK_STEP_MICROS_MAX);
         let mut newest = file.prepare_cached(SELECT_BEFORE)?;
-        let mut of_span = file.prepare_cached(of_span)?;
         // From span to span, so that what nobody used costs nothing, until all of them are too old.
         while records.len() < self.limit {
             let mut rows = newest.query([before])?;
@@ -152,19 +152,49 @@ impl Page {
             if read(row)?.at.micros() < oldest {
                 break;
             }
-            let span = row.get::<_, i64>(3)? >> SPAN_BITS;
-            let mut rows = of_span.query([span, self.tenant, before])?;
-            while records.len() < self.limit
-                && let Some(row) = rows.next()?
-            {
-                let record = read(row)?;
-                if record.at >= self.since {
-                    records.push(record);
-                }
-            }
-            before = span << SPAN_BITS;
+            let span = lists::span_of(row.get(3)?);
+            of_span(self, file, (span, before), &mut records)?;
+            before = lists::first_of(span);
         }
         Ok(records)
+    }
+
+    /// In the database, where lists say which attempts are the tenant's.
+    fn listed(&self, file: &Connection, place: Place, records: &mut Vec<UsageRecord>) -> Result<(), StoreError> {
+        let (span, before) = place;
+        let mut find = file.prepare_cached(SELECT_ONE)?;
+        for attempt in lists::attempts(file, span, self.tenant, before)? {
+            if records.len() == self.limit {
+                break;
+            }
+            // It may just have left for the archive, which is read later.
+            if let Some(row) = find.query([attempt])?.next()? {
+                self.take(row, records)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// In the archive, where an index does.
+    fn archived(&self, file: &Connection, place: Place, records: &mut Vec<UsageRecord>) -> Result<(), StoreError> {
+        let (span, before) = place;
+        let mut of_span = file.prepare_cached(SELECT_ARCHIVED)?;
+        let mut rows = of_span.query([span, self.tenant, before])?;
+        while records.len() < self.limit
+            && let Some(row) = rows.next()?
+        {
+            self.take(row, records)?;
+        }
+        Ok(())
+    }
+
+    /// Adds a row that is not too old.
+    fn take(&self, row: &Row<'_>, records: &mut Vec<UsageRecord>) -> Result<(), StoreError> {
+        let record = read(row)?;
+        if record.at >= self.since {
+            records.push(record);
+        }
+        Ok(())
     }
 }
 

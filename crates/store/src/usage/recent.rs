@@ -130,7 +130,8 @@ impl Reading {
                 horizon = horizon.max(Some(seen.at));
             }
             let number = |name: &str| numbers.get(name).copied().unwrap_or(0);
-            let place = [number(seen.tenant), number(seen.project), number(seen.key), number(seen.model)];
+            let names = seen.names()?;
+            let place = [number(names.tenant), number(names.project), number(names.key), number(names.model)];
             let bucket = seen.at.micros().div_euclid(BUCKET_MICROS);
             let Some(left) = self.left.get_mut(&(place, bucket)).filter(|left| left.calls > 0) else { continue };
             left.calls -= 1;

@@ -4,6 +4,7 @@
 //! block kept elsewhere tells the two apart.
 
 mod chained;
+mod listed;
 mod replay;
 mod states;
 
@@ -111,6 +112,7 @@ impl Store {
         }
         check.names()?;
         check.usages(&archives)?;
+        check.lists()?;
         check.resolutions()?;
         check.credits()?;
         let head = check.blocks()?;

@@ -9,7 +9,7 @@ use super::chained::Contents;
 use crate::StoreError;
 use crate::archive::{AllUsages, Archives, UsageRow};
 use crate::entries::chain::Canonical;
-use crate::entries::rollups::Place;
+use crate::entries::rollups::{Place, RollupKey};
 use crate::entries::rows::{canonical_resolution, canonical_usage, unsealed};
 use crate::entries::wallet::canonical_credit;
 use crate::journaled::decode_usage;
@@ -142,9 +142,9 @@ impl Check<'_> {
         while let Some(row) = rows.next()? {
             let key: [i64; 5] = [row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?];
             let sums = read_sums(row, 5)?;
-            self.compare("rollup", format!("{key:?}"), sums, wanted.remove(&key));
+            self.compare("rollup", format!("{key:?}"), sums, wanted.remove(&RollupKey(key)));
         }
-        for key in wanted.into_keys() {
+        for RollupKey(key) in wanted.into_keys() {
             self.doubt("rollup", format!("{key:?}"), "it is missing");
         }
         Ok(())
