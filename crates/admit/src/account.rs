@@ -40,7 +40,7 @@ impl Account {
         let window = self.meters.full_window(tokens, now).map(|full| match begins {
             // This refusal begins a block.
             Some(span) if !full.is_never && span > full.retry_after => {
-                Obstacle { retry_after: span, is_block: true, ..full }
+                Obstacle { retry_after: span, is_block: true, begins_block: true, ..full }
             }
             _ => full,
         });

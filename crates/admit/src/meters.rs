@@ -71,6 +71,7 @@ impl Meters {
             retry_after: CONCURRENCY_RETRY,
             is_never: limit == 0,
             is_block: false,
+            begins_block: false,
         })
     }
 
@@ -176,6 +177,7 @@ fn obstacle(window: &Trailing, tokens: u64, now: Moment) -> Option<Obstacle> {
         retry_after: wait.unwrap_or(window.kind().length),
         is_never: wait.is_none(),
         is_block: false,
+        begins_block: false,
     })
 }
 

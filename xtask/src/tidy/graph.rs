@@ -22,7 +22,7 @@ const TEST_TOOLS: &[&str] = &["proptest", "insta", "fastrand", "flate2", "serde_
 
 const RULES: &[Rule] = &[
     Rule { name: "fuzz", ours: &[], ours_in_tests: &[], others: Some(&["fastrand"]) },
-    Rule { name: "base", ours: &[], ours_in_tests: &[], others: Some(&["serde", "thiserror", "zeroize"]) },
+    Rule { name: "base", ours: &[], ours_in_tests: &[], others: Some(&["ecow", "serde", "thiserror", "zeroize"]) },
     Rule {
         name: "ledger",
         ours: &["base"],
