@@ -163,9 +163,8 @@ impl LiveTenant {
     /// Brings the key of an account into force, or takes it out.
     pub(super) fn set_key(&self, account: AccountIndex, key: Option<&Arc<LiveKey>>) {
         // None is gone: the directory's state keeps them all until they were replaced here.
-        let compare = |known: &Weak<LiveKey>| {
-            known.upgrade().map_or(Ordering::Less, |known| known.account.index.cmp(&account))
-        };
+        let compare =
+            |known: &Weak<LiveKey>| known.upgrade().map_or(Ordering::Less, |known| known.account.index.cmp(&account));
         self.below().keys.set(compare, key.map(Arc::downgrade));
     }
 
@@ -177,7 +176,10 @@ impl LiveTenant {
 /// Without its projects and keys, which would print their tenant again.
 impl fmt::Debug for LiveTenant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LiveTenant").field("id", self.id()).field("account", &self.account.index).finish_non_exhaustive()
+        f.debug_struct("LiveTenant")
+            .field("id", self.id())
+            .field("account", &self.account.index)
+            .finish_non_exhaustive()
     }
 }
 
