@@ -309,11 +309,11 @@ mod tests {
 
     #[test]
     fn a_block_refuses_what_its_window_would_have_admitted_again() {
-        let seconds = [0, 2, 4, 70, 150, 203, 210];
+        let seconds = [0, 2, 4, 70, 150, 203, 215];
         let windows = replay_at("{ rpm = 2 }", &seconds);
         assert_eq!((windows.calls, windows.refused), (7, 1));
         assert_eq!(told(&windows.by_limit), [("tenant acme", 2, 1, 0, 4, 4)]);
-        // Begun at 4 and over at 204: at 203 it still refuses, and at 210 nothing is left of it.
+        // Begun at 4 and over at 204: at 203 it still refuses, and at 215 nothing is left of it.
         let blocked = replay_at("{ rpm = 2, block_for = \"200s\" }", &seconds);
         assert_eq!((blocked.calls, blocked.refused), (7, 4));
         assert_eq!(told(&blocked.by_limit), [("tenant acme", 2, 4, 3, 4, 203)]);
