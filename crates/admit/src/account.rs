@@ -28,7 +28,13 @@ impl Account {
     /// As for [`Meters::fits`]; nothing fits while everything is refused.
     #[inline]
     pub(crate) fn fits(&mut self, tokens: u64, slots: u8, now: Moment) -> bool {
-        self.meters.fits(tokens, slots, now) && self.more.as_ref().is_none_or(|more| more.block(now).is_none())
+        self.meters.fits(tokens, slots, now) && !self.is_blocked(now)
+    }
+
+    /// Whether everything is refused.
+    #[inline]
+    pub(crate) fn is_blocked(&self, now: Moment) -> bool {
+        self.more.as_ref().is_some_and(|more| more.block(now).is_some())
     }
 
     /// The gravest of the limits that stand in the way, if any.
@@ -40,7 +46,7 @@ impl Account {
         let window = self.meters.full_window(tokens, now).map(|full| match begins {
             // This refusal begins a block.
             Some(span) if !full.is_never && span > full.retry_after => {
-                Obstacle { retry_after: span, is_block: true, ..full }
+                Obstacle { retry_after: span, is_block: true, begins_block: true, ..full }
             }
             _ => full,
         });

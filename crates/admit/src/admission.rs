@@ -167,14 +167,27 @@ impl Admission {
         let now = self.time(now);
         self.latest = Some(now);
         let mut places = [u32::MAX; PATH_LEVELS_MAX];
-        let (mut fits, mut has_more) = (true, false);
         for (level, &account) in path.iter().enumerate() {
             let place = self.place(account);
             assert!(!places[..level].contains(&place), "an account is once in its path");
             places[level] = place;
-            let account = &mut self.accounts[place as usize];
-            fits &= account.fits(ask.tokens, slots, now);
+        }
+        let (mut is_behind, mut fits, mut has_more) = (false, true, false);
+        for &place in &places[..path.len()] {
+            let account = &self.accounts[place as usize];
+            let (account_is_behind, account_fits) = account.meters.peek(ask.tokens, slots, now);
+            is_behind |= account_is_behind;
+            fits &= account_fits;
             has_more |= account.more.is_some();
+        }
+        if is_behind {
+            fits = true;
+            for &place in &places[..path.len()] {
+                fits &= self.accounts[place as usize].fits(ask.tokens, slots, now);
+            }
+        } else if has_more {
+            let mut accounts = places[..path.len()].iter().map(|&place| &self.accounts[place as usize]);
+            fits &= !accounts.any(|account| account.is_blocked(now));
         }
         let more = if has_more { Some(self.open_more(ask, &places, now)) } else { None };
         let (created, tokens) = (self.created, ask.tokens);

@@ -33,18 +33,37 @@ impl Meters {
         let Limits { rpm, rph, rpd, tpm, tpd, tokens_per_month: _, concurrency, block_for: _ } = *limits;
         let mut is_any_new = false;
         let mut before = core::mem::take(&mut self.windows).into_vec();
-        let windows = (0_u8..).zip([rpm, rph, rpd, tpm, tpd]).filter_map(|(kind, limit)| {
+        let limits = [rpm, rph, rpd, tpm, tpd];
+        // As large as they are from the start: an allocator lets what shrinks keep its place, up to twice as large.
+        let mut windows = Vec::with_capacity(limits.iter().flatten().count());
+        for (kind, limit) in (0_u8..).zip(limits) {
             let known = before.iter().position(|window| window.place() == kind);
             let known = known.map(|place| before.swap_remove(place));
-            let limit = limit?;
+            let Some(limit) = limit else { continue };
             is_any_new |= known.is_none();
             let mut window = known.unwrap_or_else(|| Trailing::new(kind, limit, created));
             window.set_limit(limit);
-            Some(window)
-        });
-        self.windows = windows.collect();
+            windows.push(window);
+        }
+        self.windows = windows.into_boxed_slice();
         self.concurrency = concurrency.map(|limit| u32::try_from(limit).unwrap_or(u32::MAX));
         is_any_new
+    }
+
+    /// Whether a window is behind `now`, and whether one request of `tokens`, which needs so many slots, fits all of them if
+    /// none is.
+    ///
+    /// Without a branch on what is read: so a processor asks memory for the windows of all accounts of a path at once,
+    /// and not for one after the other.
+    #[inline]
+    pub(crate) fn peek(&self, tokens: u64, slots: u8, now: Moment) -> (bool, bool) {
+        let mut is_behind = false;
+        let mut fits = (slots == 0) | self.concurrency.is_none_or(|limit| self.under_way < limit);
+        for window in &self.windows {
+            is_behind |= window.is_behind(now);
+            fits &= window.fits(window.amount(1, tokens));
+        }
+        (is_behind, fits)
     }
 
     /// Moves the windows to `now` and says whether one request of `tokens`, which needs so many slots, fits all of them.
@@ -71,6 +90,7 @@ impl Meters {
             retry_after: CONCURRENCY_RETRY,
             is_never: limit == 0,
             is_block: false,
+            begins_block: false,
         })
     }
 
@@ -176,6 +196,7 @@ fn obstacle(window: &Trailing, tokens: u64, now: Moment) -> Option<Obstacle> {
         retry_after: wait.unwrap_or(window.kind().length),
         is_never: wait.is_none(),
         is_block: false,
+        begins_block: false,
     })
 }
 

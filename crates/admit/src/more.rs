@@ -67,6 +67,7 @@ impl More {
             retry_after: block.until.saturating_since(now),
             is_never: false,
             is_block: true,
+            begins_block: false,
         })
     }
 

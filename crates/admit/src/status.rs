@@ -24,6 +24,8 @@ pub struct Breach {
     pub is_never: bool,
     /// Everything is refused for a while because the limit was reached.
     pub is_block: bool,
+    /// It was this call that reached it.
+    pub begins_block: bool,
 }
 
 /// A breach of which it is not said whose limit it is.
@@ -34,6 +36,7 @@ pub(crate) struct Obstacle {
     pub(crate) retry_after: Duration,
     pub(crate) is_never: bool,
     pub(crate) is_block: bool,
+    pub(crate) begins_block: bool,
 }
 
 impl Obstacle {
@@ -46,8 +49,8 @@ impl Obstacle {
 
 impl Breach {
     pub(crate) const fn new(account: AccountIndex, part: Part, obstacle: Obstacle) -> Breach {
-        let Obstacle { window, limit, retry_after, is_never, is_block } = obstacle;
-        Breach { account, part, window, limit, retry_after, is_never, is_block }
+        let Obstacle { window, limit, retry_after, is_never, is_block, begins_block } = obstacle;
+        Breach { account, part, window, limit, retry_after, is_never, is_block, begins_block }
     }
 
     /// As for obstacles.

@@ -106,9 +106,15 @@ impl Trailing {
         if self.counts_tokens { tokens } else { requests }
     }
 
+    /// Whether [`Trailing::advance`] has something to do.
+    #[inline]
+    pub(crate) const fn is_behind(&self, now: Moment) -> bool {
+        now.nanos() >= (self.newest + 1).saturating_mul(self.width)
+    }
+
     /// How many buckets have filled up since the newest one, as far as it matters. No division while none has.
     fn steps(&self, now: Moment) -> u64 {
-        if now.nanos() < (self.newest + 1).saturating_mul(self.width) {
+        if !self.is_behind(now) {
             return 0;
         }
         (now.nanos() / self.width - self.newest).min(BUCKETS as u64 + 1)
@@ -143,7 +149,8 @@ impl Trailing {
     /// Whether `amount` fits. Call [`Trailing::advance`] first. Nothing always fits.
     #[inline]
     pub(crate) const fn fits(&self, amount: u64) -> bool {
-        amount == 0 || amount <= self.limit.saturating_sub(self.used)
+        // Without a branch: see `Meters::peek`.
+        (amount == 0) | (amount <= self.limit.saturating_sub(self.used))
     }
 
     /// Takes `amount` from the newest bucket; the caller has checked that it fits.

@@ -31,13 +31,13 @@ pub(crate) fn status(
         };
         ledger.configure(account.index, &config);
     }
-    for restored in store.restored_accounts_of(&tenant.id, &directory, now)? {
+    for restored in store.restored_accounts_of(tenant.id(), &directory, now)? {
         // The directory has all tenants, but only this one's accounts are in the ledger.
         if ledger.knows(restored.account) {
             ledger.restore(restored.account, &restored.posted);
         }
     }
-    for hold in store.holds(&tenant.id)? {
+    for hold in store.holds(tenant.id())? {
         ledger.apply(&held(&tenant, &hold.intent));
     }
     let figures = |account: &Account| account_figures(&ledger, account, now);
@@ -52,7 +52,7 @@ pub(crate) fn status(
     below.sort_by(|left, right| left.name.cmp(&right.name));
     let own = figures(&tenant.account);
     Ok(Some(TenantStatus {
-        tenant_id: tenant.id.to_string(),
+        tenant_id: tenant.id().to_string(),
         live: false,
         figures: own,
         neighbours: None,

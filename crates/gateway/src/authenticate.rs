@@ -118,7 +118,7 @@ fn not_suspended(path: &Path) -> Result<(), Refusal> {
 /// Resolves the tenant that a key acts for: its own, or for a service key the named one of its list.
 fn act_for(key: Arc<LiveKey>, named: Option<&str>, directory: &Directory) -> Result<Caller, Refusal> {
     let Some(permitted) = key.service() else {
-        if named.is_some_and(|named| named != key.tenant().id.as_str()) {
+        if named.is_some_and(|named| named != key.tenant().id().as_str()) {
             return Err(Refusal::TenantNotFound);
         }
         return Ok(Caller::of_key(key));

@@ -40,7 +40,7 @@ pub(crate) async fn choose_place(
     if call.endpoint() != Endpoint::FileUpload {
         return Ok(());
     }
-    let (tenant, now) = (caller.tenant().id.clone(), relay.clock.now());
+    let (tenant, now) = (caller.tenant().id().clone(), relay.clock.now());
     let count = blocking(relay, move |store| store.count_objects(&tenant, ObjectKind::File, now)).await?;
     if count >= FILES_MAX {
         return Err(Refusal::invalid(None, format!("The tenant has {FILES_MAX} files. Delete some.")));
@@ -90,7 +90,7 @@ pub(crate) async fn note(
     if !call.endpoint().is_of_file() || !status.is_success() {
         return Ok(());
     }
-    let tenant = caller.tenant().id.clone();
+    let tenant = caller.tenant().id().clone();
     match call.endpoint() {
         Endpoint::FileUpload => match file_of(body) {
             Some(file) => blocking(relay, move |store| store.keep_object(&tenant, &file)).await,
@@ -136,7 +136,7 @@ struct List<'a> {
 /// 400 for a query that says nothing; 404 for a file to begin behind that is not the tenant's.
 pub(crate) async fn list(relay: &Relay, caller: &Caller, route: &Route<'_>) -> Result<Bytes, Refusal> {
     let asked = Query::read(route.query)?;
-    let (tenant, now, rows_max) = (caller.tenant().id.clone(), relay.clock.now(), asked.rows_max);
+    let (tenant, now, rows_max) = (caller.tenant().id().clone(), relay.clock.now(), asked.rows_max);
     let after = asked.after.clone();
     let listed = blocking(relay, move |store| {
         let page = ObjectPage {

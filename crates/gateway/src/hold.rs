@@ -187,7 +187,7 @@ impl Hold {
 
     /// Who pays.
     pub(crate) fn tenant(&self) -> &base::TenantId {
-        &self.0.caller.tenant().id
+        self.0.caller.tenant().id()
     }
 
     /// What turns the answers to this call around; `translation` is the call as it was sent.
@@ -268,7 +268,7 @@ impl Hold {
             attempt: settlement.attempt,
             request_id: self.0.label.request_id,
             at: self.0.label.at,
-            tenant: self.0.caller.tenant().id.clone(),
+            tenant: self.0.caller.tenant().id().clone(),
             project: self.0.caller.key().project().clone(),
             key: self.0.caller.key().id().clone(),
             end_user: self.0.call.end_user.clone(),
@@ -317,7 +317,7 @@ fn intent(
         attempt: hold.attempt(),
         request_id: label.request_id,
         at: label.at,
-        tenant: caller.tenant().id.clone(),
+        tenant: caller.tenant().id().clone(),
         project: caller.key().project().clone(),
         key: caller.key().id().clone(),
         end_user: call.end_user.clone(),

@@ -80,7 +80,7 @@ fn model(relay: &Relay, caller: &Caller, route: &Route<'_>) -> Result<Bytes, Ref
 /// What the calling key's tenant has used this month.
 async fn usage(relay: &Relay, caller: &Caller) -> Result<Bytes, Refusal> {
     let store = relay.store.clone();
-    let tenant = caller.tenant().id.clone();
+    let tenant = caller.tenant().id().clone();
     let since = status::month_start(relay, caller, relay.clock.now());
     // SQLite blocks; a slow disk must not hold a worker of the relay.
     let report = tokio::task::spawn_blocking(move || store.usage_since(&tenant, since)).await;

@@ -69,7 +69,7 @@ pub(crate) async fn handle(relay: Arc<Relay>, address: IpAddr, head: RequestHead
         }
     };
     headers::request_id(&mut reply.fields, route.dialect, id);
-    headers::tenant(&mut reply.fields, caller.tenant().id.as_str());
+    headers::tenant(&mut reply.fields, caller.tenant().id().as_str());
     headers::timing(&mut reply.fields, &trace, relay.clock.moment());
     reply
 }

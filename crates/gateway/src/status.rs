@@ -14,7 +14,7 @@ pub(crate) fn of_caller(relay: &Relay, caller: &Caller, now: Timestamp) -> Tenan
     let path = caller.path();
     let accounts = (1..path.len()).map(|level| below_tenant(relay, &path[..=level], now)).collect();
     TenantStatus {
-        tenant_id: caller.tenant().id.to_string(),
+        tenant_id: caller.tenant().id().to_string(),
         live: true,
         figures: account_figures(relay, &path[..1], now),
         neighbours: Some(neighbours(relay, &path[0])),
@@ -31,7 +31,7 @@ pub(crate) fn of_tenant(relay: &Relay, tenant: &LiveTenant, now: Timestamp) -> T
     let root = path_to(&tenant.account);
     let figures = account_figures(relay, &root, now);
     let neighbours = Some(neighbours(relay, &tenant.account));
-    TenantStatus { tenant_id: tenant.id.to_string(), live: true, figures, neighbours, accounts }
+    TenantStatus { tenant_id: tenant.id().to_string(), live: true, figures, neighbours, accounts }
 }
 
 /// What other tenants' load cost this one's calls.

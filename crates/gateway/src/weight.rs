@@ -1,5 +1,5 @@
 //! What tenants weigh: measured as memory of the process, the allocator's own part included.
-//! `cargo test --release -p mandant-gateway weight -- --ignored --nocapture --test-threads 1`.
+//! `cargo test --workspace --lib weight -- --ignored --nocapture --test-threads 1`.
 
 use core::time::Duration;
 use std::sync::Arc;
@@ -19,6 +19,11 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const TENANTS: usize = 100_000;
 const ACTIVE: usize = 10_000;
+
+/// What an idle tenant with a project and a key may take, when no name has more than 15 bytes.
+const IDLE_BYTES_MAX: usize = 512;
+/// What an active one may take beside it, with windows of a minute alone.
+const ACTIVE_BYTES_MAX: usize = 2_048;
 
 /// Memory of this process in bytes.
 fn resident() -> usize {
@@ -91,11 +96,13 @@ fn what_a_tenant_weighs_idle_and_active() {
     let (_folder, full) = store(TENANTS, true, &limits(true));
     let (bytes, _kept) = idle(&full, TENANTS);
     println!("an idle tenant with a project and a key: {bytes} bytes");
+    assert!(bytes <= IDLE_BYTES_MAX, "{bytes} bytes");
     for are_many in [false, true] {
         let (_folder, store) = store(ACTIVE, true, &limits(are_many));
         let directory = Directory::load(store).unwrap();
         println!("an active tenant with a project and a key, a budget per month, and {}:", limits(are_many));
-        active(&directory);
+        let bytes = active(&directory);
+        assert!(are_many || bytes <= ACTIVE_BYTES_MAX, "{bytes} bytes");
     }
 }
 
@@ -108,7 +115,7 @@ fn each(what: &str, paths: &[Path], mut work: impl FnMut(&Path)) -> usize {
     bytes
 }
 
-fn active(directory: &Directory) {
+fn active(directory: &Directory) -> usize {
     let books = Books::new(1, 100, 100);
     let model = ModelId::new("m").unwrap();
     let (now, at) = (Moment::from_nanos(200_000_000_000_000), Timestamp::from_seconds(1_800_000_000));
@@ -151,4 +158,5 @@ fn active(directory: &Directory) {
         let _ = queue.enter(&ask, now);
     });
     println!("  in all: {} bytes", books_bytes + waits + queued);
+    books_bytes + waits + queued
 }

@@ -55,7 +55,7 @@ impl Failure {
         let (code, message, problems): (&str, String, &[Finding]) = match self {
             Failure::Config(findings) => ("invalid_config", "The settings file has problems.".into(), findings.list()),
             Failure::Data(findings) => {
-                ("invalid_resources", "The file has problems. Nothing was changed.".into(), findings.list())
+                ("invalid_resources", "What was given has problems. Nothing was changed.".into(), findings.list())
             }
             Failure::Refused { code, message, problems } => (code, message.clone(), problems),
             Failure::Told(_, message) => ("failed", message.clone(), &[]),

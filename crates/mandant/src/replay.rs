@@ -1,8 +1,9 @@
 //! What a changed set of limits would have refused of the calls that were made: their times, what they reserved and what
 //! they used, through the same windows that a serving relay has.
 //!
-//! A refused call is taken as not made, and nobody is taken to have asked again. Tokens per month and budgets are not
-//! replayed: they refuse by what calls cost, which changes with what is refused.
+//! A refused call is taken as not made, and nobody is taken to have asked again. A block begins and ends as it would
+//! have. What limits that are only watched would have refused is told apart: they refuse nothing here either. Tokens per
+//! month and budgets are not replayed: they refuse by what calls cost, which changes with what is refused.
 
 use core::hash::BuildHasher as _;
 use core::time::Duration;
@@ -12,7 +13,7 @@ use std::hash::RandomState;
 use std::path::Path;
 use std::sync::Arc;
 
-use admit::{Admission, Ask, Pass};
+use admit::{Admission, Ask, Breach, Pass};
 use base::{AccountIndex, Moment, Part, ScopeLevel, Timestamp, Window};
 use store::{Account, ApplyError, ApplyOptions, Directory, Resources, Store, StoreError};
 
@@ -32,6 +33,8 @@ pub(crate) struct Place {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Refusals {
     pub(crate) calls: u64,
+    /// Of these, so many because an earlier refusal had begun a block.
+    pub(crate) in_block: u64,
     pub(crate) first: Timestamp,
     pub(crate) last: Timestamp,
 }
@@ -41,9 +44,14 @@ pub(crate) struct Refusals {
 pub(crate) struct Replayed {
     pub(crate) calls: u64,
     pub(crate) refused: u64,
-    /// By account, as `tenant acme` or `key search/ci`, and limit.
-    pub(crate) by_limit: BTreeMap<(String, Place), Refusals>,
+    pub(crate) by_limit: ByLimit,
+    /// Calls that go on, and would be refused were nothing only watched.
+    pub(crate) refused_by_shadow: u64,
+    pub(crate) by_shadow: ByLimit,
 }
+
+/// By account, as `tenant acme` or `key search/ci`, and limit.
+pub(crate) type ByLimit = BTreeMap<(String, Place), Refusals>;
 
 /// Why there is no replay.
 #[derive(Debug)]
@@ -212,33 +220,42 @@ impl Replay {
         let model = Some(call.model.as_str());
         let ask = Ask { path: &indexes, model, end_user: call.end_user, tokens: call.reserved };
         let admitted = self.admission.admit(&ask, moment);
-        let is_asked_for = call.at >= self.since;
-        if is_asked_for {
-            self.tenants.entry(tenant.clone()).or_default().calls += 1;
-        }
-        match admitted {
-            Ok(pass) => {
-                self.passes.insert(number, (pass, call.used));
-                self.ends.push(Reverse((moment.saturating_add(call.took), number)));
-            }
-            Err(breach) if is_asked_for => {
-                let account = path.iter().find(|account| account.index == breach.account).unwrap_or(&path[0]);
-                let place = Place { window: breach.window, limit: breach.limit };
-                let told = self.tenants.entry(tenant.clone()).or_default();
-                told.refused += 1;
-                let none = Refusals { calls: 0, first: call.at, last: call.at };
-                let name = match breach.part {
-                    Part::Whole => name(account),
-                    Part::Model => format!("{} model {}", name(account), call.model),
-                    Part::EndUser => format!("{} end user", name(account)),
+        let breach = match &admitted {
+            Ok(pass) => pass.shadow_breach(),
+            Err(breach) => Some(breach),
+        };
+        if call.at >= self.since {
+            let told = self.tenants.entry(tenant.clone()).or_default();
+            told.calls += 1;
+            if let Some(breach) = breach {
+                let (count, by_limit) = match admitted {
+                    Ok(_) => (&mut told.refused_by_shadow, &mut told.by_shadow),
+                    Err(_) => (&mut told.refused, &mut told.by_limit),
                 };
-                let refusals = told.by_limit.entry((name, place)).or_insert(none);
-                refusals.calls += 1;
-                refusals.last = call.at;
+                *count += 1;
+                note(by_limit, call, path, breach);
             }
-            Err(_) => {}
+        }
+        if let Ok(pass) = admitted {
+            self.passes.insert(number, (pass, call.used));
+            self.ends.push(Reverse((moment.saturating_add(call.took), number)));
         }
     }
+}
+
+fn note(by_limit: &mut ByLimit, call: &Call, path: &[Arc<Account>], breach: &Breach) {
+    let account = path.iter().find(|account| account.index == breach.account).unwrap_or(&path[0]);
+    let name = match breach.part {
+        Part::Whole => name(account),
+        Part::Model => format!("{} model {}", name(account), call.model),
+        Part::EndUser => format!("{} end user", name(account)),
+    };
+    let place = Place { window: breach.window, limit: breach.limit };
+    let none = Refusals { calls: 0, in_block: 0, first: call.at, last: call.at };
+    let refusals = by_limit.entry((name, place)).or_insert(none);
+    refusals.calls += 1;
+    refusals.in_block += u64::from(breach.is_block && !breach.begins_block);
+    refusals.last = call.at;
 }
 
 /// An account as refusals name it.
@@ -246,5 +263,75 @@ fn name(account: &Account) -> String {
     match (account.level, &account.parent) {
         (ScopeLevel::Key, Some(project)) => format!("key {}/{}", project.name, account.name),
         (level, _) => format!("{level} {}", account.name),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: i64 = 3_600;
+
+    /// Replays calls of one key, each of 10 tokens and a second, at these seconds after an hour.
+    fn replay_at(limits: &str, seconds: &[i64]) -> Replayed {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(Store::open(folder.path()).unwrap());
+        let text = format!(
+            "[[tenant]]\nid = \"acme\"\nplan = \"unlimited\"\nlimits = {limits}\n[[tenant.project]]\nid = \"search\"\n\
+             [[tenant.project.key]]\nname = \"ci\"\nsecret = \"a-secret-of-acme-0123456789\"\n"
+        );
+        let file = crate::config::resources::read("limits.toml", &text).unwrap();
+        store.apply(&serde_json::from_value(file.value).unwrap(), ApplyOptions::default()).unwrap();
+        let directory = Directory::load(store).unwrap();
+        let key = directory.tenant("acme").unwrap().keys()[0].clone();
+        let paths = Paths { numbers: HashMap::new(), paths: vec![("acme".into(), key.path().to_vec())] };
+        let call = |second: &i64| Call {
+            at: Timestamp::from_seconds(HOUR + second),
+            took: Duration::from_secs(1),
+            reserved: 10,
+            used: 10,
+            path: 0,
+            model: base::ModelId::new("m").unwrap(),
+            end_user: Some(1),
+        };
+        let calls: Vec<Call> = seconds.iter().map(call).collect();
+        Replay::new(paths, Timestamp::from_seconds(HOUR)).run(&calls).remove("acme").unwrap()
+    }
+
+    /// Account, limit, calls refused, those of them in blocks, and the seconds of the first and the last.
+    fn told(by_limit: &ByLimit) -> Vec<(&str, u64, u64, u64, i64, i64)> {
+        let second = |at: Timestamp| at.micros() / 1_000_000 - HOUR;
+        let each = by_limit.iter().map(|((account, place), one)| {
+            (account.as_str(), place.limit, one.calls, one.in_block, second(one.first), second(one.last))
+        });
+        each.collect()
+    }
+
+    #[test]
+    fn a_block_refuses_what_its_window_would_have_admitted_again() {
+        let seconds = [0, 2, 4, 70, 150, 203, 215];
+        let windows = replay_at("{ rpm = 2 }", &seconds);
+        assert_eq!((windows.calls, windows.refused), (7, 1));
+        assert_eq!(told(&windows.by_limit), [("tenant acme", 2, 1, 0, 4, 4)]);
+        // Begun at 4 and over at 204: at 203 it still refuses, and at 215 nothing is left of it.
+        let blocked = replay_at("{ rpm = 2, block_for = \"200s\" }", &seconds);
+        assert_eq!((blocked.calls, blocked.refused), (7, 4));
+        assert_eq!(told(&blocked.by_limit), [("tenant acme", 2, 4, 3, 4, 203)]);
+        // Of an end user's calls in the same way.
+        let user = replay_at("{ per_end_user = { rpm = 2, block_for = \"200s\" } }", &seconds);
+        assert_eq!(told(&user.by_limit), [("tenant acme end user", 2, 4, 3, 4, 203)]);
+    }
+
+    #[test]
+    fn limits_that_are_only_watched_are_told_apart_and_refuse_nothing() {
+        let seconds = [0, 2, 4, 6];
+        let watched = replay_at("{ shadow = { rpm = 1 }, models.m = { shadow = { rph = 3 } } }", &seconds);
+        assert_eq!((watched.calls, watched.refused, watched.refused_by_shadow), (4, 0, 3));
+        assert_eq!((told(&watched.by_limit), told(&watched.by_shadow)), (vec![], vec![("tenant acme", 1, 3, 0, 2, 6)]));
+        // What is refused is not watched: of four calls two go on, and one of these is too many.
+        let both = replay_at("{ rpm = 2, shadow = { rpm = 1 } }", &seconds);
+        assert_eq!((both.refused, both.refused_by_shadow), (2, 1));
+        assert_eq!(told(&both.by_limit), [("tenant acme", 2, 2, 0, 4, 6)]);
+        assert_eq!(told(&both.by_shadow), [("tenant acme", 1, 1, 0, 2, 2)]);
     }
 }

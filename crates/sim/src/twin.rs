@@ -75,7 +75,7 @@ impl Twin {
                 tenant.projects().into_iter().map(|(path, account)| (path.as_str().to_owned(), account.index));
             let keys = tenant.keys().into_iter().map(|key| (key.id().as_str().to_owned(), key.account().index));
             by_index.extend(accounts.chain(keys).map(|(name, index)| (index, name)));
-            by_index.insert(tenant.account.index, tenant.id.as_str().to_owned());
+            by_index.insert(tenant.account.index, tenant.id().as_str().to_owned());
         }
         let restored = self.store.restored_accounts(&self.directory, now).expect("the store can be read");
         let mut sums = Sums::new();

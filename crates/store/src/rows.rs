@@ -31,6 +31,7 @@ pub(crate) struct ProjectRow {
 pub(crate) struct KeyRow {
     pub(crate) number: i64,
     pub(crate) project: i64,
+    pub(crate) tenant: i64,
     /// Zeros when deleted.
     pub(crate) hash: SecretHash,
     pub(crate) form: KeyResource,
@@ -41,7 +42,8 @@ const SELECT_UPSTREAM: &str = "SELECT number, form, deleted FROM upstream";
 const SELECT_MODEL: &str = "SELECT number, form, deleted FROM model";
 const SELECT_TENANT: &str = "SELECT number, form, deleted FROM tenant";
 const SELECT_PROJECT: &str = "SELECT number, tenant, parent, path, form, deleted FROM project";
-const SELECT_KEY: &str = "SELECT number, project, hash, form, deleted FROM key";
+const SELECT_KEY: &str = "SELECT number, project, hash, form, deleted,
+    (SELECT tenant FROM project WHERE project.number = key.project) FROM key";
 
 type SqlRow<'a> = rusqlite::Row<'a>;
 
@@ -78,6 +80,7 @@ fn key_row(row: &SqlRow<'_>) -> Result<KeyRow, StoreError> {
     Ok(KeyRow {
         number: row.get(0)?,
         project: row.get(1)?,
+        tenant: row.get(5)?,
         hash: hash.unwrap_or_default(),
         form: form(row, 3)?,
         deleted,

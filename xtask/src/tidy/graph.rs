@@ -18,11 +18,12 @@ struct Rule {
 }
 
 /// Crates that any test of a pure crate may use.
-const TEST_TOOLS: &[&str] = &["proptest", "insta", "fastrand", "flate2", "serde_json", "toml", "tempfile", "serde"];
+const TEST_TOOLS: &[&str] =
+    &["proptest", "insta", "fastrand", "flate2", "mimalloc", "serde_json", "toml", "tempfile", "serde"];
 
 const RULES: &[Rule] = &[
     Rule { name: "fuzz", ours: &[], ours_in_tests: &[], others: Some(&["fastrand"]) },
-    Rule { name: "base", ours: &[], ours_in_tests: &[], others: Some(&["serde", "thiserror", "zeroize"]) },
+    Rule { name: "base", ours: &[], ours_in_tests: &[], others: Some(&["ecow", "serde", "thiserror", "zeroize"]) },
     Rule {
         name: "ledger",
         ours: &["base"],

@@ -185,9 +185,11 @@ fn after_a_refusal_everything_is_refused_for_as_long_as_it_says() {
     let mut bench = Bench::new(&block(rpm(2)).into(), &AccountLimits::default(), 10);
     let (count, breach) = bench.calls_until_refused("any", None);
     assert_eq!((count, breach.is_block, breach.retry_after), (2, true, Duration::from_secs(200)));
+    assert!(breach.begins_block);
     bench.now = seconds(1_030);
     let breach = bench.call("any", None, 1).unwrap_err();
     assert_eq!(breach.retry_after, Duration::from_secs(170), "both stand in the way");
+    assert!(!breach.begins_block);
     // The window has room after a minute, the block is in force.
     bench.now = seconds(1_150);
     let breach = bench.call("any", None, 1).unwrap_err();

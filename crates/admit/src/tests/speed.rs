@@ -9,6 +9,10 @@ use base::{AccountIndex, AccountLimits, Limits, Moment};
 use crate::account::Account;
 use crate::{Admission, Ask};
 
+/// The binary's: where it puts things decides what tenants in turn cost.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const ACCOUNTS: u32 = 30_000;
 const OPEN: usize = 1_000;
 /// Calls between two looks at the clock.

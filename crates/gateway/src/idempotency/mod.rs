@@ -110,7 +110,7 @@ impl Keys {
     ) -> Result<Entry, Refusal> {
         let Some(key) = key_of(head)? else { return Ok(Entry::Unkeyed) };
         let idempotency = self.digests(caller, route, key, body).await?;
-        let tenant = &caller.tenant().id;
+        let tenant = caller.tenant().id();
         match self.shared.index.claim(tenant, idempotency, now) {
             Found::Nothing => Ok(Entry::First(Claim::new(&self.shared, tenant.clone(), idempotency, now))),
             Found::OtherBody => Err(Refusal::IdempotencyMismatch),
@@ -137,8 +137,8 @@ impl Keys {
             let credential = caller.key();
             // A service key acts for several tenants: both its own and the one that pays are part of the name.
             let account = [
-                caller.tenant().id.as_str(),
-                credential.tenant().id.as_str(),
+                caller.tenant().id().as_str(),
+                credential.tenant().id().as_str(),
                 credential.project().as_str(),
                 credential.id().as_str(),
             ];

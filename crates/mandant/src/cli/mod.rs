@@ -2,6 +2,7 @@
 
 mod ledger;
 mod resource;
+mod terms;
 #[cfg(test)]
 mod tests;
 
@@ -11,8 +12,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use ledger::{HoldsCommand, LimitsCommand, Outcome, Replay, Verify, WalletCommand};
 pub(crate) use resource::{
-    Account, KeyCommand, ModelCommand, ProjectCommand, TenantCommand, Unset, UpstreamCommand, UpstreamTerms,
+    Account, KeyCommand, ModelCommand, ProjectCommand, TenantCommand, UpstreamCommand, UpstreamTerms,
 };
+pub(crate) use terms::Unset;
 
 /// A multi-tenant relay for LLM APIs: keys, limits, budgets and usage for every tenant, in front of your providers.
 #[derive(Debug, Parser)]

@@ -1,8 +1,11 @@
 //! The verbs for single resources, and the settings that each kind of resource takes.
 
-use base::{Money, Price};
+use base::Price;
 use clap::{Args, Subcommand};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+
+use super::terms::{AccountTerms, Unset, without_nulls};
+use crate::config::Findings;
 
 /// A project or key by its place: TENANT/PROJECT or TENANT/PROJECT/NAME; projects may nest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,102 +26,6 @@ impl core::str::FromStr for Account {
             }
             _ => Err("write the whole place: TENANT/PROJECT, or TENANT/PROJECT/NAME for a key".into()),
         }
-    }
-}
-
-/// Which settings to take away.
-#[derive(Debug, Default, Clone, Args)]
-pub(crate) struct Unset {
-    /// Take a setting away, such as limits.requests_per_minute; may be given several times.
-    #[arg(long = "unset", value_name = "SETTING")]
-    pub(crate) unset: Vec<String>,
-}
-
-impl Unset {
-    /// Adds a `null` for each setting to take away.
-    pub(crate) fn add_to(&self, patch: &mut Value) {
-        for path in &self.unset {
-            let mut place = &mut *patch;
-            for name in path.split('.') {
-                if !place.is_object() {
-                    *place = Value::Object(Map::new());
-                }
-                place = &mut place[name];
-            }
-            *place = Value::Null;
-        }
-    }
-}
-
-/// Limits, budget and models: what every account takes.
-#[derive(Debug, Default, Clone, Args)]
-pub(crate) struct AccountTerms {
-    /// The only models allowed, separated by commas.
-    #[arg(long, value_name = "MODELS", value_delimiter = ',')]
-    models: Option<Vec<String>>,
-    /// Requests in any trailing minute.
-    #[arg(long, value_name = "COUNT")]
-    rpm: Option<u64>,
-    /// Requests in any trailing hour.
-    #[arg(long, value_name = "COUNT")]
-    rph: Option<u64>,
-    /// Requests in any trailing 24 hours.
-    #[arg(long, value_name = "COUNT")]
-    rpd: Option<u64>,
-    /// Tokens in any trailing minute.
-    #[arg(long, value_name = "COUNT")]
-    tpm: Option<u64>,
-    /// Tokens in any trailing 24 hours.
-    #[arg(long, value_name = "COUNT")]
-    tpd: Option<u64>,
-    /// Tokens in a calendar month.
-    #[arg(long, value_name = "COUNT")]
-    tokens_per_month: Option<u64>,
-    /// Calls at once.
-    #[arg(long, value_name = "COUNT")]
-    concurrency: Option<u64>,
-    /// After a window refused a call, everything is refused for this long, such as 30s or 10m.
-    #[arg(long, value_name = "SPAN")]
-    block_for: Option<String>,
-    /// Budget per calendar day, in US dollars.
-    #[arg(long, value_name = "USD", value_parser = Money::parse_usd)]
-    usd_per_day: Option<Money>,
-    /// Budget per calendar week.
-    #[arg(long, value_name = "USD", value_parser = Money::parse_usd)]
-    usd_per_week: Option<Money>,
-    /// Budget per calendar month.
-    #[arg(long, value_name = "USD", value_parser = Money::parse_usd)]
-    usd_per_month: Option<Money>,
-    /// Budget per calendar year.
-    #[arg(long, value_name = "USD", value_parser = Money::parse_usd)]
-    usd_per_year: Option<Money>,
-    /// Budget for ever.
-    #[arg(long, value_name = "USD", value_parser = Money::parse_usd)]
-    usd_total: Option<Money>,
-}
-
-impl AccountTerms {
-    fn patch(&self) -> Value {
-        without_nulls(json!({
-            "models": self.models,
-            "limits": {
-                "requests_per_minute": self.rpm,
-                "requests_per_hour": self.rph,
-                "requests_per_day": self.rpd,
-                "tokens_per_minute": self.tpm,
-                "tokens_per_day": self.tpd,
-                "tokens_per_month": self.tokens_per_month,
-                "concurrency": self.concurrency,
-                "block_for": self.block_for,
-            },
-            "budget": {
-                "usd_per_day": self.usd_per_day,
-                "usd_per_week": self.usd_per_week,
-                "usd_per_month": self.usd_per_month,
-                "usd_per_year": self.usd_per_year,
-                "usd_total": self.usd_total,
-            },
-        }))
     }
 }
 
@@ -165,7 +72,10 @@ pub(crate) struct TenantTerms {
 
 impl TenantTerms {
     /// The members that are set.
-    pub(crate) fn patch(&self) -> Value {
+    ///
+    /// # Errors
+    /// Everything that is wrong with the limits.
+    pub(crate) fn patch(&self) -> Result<Value, Findings> {
         let own = json!({
             "name": self.name,
             "plan": self.plan,
@@ -173,7 +83,7 @@ impl TenantTerms {
             "timezone": self.timezone,
             "wallet": self.wallet,
         });
-        joined([without_nulls(own), self.terms.patch(), self.defaults.patch()])
+        Ok(joined([without_nulls(own), self.terms.patch()?, self.defaults.patch()]))
     }
 }
 
@@ -188,8 +98,11 @@ pub(crate) struct ProjectTerms {
 
 impl ProjectTerms {
     /// The members that are set.
-    pub(crate) fn patch(&self) -> Value {
-        joined([self.terms.patch(), self.defaults.patch()])
+    ///
+    /// # Errors
+    /// Everything that is wrong with the limits.
+    pub(crate) fn patch(&self) -> Result<Value, Findings> {
+        Ok(joined([self.terms.patch()?, self.defaults.patch()]))
     }
 }
 
@@ -211,9 +124,12 @@ pub(crate) struct KeyTerms {
 
 impl KeyTerms {
     /// The members that are set.
-    pub(crate) fn patch(&self) -> Value {
+    ///
+    /// # Errors
+    /// Everything that is wrong with the limits.
+    pub(crate) fn patch(&self) -> Result<Value, Findings> {
         let own = json!({"expires": self.expires, "ip_allow": self.ip_allow, "service": self.service});
-        joined([without_nulls(own), self.terms.patch()])
+        Ok(joined([without_nulls(own), self.terms.patch()?]))
     }
 }
 
@@ -346,15 +262,6 @@ impl ModelTerms {
     }
 }
 
-/// Leaves out members that are `null`, and tables that are then empty.
-fn without_nulls(value: Value) -> Value {
-    let Value::Object(members) = value else { return value };
-    let kept = members.into_iter().map(|(name, value)| (name, without_nulls(value)));
-    Value::Object(
-        kept.filter(|(_, value)| !value.is_null() && value.as_object().is_none_or(|map| !map.is_empty())).collect(),
-    )
-}
-
 fn joined<const N: usize>(parts: [Value; N]) -> Value {
     let members = parts.into_iter().filter_map(|part| match part {
         Value::Object(members) => Some(members),
@@ -367,7 +274,9 @@ fn joined<const N: usize>(parts: [Value; N]) -> Value {
 #[derive(Debug, Subcommand)]
 pub(crate) enum TenantCommand {
     /// Create a tenant; without settings it gets the standard plan.
-    #[command(after_help = "Example:\n  mandant tenant create acme --rpm 120 --usd-per-month 1000")]
+    #[command(
+        after_help = "Example:\n  mandant tenant create acme --rpm 120 --usd-per-month 1000\n  mandant tenant create acme --per-model gpt-4.1 rpm=10,tpd=500000 --per-end-user rpm=5,concurrency=2"
+    )]
     Create {
         /// The new tenant's name.
         tenant: String,
@@ -384,7 +293,9 @@ pub(crate) enum TenantCommand {
         tenant: String,
     },
     /// Change the named settings of a tenant and keep the others.
-    #[command(after_help = "Example:\n  mandant tenant update acme --rpm 200 --unset budget.usd_per_day")]
+    #[command(
+        after_help = "Example:\n  mandant tenant update acme --rpm 200 --unset budget.usd_per_day\n  mandant tenant update acme --shadow rpm=60,usd-per-month=50 --unset limits.models.gpt-4.1"
+    )]
     Update {
         /// The tenant.
         tenant: String,
@@ -438,7 +349,9 @@ pub(crate) enum ProjectCommand {
         project: Account,
     },
     /// Change the named settings of a project and keep the others.
-    #[command(after_help = "Example:\n  mandant project update acme/search --models gpt-4.1")]
+    #[command(
+        after_help = "Example:\n  mandant project update acme/search --models gpt-4.1\n  mandant project update acme/search --per-model gpt-4.1 rpm=10,block-for=5m,shadow.rpm=5"
+    )]
     Update {
         /// The project: TENANT/PROJECT.
         project: Account,
@@ -483,7 +396,9 @@ pub(crate) enum KeyCommand {
         key: Account,
     },
     /// Change the named settings of a key and keep the others.
-    #[command(after_help = "Example:\n  mandant key update acme/search/ci --rpm 10")]
+    #[command(
+        after_help = "Example:\n  mandant key update acme/search/ci --rpm 10\n  mandant key update acme/search/ci --per-end-user rph=100 --shadow tpm=20000"
+    )]
     Update {
         /// The key: TENANT/PROJECT/NAME.
         key: Account,

@@ -1,5 +1,7 @@
 //! `limits replay`: which past calls a changed set of limits would have refused.
 
+use std::collections::BTreeMap;
+
 use base::Timestamp;
 use serde_json::{Value, json};
 use store::{ApplyError, Resources, Store};
@@ -9,7 +11,7 @@ use crate::command::apply::read_resources;
 use crate::config::{Settings, checks};
 use crate::failure::Failure;
 use crate::output::{Output, grouped};
-use crate::replay::{self, ReplayError, Replayed};
+use crate::replay::{self, ByLimit, Place, Refusals, ReplayError, Replayed};
 
 /// `mandant limits`
 pub(crate) fn run(verb: &LimitsCommand, settings: &Settings, output: Output) -> Result<(), Failure> {
@@ -48,23 +50,16 @@ fn replay(request: &Replay, settings: &Settings, output: Output) -> Result<(), F
     Ok(())
 }
 
-fn tell(tenants: &std::collections::BTreeMap<String, Replayed>, since: &str, output: Output) {
-    let time = |at: Timestamp| {
-        jiff::Timestamp::from_microsecond(at.micros()).map_or_else(|_| String::new(), |at| at.to_string())
-    };
+fn tell(tenants: &BTreeMap<String, Replayed>, since: &str, output: Output) {
     if output.is_json() {
-        let limits = |replayed: &Replayed| -> Vec<Value> {
-            let each = replayed.by_limit.iter().map(|((account, place), refusals)| {
-                json!({
-                    "account": account, "window": place.window, "limit": place.limit, "calls_refused": refusals.calls,
-                    "first": time(refusals.first), "last": time(refusals.last),
-                })
-            });
-            each.collect()
-        };
         let each = tenants.iter().map(|(tenant, replayed)| {
             json!({
-                "tenant_id": tenant, "calls": replayed.calls, "calls_refused": replayed.refused, "limits": limits(replayed),
+                "tenant_id": tenant,
+                "calls": replayed.calls,
+                "calls_refused": replayed.refused,
+                "limits": limits(&replayed.by_limit),
+                "calls_refused_by_shadow": replayed.refused_by_shadow,
+                "shadow_limits": limits(&replayed.by_shadow),
             })
         });
         output.json(&json!({ "since": since, "tenants": each.collect::<Vec<_>>() }));
@@ -72,14 +67,42 @@ fn tell(tenants: &std::collections::BTreeMap<String, Replayed>, since: &str, out
     }
     let mut rows = Vec::new();
     for (tenant, replayed) in tenants {
-        let calls = format!("{} of {}", grouped(replayed.refused), grouped(replayed.calls));
-        rows.push(vec![tenant.clone(), calls, String::new(), String::new(), String::new(), String::new()]);
-        for ((account, place), refusals) in &replayed.by_limit {
-            let limit = format!("{} {}", grouped(place.limit), place.window);
-            let (first, last) = (time(refusals.first), time(refusals.last));
-            rows.push(vec![String::new(), grouped(refusals.calls), account.clone(), limit, first, last]);
+        rows.push(head(tenant, replayed.refused, replayed.calls, ""));
+        rows.extend(replayed.by_limit.iter().map(row));
+        if replayed.refused_by_shadow > 0 {
+            rows.push(head(tenant, replayed.refused_by_shadow, replayed.calls, "only watched:"));
+            rows.extend(replayed.by_shadow.iter().map(row));
         }
     }
-    output.table(&["tenant", "would be refused", "by", "limit", "first", "last"], &rows);
-    output.note("Windows and calls at once only; tokens per month and budgets are not replayed.");
+    output.table(&["tenant", "would be refused", "in blocks", "by", "limit", "first", "last"], &rows);
+    output.note("Windows, calls at once and blocks only; tokens per month and budgets are not replayed.");
+}
+
+fn limits(by_limit: &ByLimit) -> Vec<Value> {
+    let each = by_limit.iter().map(|((account, place), refusals)| {
+        json!({
+            "account": account, "window": place.window, "limit": place.limit, "calls_refused": refusals.calls,
+            "calls_refused_in_blocks": refusals.in_block, "first": time(refusals.first), "last": time(refusals.last),
+        })
+    });
+    each.collect()
+}
+
+fn head(tenant: &str, refused: u64, calls: u64, by: &str) -> Vec<String> {
+    let mut cells = vec![String::new(); 7];
+    cells[0] = tenant.to_owned();
+    cells[1] = format!("{} of {}", grouped(refused), grouped(calls));
+    cells[3] = by.to_owned();
+    cells
+}
+
+fn row(((account, place), refusals): (&(String, Place), &Refusals)) -> Vec<String> {
+    let in_blocks = if refusals.in_block > 0 { grouped(refusals.in_block) } else { String::new() };
+    let limit = format!("{} {}", grouped(place.limit), place.window);
+    let (first, last) = (time(refusals.first), time(refusals.last));
+    vec![String::new(), grouped(refusals.calls), in_blocks, account.clone(), limit, first, last]
+}
+
+fn time(at: Timestamp) -> String {
+    jiff::Timestamp::from_microsecond(at.micros()).map_or_else(|_| String::new(), |at| at.to_string())
 }

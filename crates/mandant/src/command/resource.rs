@@ -150,10 +150,12 @@ pub(crate) fn read_secret(file: &Path) -> Result<String, Failure> {
 pub(crate) fn tenant(verb: &TenantCommand, settings: &Settings, output: Output) -> Result<(), Failure> {
     let desk = Desk { kind: &TENANT, settings, output };
     match verb {
-        TenantCommand::Create { tenant, terms } => desk.create(tenant, &terms.patch()),
+        TenantCommand::Create { tenant, terms } => desk.create(tenant, &terms.patch().map_err(Failure::Data)?),
         TenantCommand::List => desk.list(None),
         TenantCommand::Show { tenant } => desk.show(tenant),
-        TenantCommand::Update { tenant, terms, unset } => desk.update(tenant, terms.patch(), unset),
+        TenantCommand::Update { tenant, terms, unset } => {
+            desk.update(tenant, terms.patch().map_err(Failure::Data)?, unset)
+        }
         TenantCommand::Suspend { tenant } => desk.act(tenant, "suspend"),
         TenantCommand::Resume { tenant } => desk.act(tenant, "resume"),
         TenantCommand::Delete { tenant } => desk.delete(tenant),
@@ -164,10 +166,14 @@ pub(crate) fn tenant(verb: &TenantCommand, settings: &Settings, output: Output) 
 pub(crate) fn project(verb: &ProjectCommand, settings: &Settings, output: Output) -> Result<(), Failure> {
     let desk = Desk { kind: &PROJECT, settings, output };
     match verb {
-        ProjectCommand::Create { project, terms } => desk.create(&place(project), &terms.patch()),
+        ProjectCommand::Create { project, terms } => {
+            desk.create(&place(project), &terms.patch().map_err(Failure::Data)?)
+        }
         ProjectCommand::List { tenant } => desk.list(tenant.as_deref()),
         ProjectCommand::Show { project } => desk.show(&place(project)),
-        ProjectCommand::Update { project, terms, unset } => desk.update(&place(project), terms.patch(), unset),
+        ProjectCommand::Update { project, terms, unset } => {
+            desk.update(&place(project), terms.patch().map_err(Failure::Data)?, unset)
+        }
         ProjectCommand::Delete { project } => desk.delete(&place(project)),
     }
 }
@@ -177,7 +183,7 @@ pub(crate) fn key(verb: &KeyCommand, settings: &Settings, output: Output) -> Res
     let desk = Desk { kind: &KEY, settings, output };
     match verb {
         KeyCommand::Create { key, secret_file, terms } => {
-            let mut patch = terms.patch();
+            let mut patch = terms.patch().map_err(Failure::Data)?;
             if let Some(file) = secret_file {
                 patch["secret"] = Value::from(read_secret(file)?);
             }
@@ -185,7 +191,9 @@ pub(crate) fn key(verb: &KeyCommand, settings: &Settings, output: Output) -> Res
         }
         KeyCommand::List { tenant } => desk.list(tenant.as_deref()),
         KeyCommand::Show { key } => desk.show(&place(key)),
-        KeyCommand::Update { key, terms, unset } => desk.update(&place(key), terms.patch(), unset),
+        KeyCommand::Update { key, terms, unset } => {
+            desk.update(&place(key), terms.patch().map_err(Failure::Data)?, unset)
+        }
         KeyCommand::Rotate { key } => desk.act(&place(key), "rotate"),
         KeyCommand::Revoke { key } => desk.act(&place(key), "revoke"),
         KeyCommand::Delete { key } => desk.delete(&place(key)),

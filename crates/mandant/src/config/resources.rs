@@ -338,6 +338,20 @@ pub(crate) fn read(name: &str, text: &str) -> Result<ResourceFile, Findings> {
     Ok(ResourceFile { value: document.value, name, text, source: document.source })
 }
 
+/// Reads an account's limits alone, written as in a file.
+///
+/// # Errors
+/// All problems of their shape.
+pub(crate) fn read_limits(name: &str, text: &str) -> Result<Value, Findings> {
+    form::read(name, text, &LIMITS).map(|document| document.value)
+}
+
+/// The long name of what stands in an account's limits, given in either spelling.
+pub(crate) fn limit_name(given: &str) -> Option<&'static str> {
+    let field = LIMITS.fields.iter().find(|field| field.name == given || field.alias == Some(given))?;
+    Some(field.name)
+}
+
 /// Makes whole upstreams of those that are of a known kind; the places that cannot be filled, with why.
 fn fill_kinds(resources: &mut Value) -> Vec<(String, String)> {
     let mut misfits = Vec::new();

@@ -56,10 +56,16 @@ fn inline(value: &Value) -> String {
         }
         Value::Object(members) => {
             let members: Vec<String> =
-                members.iter().map(|(name, value)| format!("{name} = {}", inline(value))).collect();
+                members.iter().map(|(name, value)| format!("{} = {}", key(name), inline(value))).collect();
             format!("{{ {} }}", members.join(", "))
         }
     }
+}
+
+/// A key, in quotes where it is more than a word: names of models have dots and slashes.
+fn key(name: &str) -> String {
+    let is_bare = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    if !name.is_empty() && name.bytes().all(is_bare) { name.to_owned() } else { quoted(name) }
 }
 
 /// A TOML basic string.
@@ -83,7 +89,9 @@ mod tests {
                     {"id": "p", "key": [{"name": "k", "ip_allow": ["10.0.0.0/8"]}],
                      "project": [{"id": "inner", "key": [{"name": "k"}]}]}
                 ]},
-                {"id": "u", "models": []}
+                {"id": "u", "models": [], "limits": {"models": {
+                    "gpt-4.1": {"requests_per_minute": 1}, "org/m:free@x+y": {"concurrency": 2}
+                }}}
             ]
         });
         let text = document("Exported.", &value);

@@ -35,13 +35,13 @@ pub(super) struct ById(pub(super) Arc<LiveTenant>);
 
 impl Borrow<str> for ById {
     fn borrow(&self) -> &str {
-        self.0.id.as_str()
+        self.0.id().as_str()
     }
 }
 
 impl PartialEq for ById {
     fn eq(&self, other: &ById) -> bool {
-        self.0.id == other.0.id
+        self.0.id() == other.0.id()
     }
 }
 
@@ -49,7 +49,7 @@ impl Eq for ById {}
 
 impl Hash for ById {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.id.as_str().hash(state);
+        self.0.id().as_str().hash(state);
     }
 }
 

@@ -30,10 +30,6 @@ impl<T> ByRow<T> {
         self.find(number).ok().map(|place| &self.things[place])
     }
 
-    pub(super) fn get_mut(&mut self, number: i64) -> Option<&mut T> {
-        self.find(number).ok().map(|place| &mut self.things[place])
-    }
-
     /// Puts a thing in; says what was there before. New rows mostly have the highest number.
     pub(super) fn insert(&mut self, number: i64, thing: T) -> Option<T> {
         match self.find(number) {
@@ -66,7 +62,6 @@ mod tests {
         for _ in 0..2_000 {
             let (number, thing) = (random.i64(1..500), random.u32(..));
             assert_eq!(by_row.get(number), map.get(&number));
-            assert_eq!(by_row.get_mut(number), map.get_mut(&number));
             assert_eq!(by_row.insert(number, thing), map.insert(number, thing));
         }
     }

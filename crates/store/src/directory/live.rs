@@ -1,5 +1,6 @@
 //! Tenants and keys as requests see them.
 
+use core::cmp::Ordering;
 use core::fmt;
 use core::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -15,8 +16,6 @@ use crate::secret::SecretHash;
 
 /// A tenant that exists now.
 pub struct LiveTenant {
-    /// Its name.
-    pub id: TenantId,
     /// Its account, the root of its tree.
     pub account: Arc<Account>,
     below: Mutex<Below>,
@@ -28,7 +27,7 @@ struct Below {
     /// In the order of their paths.
     projects: Few<Arc<Account>>,
     /// In the order of their accounts.
-    keys: Few<(AccountIndex, Weak<LiveKey>)>,
+    keys: Few<Weak<LiveKey>>,
 }
 
 /// A key that exists now, revoked or not. Replaced as a whole when the key changes; its accounts stay.
@@ -113,14 +112,21 @@ impl LiveKey {
 impl fmt::Debug for LiveKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut key = f.debug_struct("LiveKey");
-        key.field("tenant", &self.tenant.id).field("account", &self.account).field("rare", &self.rare);
+        key.field("tenant", self.tenant.id()).field("account", &self.account).field("rare", &self.rare);
         key.finish_non_exhaustive()
     }
 }
 
 impl LiveTenant {
-    pub(super) fn new(id: TenantId, account: Arc<Account>) -> LiveTenant {
-        LiveTenant { id, account, below: Mutex::default() }
+    pub(super) fn new(account: Arc<Account>) -> LiveTenant {
+        LiveTenant { account, below: Mutex::default() }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn id(&self) -> &TenantId {
+        let AccountName::Tenant(id) = &self.account.name else { unreachable!("a tenant's account is named as one") };
+        id
     }
 
     /// Its projects by path, each before those inside it.
@@ -142,7 +148,7 @@ impl LiveTenant {
     /// Its keys in order of project and name.
     #[must_use]
     pub fn keys(&self) -> Vec<Arc<LiveKey>> {
-        let keys = self.below().keys.as_slice().iter().filter_map(|(_, key)| key.upgrade()).collect();
+        let keys = self.below().keys.as_slice().iter().filter_map(Weak::upgrade).collect();
         let mut keys: Vec<Arc<LiveKey>> = keys;
         keys.sort_by(|left, right| (left.project(), left.id()).cmp(&(right.project(), right.id())));
         keys
@@ -156,7 +162,10 @@ impl LiveTenant {
 
     /// Brings the key of an account into force, or takes it out.
     pub(super) fn set_key(&self, account: AccountIndex, key: Option<&Arc<LiveKey>>) {
-        self.below().keys.set(|(known, _)| known.cmp(&account), key.map(|key| (account, Arc::downgrade(key))));
+        // None is gone: the directory's state keeps them all until they were replaced here.
+        let compare =
+            |known: &Weak<LiveKey>| known.upgrade().map_or(Ordering::Less, |known| known.account.index.cmp(&account));
+        self.below().keys.set(compare, key.map(Arc::downgrade));
     }
 
     fn below(&self) -> MutexGuard<'_, Below> {
@@ -167,6 +176,25 @@ impl LiveTenant {
 /// Without its projects and keys, which would print their tenant again.
 impl fmt::Debug for LiveTenant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LiveTenant").field("id", &self.id).field("account", &self.account.index).finish_non_exhaustive()
+        f.debug_struct("LiveTenant")
+            .field("id", self.id())
+            .field("account", &self.account.index)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What stands before a thing in an [`Arc`].
+    const COUNTS: usize = 2 * size_of::<usize>();
+
+    /// Each is there for every tenant, active or not. Allocators give memory in steps of 16 bytes.
+    #[test]
+    fn what_every_tenant_has_stays_small() {
+        assert_eq!(COUNTS + size_of::<Account>(), 64);
+        assert_eq!(COUNTS + size_of::<LiveTenant>(), 64);
+        assert!(COUNTS + size_of::<LiveKey>() <= 80);
     }
 }

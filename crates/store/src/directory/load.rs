@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use super::account::AccountName;
 use super::by_hash::{ByHash, ById};
 use super::live::RareKey;
-use super::state::{KeyEntry, ProjectEntry, State};
+use super::state::State;
 use super::{Account, AccountSettings, Directory, LiveKey, LiveTenant};
 use crate::entries::wallet;
 use crate::resource::{KeyResource, KeyStatus, ProjectPath, ProjectResource, TenantResource, TenantStatus};
@@ -112,7 +112,7 @@ fn change_tenant(
         Some(row) if !row.deleted => put_tenant(directory, state, view, note.sequence, row),
         _ => {
             if let Some(tenant) = state.tenants.get(note.number) {
-                directory.tenants.pin().remove(tenant.id.as_str());
+                directory.tenants.pin().remove(tenant.id().as_str());
             }
             Ok(())
         }
@@ -122,12 +122,13 @@ fn change_tenant(
 fn change_project(state: &mut State, view: &Connection, note: &ChangeNote) -> Result<(), StoreError> {
     match rows::project(view, note.number)? {
         Some(row) if !row.deleted => put_project(state, note.sequence, row),
-        _ => {
-            if let Some(entry) = state.projects.get(note.number) {
-                entry.tenant.set_project(&entry.account, false);
+        Some(row) => {
+            if let (Some(tenant), Some(account)) = (state.tenants.get(row.tenant), state.projects.get(row.number)) {
+                tenant.set_project(account, false);
             }
             Ok(())
         }
+        None => Ok(()),
     }
 }
 
@@ -152,13 +153,15 @@ fn change_key(
     put
 }
 
-fn remove_key(directory: &Directory, state: &mut State, number: i64) {
-    let Some(entry) = state.keys.get_mut(number) else { return };
-    let account = entry.account().clone();
-    if let KeyEntry::Live(key) = core::mem::replace(entry, KeyEntry::Gone(account.clone())) {
-        directory.keys.pin().remove(&key.hash);
-        key.tenant.set_key(account.index, None);
-    }
+fn remove_key(directory: &Directory, state: &State, number: i64) {
+    let Some(key) = state.keys.get(number) else { return };
+    forget_hash(directory, key);
+    key.tenant.set_key(key.account.index, None);
+}
+
+/// Whoever shows what this key was found by finds nobody, or the other key that has it now.
+fn forget_hash(directory: &Directory, key: &Arc<LiveKey>) {
+    let _ = directory.keys.pin().remove_if(&key.hash, |_, found| Arc::ptr_eq(found, key));
 }
 
 /// Brings a tenant that exists into force.
@@ -183,8 +186,8 @@ fn put_tenant(
         directory.tenants.pin().insert(ById(tenant.clone()), tenant);
         return Ok(());
     }
-    let account = state.account(AccountName::Tenant(row.form.id.clone()), None, settings);
-    let tenant = Arc::new(LiveTenant::new(row.form.id, account));
+    let account = state.account(AccountName::Tenant(row.form.id), None, settings);
+    let tenant = Arc::new(LiveTenant::new(account));
     directory.tenants.pin().insert(ById(tenant.clone()), tenant.clone());
     state.tenants.insert(row.number, tenant);
     Ok(())
@@ -211,22 +214,22 @@ fn put_project(state: &mut State, version: u64, row: ProjectRow) -> Result<(), S
     let tenant = state.tenants.get(row.tenant).cloned();
     let tenant = tenant.ok_or_else(|| StoreError::corrupt("project", "it has no tenant"))?;
     let settings = state.share(project_settings(&row.form, &tenant.account.settings(), version));
-    if let Some(entry) = state.projects.get(row.number) {
-        entry.account.replace_settings(settings);
-        tenant.set_project(&entry.account, true);
+    if let Some(account) = state.projects.get(row.number) {
+        account.replace_settings(settings);
+        tenant.set_project(account, true);
         return Ok(());
     }
     let parent = match row.parent {
         None => tenant.account.clone(),
         Some(parent) => {
             let parent = state.projects.get(parent);
-            parent.ok_or_else(|| StoreError::corrupt("project", "it has no parent"))?.account.clone()
+            parent.ok_or_else(|| StoreError::corrupt("project", "it has no parent"))?.clone()
         }
     };
     let name = AccountName::Project(ProjectPath::from_stored(&row.path));
     let account = state.account(name, Some(parent), settings);
     tenant.set_project(&account, true);
-    state.projects.insert(row.number, ProjectEntry { tenant, account });
+    state.projects.insert(row.number, account);
     Ok(())
 }
 
@@ -234,24 +237,22 @@ fn put_project(state: &mut State, version: u64, row: ProjectRow) -> Result<(), S
 fn put_key(directory: &Directory, state: &mut State, version: u64, row: KeyRow) -> Result<(), StoreError> {
     let project = state.projects.get(row.project).cloned();
     let project = project.ok_or_else(|| StoreError::corrupt("key", "it has no project"))?;
-    let tenant = project.tenant;
+    let tenant = state.tenants.get(row.tenant).cloned();
+    let tenant = tenant.ok_or_else(|| StoreError::corrupt("key", "it has no tenant"))?;
     let settings = state.share(key_settings(&row.form, &tenant, version));
-    let known = state.keys.get(row.number).map(|entry| entry.account().clone());
+    let known = state.keys.get(row.number).map(|key| key.account.clone());
     let account = match known {
         Some(account) => {
             account.replace_settings(settings);
             account
         }
-        None => state.account(AccountName::Key(row.form.name.clone()), Some(project.account), settings),
+        None => state.account(AccountName::Key(row.form.name.clone()), Some(project), settings),
     };
     let key = Arc::new(live_key(row.form, row.hash, &tenant, account));
-    let keys = directory.keys.pin();
-    keys.insert(ByHash(key.clone()), key.clone());
-    let before = state.keys.insert(row.number, KeyEntry::Live(key.clone()));
-    if let Some(KeyEntry::Live(before)) = before
-        && before.hash != key.hash
-    {
-        keys.remove(&before.hash);
+    directory.keys.pin().insert(ByHash(key.clone()), key.clone());
+    let before = state.keys.insert(row.number, key.clone());
+    if let Some(before) = &before {
+        forget_hash(directory, before);
     }
     tenant.set_key(key.account.index, Some(&key));
     Ok(())

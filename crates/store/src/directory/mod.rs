@@ -82,7 +82,7 @@ impl Directory {
     #[must_use]
     pub fn tenants(&self) -> Vec<Arc<LiveTenant>> {
         let mut tenants: Vec<_> = self.tenants.pin().values().cloned().collect();
-        tenants.sort_by(|left, right| left.id.cmp(&right.id));
+        tenants.sort_by(|left, right| left.id().cmp(right.id()));
         tenants
     }
 

@@ -17,34 +17,11 @@ pub(super) struct State {
     pub(super) sequence: u64,
     next_index: u32,
     pub(super) tenants: ByRow<Arc<LiveTenant>>,
-    pub(super) projects: ByRow<ProjectEntry>,
-    pub(super) keys: ByRow<KeyEntry>,
+    pub(super) projects: ByRow<Arc<Account>>,
+    /// Each as it is or was when it could be found last: it may come back.
+    pub(super) keys: ByRow<Arc<LiveKey>>,
     /// Settings that were seen last. Plans are few and accounts many: what is equal is kept once.
     shared: VecDeque<Arc<AccountSettings>>,
-}
-
-/// A project's row.
-#[derive(Clone)]
-pub(super) struct ProjectEntry {
-    pub(super) tenant: Arc<LiveTenant>,
-    pub(super) account: Arc<Account>,
-}
-
-/// A key's row.
-pub(super) enum KeyEntry {
-    /// It can be found.
-    Live(Arc<LiveKey>),
-    /// It cannot, and may come back.
-    Gone(Arc<Account>),
-}
-
-impl KeyEntry {
-    pub(super) fn account(&self) -> &Arc<Account> {
-        match self {
-            KeyEntry::Live(key) => key.account(),
-            KeyEntry::Gone(account) => account,
-        }
-    }
 }
 
 /// Settings that are looked at for equal ones.

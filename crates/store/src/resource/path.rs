@@ -1,9 +1,9 @@
 //! The place of a project in its tenant: the names from the outermost project to it.
 
 use core::fmt;
-use std::sync::Arc;
 
 use base::ProjectId;
+use ecow::{EcoString, eco_format};
 use serde::{Serialize, Serializer};
 
 /// Levels of accounts in a tenant's tree at most: the tenant, its nested projects and the key.
@@ -11,19 +11,19 @@ pub const DEPTH_MAX: usize = 8;
 
 /// The names of a project and of those around it, outermost first, joined by `/`: `search` or `search/staging`.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ProjectPath(Arc<str>);
+pub struct ProjectPath(EcoString);
 
 impl ProjectPath {
     /// An outermost project.
     #[must_use]
     pub fn root(id: &ProjectId) -> ProjectPath {
-        ProjectPath(Arc::from(id.as_str()))
+        ProjectPath(EcoString::from(id.as_str()))
     }
 
     /// A project inside this one.
     #[must_use]
     pub fn child(&self, id: &ProjectId) -> ProjectPath {
-        ProjectPath(Arc::from(format!("{}/{id}", self.0)))
+        ProjectPath(eco_format!("{}/{id}", self.0))
     }
 
     /// Reads the joined form; `None` unless every part is a [`ProjectId`] and the depth is allowed.
@@ -31,12 +31,12 @@ impl ProjectPath {
     pub fn parse(text: &str) -> Option<ProjectPath> {
         let parts = text.split('/');
         let good = parts.clone().all(|part| ProjectId::new(part).is_ok());
-        (good && parts.count() <= DEPTH_MAX - 2).then(|| ProjectPath(Arc::from(text)))
+        (good && parts.count() <= DEPTH_MAX - 2).then(|| ProjectPath(EcoString::from(text)))
     }
 
     /// Takes what the store itself wrote.
     pub(crate) fn from_stored(text: &str) -> ProjectPath {
-        ProjectPath(Arc::from(text))
+        ProjectPath(EcoString::from(text))
     }
 
     /// The joined form.
@@ -54,7 +54,7 @@ impl ProjectPath {
     /// The project around this one, if it is not an outermost one.
     #[must_use]
     pub fn parent(&self) -> Option<ProjectPath> {
-        self.0.rsplit_once('/').map(|(parent, _)| ProjectPath(Arc::from(parent)))
+        self.0.rsplit_once('/').map(|(parent, _)| ProjectPath(EcoString::from(parent)))
     }
 
     /// The project's own name, the last of the path.

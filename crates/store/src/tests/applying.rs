@@ -108,7 +108,7 @@ fn a_key_without_a_secret_keeps_the_stored_one_or_gets_a_new_one_once() {
     assert_eq!(made[0].key, "beta/search/ci");
     assert!(bench.apply(&beta).new_secrets.is_empty());
     let directory = Directory::load(bench.store.clone()).unwrap();
-    assert_eq!(directory.find_key(made[0].secret.expose().as_bytes()).unwrap().tenant().id.as_str(), "beta");
+    assert_eq!(directory.find_key(made[0].secret.expose().as_bytes()).unwrap().tenant().id().as_str(), "beta");
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn a_key_is_found_by_its_secret_with_the_accounts_of_its_path() {
     assert_eq!(key.path()[0].settings().limits.own.rpm, Some(5));
     assert_eq!(key.path()[2].settings().limits.own.rpm, Some(3));
     assert_eq!(key.path()[3].settings().zone, jiff::tz::TimeZone::get("Europe/Berlin").unwrap());
-    assert_eq!((key.project().as_str(), key.tenant().id.as_str()), ("search/inner", "acme"));
+    assert_eq!((key.project().as_str(), key.tenant().id().as_str()), ("search/inner", "acme"));
     let ci = directory.find_key(SECRET.as_bytes()).unwrap();
     assert!(ci.allows_address("10.1.2.3".parse().unwrap()) && !ci.allows_address("192.0.2.1".parse().unwrap()));
     assert_eq!(directory.tenant("acme").unwrap().keys().len(), 2);
@@ -114,6 +114,27 @@ fn a_rotated_key_has_a_new_secret_and_the_same_account() {
 }
 
 #[test]
+fn a_key_that_comes_back_does_not_take_what_another_has_its_old_secret() {
+    let bench = Bench::new();
+    bench.apply(SMALL);
+    let directory = Directory::load(bench.store.clone()).unwrap();
+    let (tenant, project, key) = names();
+    let index = directory.find_key(SECRET.as_bytes()).unwrap().account().index;
+    bench.store.delete_key(&tenant, &project, &key).unwrap();
+    directory.sync().unwrap();
+    let other = SMALL.replace("name = \"ci\"", "name = \"other\"");
+    assert_ne!(other, SMALL);
+    bench.apply(&other);
+    directory.sync().unwrap();
+    assert_eq!(directory.find_key(SECRET.as_bytes()).unwrap().id().as_str(), "other");
+    bench.apply(&SMALL.replace(SECRET, "quite-another-secret-0123456789"));
+    directory.sync().unwrap();
+    assert_eq!(directory.find_key(b"quite-another-secret-0123456789").unwrap().account().index, index);
+    assert_eq!(directory.find_key(SECRET.as_bytes()).unwrap().id().as_str(), "other");
+    assert_eq!(directory.tenant("acme").unwrap().keys().len(), 2);
+}
+
+#[test]
 fn an_account_deleted_and_created_again_is_the_same_account() {
     let bench = Bench::new();
     bench.apply(SMALL);
@@ -180,9 +201,9 @@ fn changes_one_by_one_and_a_fresh_load_agree() {
             let tenants = directory.tenants();
             let keys = tenants.iter().flat_map(|tenant| tenant.keys());
             let keys = keys.map(|key| {
-                format!("{}/{}/{} {:?}", key.tenant().id, key.project(), key.id(), key.path()[0].settings().limits)
+                format!("{}/{}/{} {:?}", key.tenant().id(), key.project(), key.id(), key.path()[0].settings().limits)
             });
-            tenants.iter().map(|tenant| format!("{} {}", tenant.id, tenant.projects().len())).chain(keys).collect()
+            tenants.iter().map(|tenant| format!("{} {}", tenant.id(), tenant.projects().len())).chain(keys).collect()
         };
         assert_eq!(told(&live), told(&fresh));
         for (tenant, key, version) in (0..3).flat_map(|t| (0..3).flat_map(move |k| (0..2).map(move |v| (t, k, v)))) {

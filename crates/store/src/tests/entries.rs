@@ -218,7 +218,7 @@ fn all_tenants_at_once_are_what_they_are_one_by_one() {
     for id in ["acme", "beta"] {
         let tenant = directory.tenant(id).unwrap();
         let zone = tenant.account.settings().zone.clone();
-        let sums = bench.store.posted_sums(&tenant.id, &zone, now).unwrap();
+        let sums = bench.store.posted_sums(tenant.id(), &zone, now).unwrap();
         for sum in sums.iter().filter(|sum| sum.project.is_none()) {
             let all = accounts.iter().find(|account| account.account == tenant.account.index).unwrap();
             assert!(all.posted.contains(&sum.posted), "{id}: {sum:?} is not in {all:?}");

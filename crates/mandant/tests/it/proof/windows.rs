@@ -110,20 +110,21 @@ fn a_retry_after_its_wait_is_admitted_after_a_kill() {
 fn a_replay_says_what_other_limits_would_have_refused() {
     let (_runtime, _provider, sandbox) = stand();
     let serving = sandbox.serve();
-    for tenant in ["minute", "minute", "minute", "hour", "hour"] {
+    for tenant in ["minute", "minute", "minute", "hour", "hour", "day", "day", "day"] {
         assert_eq!(ask(&serving, tenant).0, 200);
     }
     let counted = |tenant: &str| {
         sandbox.good(&format!("calls --tenant {tenant} --json")).json()["calls"].as_array().unwrap().len()
     };
-    while counted("minute") + counted("hour") < 5 {
+    while counted("minute") + counted("hour") + counted("day") < 8 {
         crate::sandbox::pause(std::time::Duration::from_millis(100));
     }
     let before = sandbox.good("export").out;
     // One is lowered for the tenant, one gets a limit of its key; what the file leaves out stays as it is.
     sandbox.write(
         "new.toml",
-        "[[tenant]]\nid = \"minute\"\nplan = \"unlimited\"\nlimits = { rpm = 1 }\n\
+        "[[tenant]]\nid = \"minute\"\nplan = \"unlimited\"\nlimits = { rpm = 1, block_for = \"10m\" }\n\
+         [[tenant]]\nid = \"day\"\nplan = \"unlimited\"\nlimits = { rpd = 4, shadow = { rph = 2 } }\n\
          [[tenant]]\nid = \"hour\"\nplan = \"unlimited\"\nlimits = { rph = 4 }\n[[tenant.project]]\nid = \"main\"\n\
          [[tenant.project.key]]\nname = \"key\"\nlimits = { tpm = 1 }\n",
     );
@@ -136,6 +137,11 @@ fn a_replay_says_what_other_limits_would_have_refused() {
     let limit = &minute["limits"][0];
     assert_eq!(limit["account"], "tenant minute");
     assert_eq!((&limit["window"], &limit["limit"]), (&json!("requests_per_minute"), &json!(1)));
+    assert_eq!((&limit["calls_refused"], &limit["calls_refused_in_blocks"]), (&json!(2), &json!(1)), "{told:#}");
+    let day = of("day");
+    assert_eq!((&day["calls_refused"], &day["calls_refused_by_shadow"]), (&json!(0), &json!(1)), "{told:#}");
+    let shadow = &day["shadow_limits"][0];
+    assert_eq!((&shadow["window"], &shadow["limit"]), (&json!("requests_per_hour"), &json!(2)));
     let hour = of("hour");
     assert_eq!((&hour["calls"], &hour["calls_refused"]), (&json!(2), &json!(2)), "{told:#}");
     assert_eq!(hour["limits"][0]["account"], "key main/key");
@@ -150,4 +156,5 @@ fn a_replay_says_what_other_limits_would_have_refused() {
     assert!(left.into_iter().all(|name| !name.starts_with("replay-")));
     let table = sandbox.good("limits replay --since 1h -f new.toml").out;
     assert!(table.contains("2 of 3") && table.contains("1 requests per minute"), "{table}");
+    assert!(table.contains("1 of 3") && table.contains("only watched:"), "{table}");
 }
