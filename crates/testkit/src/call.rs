@@ -27,6 +27,8 @@ pub(crate) struct ChatCall {
     pub(crate) last_user_text: String,
     /// The function to call, when the request makes this model call one.
     pub(crate) function: Option<String>,
+    /// The schema of the JSON to answer with; null for any.
+    pub(crate) schema: Option<Value>,
 }
 
 /// A completions request.
@@ -104,6 +106,11 @@ impl ChatCall {
             common: common(members, prompt_tokens)?,
             last_user_text: last_user.map(|message| text_of(&message["content"])).unwrap_or_default(),
             function: function_to_call(members, messages),
+            schema: members.get("response_format").and_then(|format| match format["type"].as_str() {
+                Some("json_schema") => Some(format["json_schema"]["schema"].clone()),
+                Some("json_object") => Some(Value::Null),
+                _ => None,
+            }),
         })
     }
 }

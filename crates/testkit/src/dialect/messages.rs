@@ -32,8 +32,16 @@ pub(crate) fn read(members: &Map<String, Value>, counting: bool) -> Result<ChatC
         messages: messages.len(),
         last_user_text: last_user.map(|message| texts(&message["content"])).unwrap_or_default(),
         function: named.filter(|_| !answers_tool && choice["type"] != "none"),
+        schema: schema(members),
     };
     Ok(asked.into_call())
+}
+
+/// The schema of the answer, also under the name that it had before.
+fn schema(members: &Map<String, Value>) -> Option<Value> {
+    let format = members.get("output_config").map(|config| &config["format"]);
+    let format = format.filter(|format| !format.is_null()).or_else(|| members.get("output_format"))?;
+    format.get("schema").cloned()
 }
 
 /// Anthropic's parts of the input exclude each other.
