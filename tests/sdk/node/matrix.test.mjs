@@ -17,8 +17,17 @@ const TEXT = Array.from({ length: 32 }, (_, place) => PARAGRAPH[place % PARAGRAP
 // As ../resources.toml has it, in nano-USD a token.
 const PRICE = { input: 2_000, cached: 500, output: 8_000 };
 
-// Cells that are refused by design, and the field that the refusal names: see docs/translation.md.
-const REFUSED = {};
+// Cells that are refused by design, what the refusal names, and whether a call before it went out: see docs/translation.md.
+const ONE_AT_A_TIME = { status: 400, words: 'tool_choice.disable_parallel_tool_use', leaves: false };
+const REFUSED = {
+  // With models that it does not know this client takes the one call of a tool for the object, and Anthropic's word for that.
+  'ai anthropic/structured/gemini': ONE_AT_A_TIME,
+  'ai anthropic/structured/cohere': ONE_AT_A_TIME,
+  'ai anthropic/structured/bedrock': ONE_AT_A_TIME,
+  // Cohere says its plan in a text before the call; this client names that by its id alone, and nothing is stored.
+  'ai responses/tools/cohere': { status: 404, words: 'There is no object', leaves: true },
+  'ai responses/streamTools/cohere': { status: 404, words: 'There is no object', leaves: true },
+};
 
 let relay;
 const seen = new Set();
@@ -135,14 +144,19 @@ for (const [name, make] of Object.entries(CLIENTS)) {
       test(`${name}, ${upstream}: ${feature}`, async () => {
         const of = (apiKey) => make({ baseURL: relay.baseURL, root: relay.baseURL.replace(/\/v1$/, ''), apiKey });
         const [client, cell] = [of('sdk-test-secret-of-matrix'), `${name}/${feature}/${upstream}`];
-        const [was, field] = [await relay.truth(), REFUSED[cell]];
-        if (field) {
-          await isRefused(client, () => client[feature](`m-${upstream}`), 400, field);
-          assert.deepEqual(await relay.truth(), was, 'nothing was asked');
-        } else {
-          await checkBooks(await check(client, `m-${upstream}`, of('sk-wrong')), was, upstream);
+        const [was, refusal] = [await relay.truth(), REFUSED[cell]];
+        try {
+          if (refusal) {
+            await isRefused(client, () => client[feature](`m-${upstream}`), refusal.status, refusal.words);
+            if (!refusal.leaves) assert.deepEqual(await relay.truth(), was, 'nothing was asked');
+          } else {
+            await checkBooks(await check(client, `m-${upstream}`, of('sk-wrong')), was, upstream);
+          }
+        } finally {
+          // Calls of a cell that ended early are not those of the next.
+          await relay.calls(TENANT, seen, 0);
         }
-        table.set(cell, field ? '-' : '+');
+        table.set(cell, refusal ? '-' : '+');
       });
     }
   }

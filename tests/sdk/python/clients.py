@@ -102,7 +102,7 @@ class OpenAI(Client):
 
     def refusal(self, error):
         kinds = {400: openai.BadRequestError, 401: openai.AuthenticationError, 404: openai.NotFoundError}
-        if isinstance(error, openai.APIStatusError) and type(error) is kinds.get(error.status_code, type(error)):
+        if isinstance(error, openai.APIStatusError) and isinstance(error, kinds.get(error.status_code, Exception)):
             return error.status_code, str(error)
         return (0, str(error)) if isinstance(error, openai.APIError) else None
 
@@ -213,7 +213,7 @@ class Anthropic(Client):
 
     def refusal(self, error):
         kinds = {400: anthropic.BadRequestError, 401: anthropic.AuthenticationError, 404: anthropic.NotFoundError}
-        if isinstance(error, anthropic.APIStatusError) and type(error) is kinds.get(error.status_code, type(error)):
+        if isinstance(error, anthropic.APIStatusError) and isinstance(error, kinds.get(error.status_code, Exception)):
             return error.status_code, str(error)
         return (0, str(error)) if isinstance(error, anthropic.APIError) else None
 
@@ -550,6 +550,8 @@ class LangChainAnthropic(LangChain):
 class PydanticAI(Client):
     """What the four clients of pydantic-ai have in common: the agent calls the tool itself."""
 
+    output = pydantic_ai.NativeOutput(Answer)
+
     def model(self, model: str):
         raise NotImplementedError
 
@@ -601,7 +603,7 @@ class PydanticAI(Client):
         return self.told(Said(text, calls), result)
 
     def structured(self, model: str) -> tuple[Answer, Said]:
-        result = self.agent(model, output_type=pydantic_ai.NativeOutput(Answer)).run_sync(HELLO)
+        result = self.agent(model, output_type=self.output).run_sync(HELLO)
         return result.output, self.told(Said(), result)
 
 
@@ -623,6 +625,9 @@ class PydanticAIResponses(PydanticAI):
 
 class PydanticAIAnthropic(PydanticAI):
     name = "pydantic-ai anthropic"
+
+    # It knows no model of this name, and takes the call of a tool for the object then.
+    output = Answer
 
     def model(self, model: str):
         client = anthropic.AsyncAnthropic(base_url=self.root, api_key=self.key, max_retries=0, timeout=SECONDS_MAX)

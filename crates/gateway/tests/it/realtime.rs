@@ -269,7 +269,10 @@ async fn a_response_that_nobody_paid_for_is_paid_on_arrival() {
     // Its hold is there before the client sees it.
     assert_eq!(app.relay.open_holds(), 1);
     let done = talk.hear_until("response.done").await;
-    assert_eq!((&done["response"]["id"], &done["response"]["status"]), (&second["response"]["id"], &json!("completed")));
+    assert_eq!(
+        (&done["response"]["id"], &done["response"]["status"]),
+        (&second["response"]["id"], &json!("completed"))
+    );
     assert_eq!(app.spent("acme"), price_of(&first["response"]["usage"]) + price_of(&done["response"]["usage"]));
     talk.leave().await;
     let records = app.records("acme").await;
@@ -290,7 +293,10 @@ async fn a_response_that_nobody_can_pay_for_is_cancelled_and_not_seen() {
     let first = talk.hear_until("response.done").await;
     let error = loop {
         let event = talk.hear().await.expect("an error comes first");
-        assert!(!["response.created", "response.output_audio.delta"].contains(&event["type"].as_str().unwrap()), "{event}");
+        assert!(
+            !["response.created", "response.output_audio.delta"].contains(&event["type"].as_str().unwrap()),
+            "{event}"
+        );
         if event["type"] == "error" {
             break event["error"].clone();
         }
@@ -306,7 +312,8 @@ async fn a_response_that_nobody_can_pay_for_is_cancelled_and_not_seen() {
     // Given up at once: of its 96 tokens hardly any were made.
     let made = truth.completion_tokens - records[0].usage.output;
     assert!(made < 48, "{made}");
-    let cancels = app.provider.requests().iter().filter(|one| one.body.starts_with(br#"{"type":"response.cancel""#)).count();
+    let cancels =
+        app.provider.requests().iter().filter(|one| one.body.starts_with(br#"{"type":"response.cancel""#)).count();
     assert_eq!(cancels, 1);
 }
 
@@ -320,7 +327,10 @@ async fn a_relay_that_stops_lets_a_response_come_to_its_end() {
     let TestApp { provider, relay, store, directory: _directory, folder: _folder } = app;
     let stopping = tokio::spawn(relay.stop());
     let done = talk.hear_until("response.done").await;
-    assert_eq!((&done["response"]["status"], &done["response"]["usage"]["output_tokens"]), (&json!("completed"), &json!(40)));
+    assert_eq!(
+        (&done["response"]["status"], &done["response"]["usage"]["output_tokens"]),
+        (&json!("completed"), &json!(40))
+    );
     assert_eq!(talk.hear_close().await, (1012, "the relay stops".to_owned()));
     stopping.await.expect("it stops in time");
     let tenant = base::TenantId::new("acme").expect("a tenant id");

@@ -123,7 +123,12 @@ pub(crate) fn stream(answer: &ChatAnswer<'_>) -> Page {
     page.text("event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":");
     page.json(stop_reason(answer)).text(",\"stop_sequence\":null}");
     if has_usage {
-        page.text(",\"usage\":{\"output_tokens\":").number(answer.usage.completion).text("}");
+        page.text(",\"usage\":").json(&json!({
+            "input_tokens": answer.usage.prompt - answer.usage.cached,
+            "cache_creation_input_tokens": 0,
+            "cache_read_input_tokens": answer.usage.cached,
+            "output_tokens": answer.usage.completion,
+        }));
     }
     page.text("}\n\n").end_event(0);
     page.text("event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n").end_event(0);

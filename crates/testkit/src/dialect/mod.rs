@@ -10,7 +10,7 @@ use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
 use crate::body::SimBody;
-use crate::call::{ChatCall, Common};
+use crate::call::{self, ChatCall, Common};
 use crate::errors::ErrorAnswer;
 use crate::pieces::Product;
 use crate::tokens::{MESSAGE_TOKENS, PRIMER_TOKENS, count_tokens};
@@ -55,7 +55,14 @@ impl Asked<'_> {
             output_limit: self.output_limit,
             prompt_tokens,
         };
-        ChatCall { common, last_user_text: self.last_user_text, function: self.function, schema: self.schema }
+        let declared = |name: &String| self.prompt.iter().rev().find_map(|value| call::parameters(value, name));
+        ChatCall {
+            common,
+            last_user_text: self.last_user_text,
+            parameters: self.function.as_ref().and_then(declared),
+            function: self.function,
+            schema: self.schema,
+        }
     }
 }
 
