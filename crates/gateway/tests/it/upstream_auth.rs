@@ -49,7 +49,7 @@ fn ask() -> http::Request<http_body_util::Full<bytes::Bytes>> {
 }
 
 /// What Google gives out for a service account.
-fn service_account() -> String {
+pub(crate) fn service_account() -> String {
     let key = RsaKeyPair::generate(KeySize::Rsa2048).expect("a key");
     let der: Pkcs8V1Der<'_> = key.as_der().expect("its form");
     let pem = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", STANDARD.encode(der.as_ref()));

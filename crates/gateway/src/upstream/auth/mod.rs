@@ -167,7 +167,12 @@ impl Auth {
     pub(super) fn redact(&self, text: &[u8]) -> Option<Vec<u8>> {
         match &self.way {
             Way::Header(_, values) => credential::redact(text, values.iter().map(HeaderValue::as_bytes)),
-            Way::Query(keys) => credential::redact(text, keys.iter().map(|key| key.expose().as_bytes())),
+            Way::Query(keys) => {
+                // Also as it stands in the address.
+                let escaped: Vec<String> = keys.iter().map(|key| grant::escaped(key.expose())).collect();
+                let plain = keys.iter().map(|key| key.expose().as_bytes());
+                credential::redact(text, plain.chain(escaped.iter().map(String::as_bytes)))
+            }
             Way::Signed(_, keys) => credential::redact(text, keys.iter().flat_map(AwsKey::secrets)),
             Way::Tokens(sources) => {
                 let values: Vec<HeaderValue> = sources.iter().flat_map(|source| source.shown()).collect();
