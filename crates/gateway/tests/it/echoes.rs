@@ -45,7 +45,8 @@ async fn echo(mut stream: TcpStream) {
     }
     let status = if is_slow { "400 Bad Request" } else { "401 Unauthorized" };
     let head = text.split("\r\n\r\n").next().unwrap_or_default();
-    let body = json!({ "error": { "message": format!("What is this? {head}"), "type": "invalid_request_error" } }).to_string();
+    let body =
+        json!({ "error": { "message": format!("What is this? {head}"), "type": "invalid_request_error" } }).to_string();
     let length = body.len();
     let answer = format!(
         "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
@@ -56,7 +57,8 @@ async fn echo(mut stream: TcpStream) {
 
 async fn app(members: &Value) -> TestApp {
     let provider = SimulatedProvider::start(Options::default()).await.expect("the simulated provider starts");
-    let mut upstream = json!({ "id": "sim", "dialect": "openai", "base_url": format!("http://{}/v1", start_echo().await) });
+    let mut upstream =
+        json!({ "id": "sim", "dialect": "openai", "base_url": format!("http://{}/v1", start_echo().await) });
     for (name, value) in members.as_object().expect("members") {
         upstream[name] = value.clone();
     }

@@ -214,12 +214,7 @@ impl TokenSource {
         let form = self.grant.form(Clock::wall())?;
         let (status, body) = post(&self.address, &self.tls, form.expose()).await?;
         if status != StatusCode::OK {
-            // Of what a stranger answers, only a plain word is told.
-            let is_word = |word: &String| {
-                word.len() <= 64 && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-            };
-            let word = serde_json::from_slice::<Denied>(&body).ok().map(|denied| denied.error).filter(is_word);
-            return Err(format!("the token endpoint answered {}: {}", status.as_u16(), word.unwrap_or_default()));
+            return Err(format!("the token endpoint answered {}: {}", status.as_u16(), word_of(&body)));
         }
         let granted: Granted = serde_json::from_slice(&body)
             .map_err(|_| "the token endpoint's answer has no access_token and expires_in")?;
@@ -231,5 +226,25 @@ impl TokenSource {
         let holds = holds.ok_or("the token that came does not hold")?.min(HOLDS_MAX);
         let value = credential::header_value("Bearer ", &Secret::new(granted.access_token));
         Ok((value.map_err(|_| "the token has characters that no header can carry")?, holds))
+    }
+}
+
+/// Of what a stranger answers, only a plain word is told.
+fn word_of(body: &[u8]) -> String {
+    let is_word =
+        |word: &String| word.len() <= 64 && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    serde_json::from_slice::<Denied>(body).ok().map(|denied| denied.error).filter(is_word).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_refusal_only_a_word_is_told() {
+        assert_eq!(word_of(br#"{"error":"invalid_grant","error_description":"canary"}"#), "invalid_grant");
+        for body in [r#"{"error":"not canary~secret"}"#, "<html>canary</html>", r#"{"error":{"message":"canary"}}"#] {
+            assert_eq!(word_of(body.as_bytes()), "", "{body}");
+        }
     }
 }
