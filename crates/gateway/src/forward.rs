@@ -100,8 +100,13 @@ async fn try_candidate(
         let reused = connection.reused;
         let request = outgoing(candidate, &pool, &connection, call, client);
         let request = request.then(upload.and_then(Upload::take));
+        let token = pool.token_of(&request);
         let mut attempt = Attempt::start(connection, request, hold, candidate, call);
-        match attempt.head().await {
+        let head = attempt.head().await;
+        if let (Some(token), Ok(head)) = (token, &head) {
+            pool.note_answer(&token, head.status);
+        }
+        match head {
             Ok(head) if is_last || !may_fail_over(head.status) => {
                 return Tried::Answered(Answer { head, attempt, pool });
             }

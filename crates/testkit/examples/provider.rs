@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use mandant_testkit::{Options, SimulatedProvider};
 
-const USAGE: &str = "usage: provider [--listen ADDRESS:PORT] [--key KEY]...";
+const USAGE: &str = "usage: provider [--listen ADDRESS:PORT] [--key KEY]... [--cached-percent PERCENT]";
 
 #[tokio::main]
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "whoever starts it reads the address and the errors")]
@@ -37,6 +37,9 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Strin
         match name.as_str() {
             "--listen" => {
                 options.listen = value.parse::<SocketAddr>().map_err(|error| format!("--listen {value}: {error}"))?;
+            }
+            "--cached-percent" => {
+                options.cached_percent = value.parse().map_err(|error| format!("--cached-percent {value}: {error}"))?;
             }
             "--key" => options.keys.get_or_insert_default().push(value),
             _ => return Err(format!("unknown argument {name}")),

@@ -27,6 +27,10 @@ pub(crate) struct ChatCall {
     pub(crate) last_user_text: String,
     /// The function to call, when the request makes this model call one.
     pub(crate) function: Option<String>,
+    /// What its arguments look like, where that is said.
+    pub(crate) parameters: Option<Value>,
+    /// The schema of the JSON to answer with; null for any.
+    pub(crate) schema: Option<Value>,
 }
 
 /// A completions request.
@@ -100,11 +104,32 @@ impl ChatCall {
         let tools = ["tools", "functions"].into_iter().filter_map(|name| members.get(name)).map(strings_tokens);
         let prompt_tokens = PRIMER_TOKENS + messages.iter().map(message_tokens).sum::<u64>() + tools.sum::<u64>();
         let last_user = messages.iter().rev().find(|message| message["role"] == "user");
+        let function = function_to_call(members, messages);
         Ok(ChatCall {
             common: common(members, prompt_tokens)?,
             last_user_text: last_user.map(|message| text_of(&message["content"])).unwrap_or_default(),
-            function: function_to_call(members, messages),
+            parameters: function.as_ref().and_then(|name| parameters(members.get("tools")?, name)),
+            function,
+            schema: members.get("response_format").and_then(|format| match format["type"].as_str() {
+                Some("json_schema") => Some(format["json_schema"]["schema"].clone()),
+                Some("json_object") => Some(Value::Null),
+                _ => None,
+            }),
         })
+    }
+}
+
+/// What the arguments of a function look like, in whatever words its declaration is somewhere in `declared`.
+pub(crate) fn parameters(declared: &Value, function: &str) -> Option<Value> {
+    match declared {
+        Value::Array(items) => items.iter().find_map(|item| parameters(item, function)),
+        Value::Object(members) if members.get("name").is_some_and(|name| name == function) => {
+            let names = ["parameters", "parametersJsonSchema", "input_schema", "inputSchema"];
+            let schema = names.iter().find_map(|name| members.get(*name))?;
+            Some(schema.get("json").unwrap_or(schema).clone())
+        }
+        Value::Object(members) => members.values().find_map(|item| parameters(item, function)),
+        _ => None,
     }
 }
 

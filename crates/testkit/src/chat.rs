@@ -1,7 +1,10 @@
 //! chat/completions answers, plain and streamed.
 
+use serde_json::Value;
+
 use crate::call::ChatCall;
 use crate::fault::UsageShape;
+use crate::fitting::fitting;
 use crate::pieces::{Product, limited, split};
 use crate::render::{FINGERPRINT, Page, Usage};
 
@@ -13,10 +16,19 @@ pub(crate) struct ChatAnswer<'a> {
     pub(crate) shape: Option<UsageShape>,
 }
 
-/// The arguments of a function call: they repeat the user. Cut by the limit like any text; the name is one token.
+/// The arguments of a function call: they fit what is declared, and repeat the user. Cut by the limit like any text; the
+/// name is one token.
 pub(crate) fn arguments(call: &ChatCall) -> Product {
-    let echoed = serde_json::to_string(&call.last_user_text).expect("a string always serialises");
-    limited(split(&format!("{{\"echo\":{echoed}}}")), 0, call.common.output_limit.map(|limit| limit.saturating_sub(1)))
+    let says_something = |schema: &&Value| schema["properties"].as_object().is_some_and(|members| !members.is_empty());
+    let schema = call.parameters.as_ref().filter(says_something).unwrap_or(&Value::Null);
+    let said = fitting(schema, &call.last_user_text).to_string();
+    limited(split(&said), 0, call.common.output_limit.map(|limit| limit.saturating_sub(1)))
+}
+
+/// JSON that fits the schema that was asked for.
+pub(crate) fn structured(call: &ChatCall, schema: &Value) -> Product {
+    let said = fitting(schema, &call.last_user_text).to_string();
+    limited(split(&said), 0, call.common.output_limit)
 }
 
 impl ChatAnswer<'_> {

@@ -1,4 +1,4 @@
-//! The simulated provider: a server on loopback that speaks as OpenAI, Anthropic and Google do, with faults, replay and a count of what it billed.
+//! The simulated provider: a server on loopback that speaks as OpenAI, Anthropic, Google, Cohere and Bedrock do, with faults, replay and a count of what it billed.
 //!
 //! Used by the gateway's tests, the SDK tests, the bench and `mandant demo`. Start one with
 //! [`SimulatedProvider::start`], steer it with [`Options`], a queue of [`Fault`]s or model names such as
@@ -21,6 +21,7 @@ mod embeddings;
 mod errors;
 mod fault;
 mod filed;
+mod fitting;
 mod form;
 mod kept;
 mod made;

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use crate::call::{self, ChatCall, Common, CompletionCall, EmbeddingCall};
 use crate::chat::{self, ChatAnswer};
 use crate::completions::CompletionAnswer;
-use crate::dialect::{Style, gemini, messages, responses};
+use crate::dialect::{Style, bedrock, cohere, gemini, messages, responses};
 use crate::embeddings;
 use crate::errors::ErrorAnswer;
 use crate::fault::{Directives, Fault, UsageShape};
@@ -35,6 +35,8 @@ pub(crate) enum Endpoint {
     Contents,
     CountTokens,
     Vectors,
+    CohereChat,
+    Converse,
 }
 
 impl Endpoint {
@@ -51,6 +53,8 @@ impl Endpoint {
             Endpoint::Responses | Endpoint::CountResponseTokens => Style::Responses,
             Endpoint::Messages | Endpoint::CountMessageTokens => Style::Anthropic,
             Endpoint::Contents | Endpoint::CountTokens | Endpoint::Vectors => Style::Gemini,
+            Endpoint::CohereChat => Style::Cohere,
+            Endpoint::Converse => Style::Bedrock,
         }
     }
 }
@@ -159,6 +163,8 @@ pub(crate) fn prepare(
         }
         Endpoint::Responses => styled(&responses::read(&members)?, &settings, responses::plain, responses::stream),
         Endpoint::Messages => styled(&messages::read(&members, false)?, &settings, messages::plain, messages::stream),
+        Endpoint::CohereChat => styled(&cohere::read(&members)?, &settings, cohere::plain, cohere::stream),
+        Endpoint::Converse => styled(&bedrock::read(&members)?, &settings, bedrock::plain, bedrock::stream),
         Endpoint::Contents => {
             let is_array = gemini::is_array(&members);
             styled(&gemini::read(&members)?, &settings, gemini::plain, |answer| gemini::stream(answer, is_array))
@@ -202,9 +208,10 @@ fn chat_page(call: &ChatCall, settings: &Settings<'_>) -> (bool, Page, Usage) {
 
 fn chat_answer<'a>(call: &'a ChatCall, settings: &Settings<'_>) -> ChatAnswer<'a> {
     let choices = 0..call.common.choices;
-    let products: Vec<Product> = match &call.function {
-        Some(_) => choices.map(|_| chat::arguments(call)).collect(),
-        None => choices.map(|choice| settings.product(&call.common, &call.last_user_text, choice)).collect(),
+    let products: Vec<Product> = match (&call.function, &call.schema) {
+        (Some(_), _) => choices.map(|_| chat::arguments(call)).collect(),
+        (None, Some(schema)) => choices.map(|_| chat::structured(call, schema)).collect(),
+        (None, None) => choices.map(|choice| settings.product(&call.common, &call.last_user_text, choice)).collect(),
     };
     // The name of a called function is one token.
     let name_tokens = if call.function.is_some() { products.len() as u64 } else { 0 };

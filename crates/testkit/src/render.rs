@@ -43,6 +43,11 @@ impl Page {
         self
     }
 
+    pub(crate) fn raw(&mut self, bytes: &[u8]) -> &mut Page {
+        self.bytes.extend_from_slice(bytes);
+        self
+    }
+
     pub(crate) fn number(&mut self, number: u64) -> &mut Page {
         self.text(&number.to_string())
     }

@@ -19,6 +19,7 @@ use hyper::body::Incoming;
 
 use crate::body::{Cuts, Ending, Guard, HangUp, Parts, SimBody, Slot};
 use crate::capture::{Captured, Captures};
+use crate::dialect::bedrock;
 use crate::dialect::gemini::{self, Form};
 use crate::dialect::{Style, restyle, stream_error};
 use crate::errors::ErrorAnswer;
@@ -57,6 +58,8 @@ enum Target<'a> {
     Billed(Endpoint),
     /// The model and what is to be done with it are in the path.
     Gemini(&'a str, Endpoint, Form),
+    /// The model is in the path, and whether its answer is streamed.
+    Converse(&'a str, bool),
     /// What is done with a response that is kept, and its id before it.
     Kept(&'a str, &'a str),
     /// What is done with a file that is kept, or a new one.
@@ -67,6 +70,18 @@ enum Target<'a> {
 }
 
 fn target<'a>(method: &Method, path: &'a str, query: &'a str) -> Target<'a> {
+    if let (&Method::POST, Some((model, action))) =
+        (method, path.strip_prefix("/model/").and_then(|rest| rest.rsplit_once('/')))
+    {
+        return match action {
+            "converse" => Target::Converse(model, false),
+            "converse-stream" => Target::Converse(model, true),
+            _ => Target::Unknown,
+        };
+    }
+    if (method, path) == (&Method::POST, "/v2/chat") {
+        return Target::Billed(Endpoint::CohereChat);
+    }
     let path = path.strip_prefix("/v1beta").or_else(|| path.strip_prefix("/v1"));
     if let (&Method::POST, Some((model, action))) =
         (method, path.and_then(|path| path.strip_prefix("/models/")).and_then(|rest| rest.rsplit_once(':')))
@@ -137,6 +152,9 @@ impl Shared {
     async fn answer(&self, sequence: u64, head: &request::Parts, body: Bytes) -> Result<Answer, HangUp> {
         let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
         let replay = self.options.replay.as_ref();
+        if path == "/sim/truth" {
+            return Ok(json(self.books.total_json()));
+        }
         let exchange = replay.and_then(|replay| replay.answer(head.method.as_str(), path, &body));
         if self.captures.is_on() {
             self.captures.push(Captured {
@@ -157,6 +175,7 @@ impl Shared {
         let target = target(&head.method, head.uri.path(), head.uri.query().unwrap_or_default());
         let style = match &target {
             Target::Billed(endpoint) | Target::Gemini(_, endpoint, _) => endpoint.style(),
+            Target::Converse(..) => Style::Bedrock,
             Target::Kept(..) => Style::Responses,
             _ => Style::Openai,
         };
@@ -186,6 +205,10 @@ impl Shared {
             },
             Target::Gemini(model, endpoint, form) => match gemini::with_path(body, model, form) {
                 Ok(body) => self.billed(sequence, endpoint, key, &head.headers, &body.into()).await,
+                Err(refused) => Ok(error(&refused, Guard::default())),
+            },
+            Target::Converse(model, is_stream) => match bedrock::with_path(body, model, is_stream) {
+                Ok(body) => self.billed(sequence, Endpoint::Converse, key, &head.headers, &body.into()).await,
                 Err(refused) => Ok(error(&refused, Guard::default())),
             },
             Target::Kept(rest, query) => Ok(match self.kept.answer(&head.method, rest, query) {
@@ -353,7 +376,7 @@ impl Shared {
         match prepared.fault {
             Fault::CloseMidStream { .. } if prepared.is_stream => ending = Ending::Abort,
             Fault::StreamError { .. } if prepared.is_stream => {
-                bytes = [bytes.as_ref(), stream_error(prepared.style).as_bytes()].concat().into();
+                bytes = [bytes.as_ref(), &stream_error(prepared.style)].concat().into();
             }
             Fault::CloseMidBody => {
                 content_length = (!prepared.is_stream).then_some(bytes.len());
@@ -380,8 +403,11 @@ impl Shared {
             _ if prepared.is_stream => prepared.chunk_latency,
             _ => Duration::ZERO,
         };
-        let is_events = prepared.is_stream && !prepared.is_array;
-        let content_type = if is_events { "text/event-stream; charset=utf-8" } else { prepared.content_type };
+        let content_type = match prepared.style {
+            Style::Bedrock if prepared.is_stream => "application/vnd.amazon.eventstream",
+            _ if prepared.is_stream && !prepared.is_array => "text/event-stream; charset=utf-8",
+            _ => prepared.content_type,
+        };
         let mut answer = respond(200, content_type, SimBody::Parts(Box::new(parts)));
         if prepared.fault == Fault::Gzip {
             answer.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));

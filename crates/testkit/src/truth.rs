@@ -64,6 +64,17 @@ impl Books {
         self.truth.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Everything that was billed, as JSON: for tests that run in another process.
+    pub(crate) fn total_json(&self) -> String {
+        let total = self.truth.lock().unwrap_or_else(PoisonError::into_inner).total;
+        let Tally { attempts, unbilled, cut, open, prompt_tokens, cached_tokens, completion_tokens } = total;
+        serde_json::json!({
+            "attempts": attempts, "unbilled": unbilled, "cut": cut, "open": open, "prompt_tokens": prompt_tokens,
+            "cached_tokens": cached_tokens, "completion_tokens": completion_tokens,
+        })
+        .to_string()
+    }
+
     fn update(&self, labels: &Labels, change: impl Fn(&mut Tally)) {
         let mut truth = self.truth.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut truth.total);

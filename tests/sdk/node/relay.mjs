@@ -2,6 +2,7 @@
 
 import { spawn, spawnSync } from 'node:child_process';
 import { openSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -14,6 +15,7 @@ const mandant = process.env.MANDANT_BIN ?? join(target, 'debug/mandant');
 const provider = process.env.MANDANT_PROVIDER_BIN ?? join(target, 'debug/examples/provider');
 const providerKey = 'sk-simulated-provider-key';
 const startMillisMax = 30_000;
+const settleMillisMax = 5_000;
 
 /** A port that nobody listens on now. */
 function freePort() {
@@ -41,7 +43,7 @@ function firstLine(child) {
 }
 
 /** Starts the relay with the resources of ../resources.toml; stop() ends it and removes its data. */
-export async function startRelay() {
+export async function startRelay(providerOptions = []) {
   const folder = mkdtempSync(join(tmpdir(), 'mandant-sdk-'));
   const children = [];
   const stop = async () => {
@@ -56,18 +58,57 @@ export async function startRelay() {
     rmSync(folder, { recursive: true, force: true });
   };
   try {
-    return { baseURL: await start(folder, children), stop };
+    const { baseURL, providerRoot } = await start(folder, children, providerOptions);
+    return { baseURL, stop, truth: () => truth(providerRoot), calls: (...wanted) => calls(folder, ...wanted) };
   } catch (error) {
     await stop();
     throw error;
   }
 }
 
-async function start(folder, children) {
+/** What the provider has billed, once it works at nothing. */
+async function truth(providerRoot) {
+  const deadline = performance.now() + settleMillisMax;
+  for (;;) {
+    const truth = await (await fetch(`${providerRoot}/sim/truth`)).json();
+    if (truth.open === 0 || performance.now() > deadline) return truth;
+    await sleep(10);
+  }
+}
+
+/** The calls that were recorded and are not in `seen`, once there are `count` of them; then they are. */
+async function calls(folder, tenant, seen, count) {
+  const deadline = performance.now() + settleMillisMax;
+  for (;;) {
+    const listed = await control(folder, `/v1/tenants/${tenant}/calls?limit=${count + 20}`);
+    const fresh = listed.calls.filter((call) => !seen.has(call.attempt));
+    if (fresh.length >= count || performance.now() > deadline) {
+      for (const call of fresh) seen.add(call.attempt);
+      return fresh;
+    }
+    await sleep(10);
+  }
+}
+
+/** Asks the relay's control socket. */
+function control(folder, path) {
+  return new Promise((done, failed) => {
+    const asked = request({ socketPath: join(folder, 'data/control.sock'), path }, async (answer) => {
+      let text = '';
+      for await (const piece of answer) text += piece;
+      done(JSON.parse(text));
+    });
+    asked.on('error', failed);
+    asked.end();
+  });
+}
+
+async function start(folder, children, providerOptions) {
   const env = { ...process.env, MANDANT_SDK_PROVIDER_KEY: providerKey };
-  const simulated = spawn(provider, ['--key', providerKey], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const simulated = spawn(provider, ['--key', providerKey, ...providerOptions], { stdio: ['ignore', 'pipe', 'inherit'] });
   children.push(simulated);
   const providerURL = await firstLine(simulated);
+  const providerRoot = providerURL.replace(/\/v1$/, '');
 
   const port = await freePort();
   const config = join(folder, 'mandant.toml');
@@ -78,6 +119,7 @@ async function start(folder, children) {
   );
   const resources = readFileSync(join(here, '../resources.toml'), 'utf8')
     .replaceAll('{provider}', providerURL)
+    .replaceAll('{root}', providerRoot)
     // Cohere and Bedrock are asked by the tests in Python only.
     .replaceAll('{native}', `http://127.0.0.1:${await freePort()}`)
     .replaceAll('{nowhere}', `http://127.0.0.1:${await freePort()}/v1`);
@@ -93,7 +135,7 @@ async function start(folder, children) {
   const applied = spawnSync(mandant, ['apply', '--config', config, '-f', join(folder, 'resources.toml')], { env });
   if (applied.status !== 0) throw new Error(`apply failed: ${applied.stderr}`);
   await waitFor(baseURL, relay, logFile, 'sdk-test-secret-of-beta-poor', 200);
-  return baseURL;
+  return { baseURL, providerRoot };
 }
 
 async function waitFor(baseURL, relay, logFile, key, status) {

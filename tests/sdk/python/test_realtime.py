@@ -2,14 +2,18 @@
 
 import base64
 import json
+import pathlib
+import ssl
 import time
 import unittest
+import urllib.parse
 import urllib.request
 
 import openai
 import websockets.exceptions
 
 from relay import Relay
+from tls_front import TlsFront
 
 EPSILON = "sdk-test-secret-of-epsilon"
 ZETA = "sdk-test-secret-of-zeta"
@@ -107,6 +111,23 @@ class RealtimeClient(unittest.TestCase):
             self.assertNotEqual(long[-1].response.id, short[-1].response.id)
             self.assertLess(short[-1].response.usage.input_tokens, long[-1].response.usage.input_tokens)
             self.assertGreater(self.spent(ZETA), before)
+
+    def test_a_session_over_tls_is_the_same(self) -> None:
+        front = TlsFront(urllib.parse.urlsplit(self.relay.base_url).port, pathlib.Path(self.relay.folder.name))
+        self.addCleanup(front.stop)
+        address = f"{front.url}/v1"
+        client = openai.OpenAI(
+            base_url=address, websocket_base_url=address.replace("https://", "wss://"), api_key=EPSILON, max_retries=0
+        )
+        self.addCleanup(client.close)
+        trusted = ssl.create_default_context(cafile=str(front.certificate))
+        before = self.spent(EPSILON)
+        options = {"ssl": trusted}
+        with client.realtime.connect(model="gpt-realtime", websocket_connection_options=options) as connection:
+            connection.session.update(session=TEXT_ONLY)
+            usage = self.ask(connection, "Is this private?")[-1].response.usage
+            cost = usage.input_tokens * 4e-6 + usage.output_tokens * 16e-6
+            self.assertAlmostEqual(self.spent(EPSILON) - before, cost, places=9)
 
     # What is refused.
 

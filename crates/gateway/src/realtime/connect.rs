@@ -61,7 +61,12 @@ pub(super) async fn connect(
         let nonce: [u64; 2] = [relay.clock.draw(), relay.clock.draw()];
         let nonce = STANDARD.encode(nonce.map(u64::to_be_bytes).concat());
         let request = request(&pool, candidate, head, offer, &nonce);
-        match pool.upgrade(request).await {
+        let token = pool.token_of(&request);
+        let opened = pool.upgrade(request).await;
+        if let (Some(token), Ok(Upgrade::Answered { head, .. })) = (token, &opened) {
+            pool.note_answer(&token, head.status);
+        }
+        match opened {
             Ok(Upgrade::Switched { head, socket, rest }) => {
                 let accept = head.headers.get(&SEC_WEBSOCKET_ACCEPT);
                 if accept != Some(derive_accept_key(nonce.as_bytes()).as_bytes()) {

@@ -49,23 +49,24 @@ pub(super) fn redact<'a>(text: &[u8], credentials: impl IntoIterator<Item = &'a 
         }
         let current = clean.as_deref().unwrap_or(text);
         if memchr::memmem::find(current, marker).is_some() {
-            clean = Some(hide_tokens(current, marker));
+            clean = Some(hide_tokens(current, marker, secret));
         }
     }
     clean
 }
 
-/// Replaces every token that begins with `marker`, up to a character that no key has.
-fn hide_tokens(text: &[u8], marker: &[u8]) -> Vec<u8> {
-    let is_key_byte = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_*.+/=".contains(byte);
+/// Replaces every token that begins with `marker`: all of `secret` where it is that, and on to a character that no key has.
+fn hide_tokens(text: &[u8], marker: &[u8], secret: &[u8]) -> Vec<u8> {
+    let is_key_byte = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_*.+/=~".contains(byte);
     let mut clean = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = memchr::memmem::find(rest, marker) {
         clean.extend_from_slice(&rest[..at]);
         clean.extend_from_slice(REDACTED);
         let token = &rest[at..];
-        let end = token.iter().position(|byte| !is_key_byte(byte)).unwrap_or(token.len());
-        rest = &token[end..];
+        let after = &token[if token.starts_with(secret) { secret.len() } else { marker.len() }..];
+        let end = after.iter().position(|byte| !is_key_byte(byte)).unwrap_or(after.len());
+        rest = &after[end..];
     }
     clean.extend_from_slice(rest);
     clean
@@ -89,5 +90,21 @@ mod tests {
             assert!(!String::from_utf8_lossy(&clean).contains("6789"));
         }
         assert_eq!(redact(b"nothing here", keys), None);
+    }
+
+    #[test]
+    fn characters_that_few_keys_have_end_no_echo() {
+        for key in ["s8Q~canary.0123456789", "s8Q~ab&cd$canary 0123456789"] {
+            let clean = redact(format!("({key}), ({key})").as_bytes(), [key.as_bytes()]).expect("found");
+            assert_eq!(String::from_utf8_lossy(&clean), "([redacted]), ([redacted])");
+        }
+        let clean = redact(b"wrong: s8Q~abcd~****6789!", [&b"s8Q~abcd~canary~456789"[..]]).expect("found");
+        assert_eq!(String::from_utf8_lossy(&clean), "wrong: [redacted]!");
+    }
+
+    #[test]
+    fn a_credential_is_not_printed() {
+        let value = header_value("Bearer ", &Secret::new("sk-canary-0123456789".into())).expect("a header");
+        assert_eq!(format!("{value:?}"), "Sensitive");
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use catalog::Upstream;
 use http::header::HOST;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use hyper::client::conn::http2;
 use tokio::time::Instant;
 use wire::Endpoint;
@@ -156,6 +156,19 @@ impl Pool {
     /// Shows who pays: the last that is done to a request.
     pub(crate) fn authorize(&self, request: &mut Outgoing) {
         self.auth.authorize(request, &self.authority);
+    }
+
+    /// The access token that a request shows, where it shows one.
+    pub(crate) fn token_of(&self, request: &Outgoing) -> Option<HeaderValue> {
+        self.auth.token_of(request)
+    }
+
+    /// What a request that showed `token` was answered with.
+    pub(crate) fn note_answer(&self, token: &HeaderValue, status: StatusCode) {
+        if status == StatusCode::UNAUTHORIZED {
+            tracing::warn!(upstream = %self.upstream.id, "an access token is not taken");
+            self.auth.token_is_refused(token);
+        }
     }
 
     /// Renews access tokens ahead of their end, in tasks of their own.

@@ -17,7 +17,7 @@ pub(crate) struct TestApp {
     pub(crate) store: Arc<Store>,
     pub(crate) directory: Arc<Directory>,
     /// Removed when the test ends.
-    folder: tempfile::TempDir,
+    pub(crate) folder: tempfile::TempDir,
 }
 
 /// The secret of the key `name` in tests.

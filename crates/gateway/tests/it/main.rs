@@ -8,6 +8,7 @@ mod client;
 mod bad_input;
 mod defaults;
 mod dialects;
+mod echoes;
 mod explains;
 mod fails_over;
 mod files;

@@ -137,11 +137,18 @@ impl Talk {
 
 /// A second of audio, and silence where it ends a turn.
 fn audio(ends_turn: bool) -> Value {
+    if ends_turn { turns(1) } else { audio_of(&[7; 48_000]) }
+}
+
+/// Turns of a second each, in one piece.
+fn turns(count: usize) -> Value {
+    let mut turn = vec![7_u8; 48_000];
+    turn.extend([0; 300]);
+    audio_of(&turn.repeat(count))
+}
+
+fn audio_of(bytes: &[u8]) -> Value {
     use base64::Engine as _;
-    let mut bytes = vec![7_u8; 48_000];
-    if ends_turn {
-        bytes.extend([0; 300]);
-    }
     json!({ "type": "input_audio_buffer.append", "audio": base64::engine::general_purpose::STANDARD.encode(bytes) })
 }
 
@@ -244,6 +251,113 @@ async fn what_the_provider_begins_by_itself_is_paid_for_first() {
     assert_eq!(records.len(), 1, "{records:?}");
     // A whole window, at the prices of audio.
     assert_eq!(records[0].held, Money::from_nanos(32_000 * 32_000 + 4_000 * 64_000));
+}
+
+/// The worst case of a response to audio: a whole window, at the prices of audio.
+const WORST_NANOS: i64 = 32_000 * 32_000 + 4_000 * 64_000;
+
+#[tokio::test]
+async fn a_response_that_nobody_paid_for_is_paid_on_arrival() {
+    let app = app(vec![tenant("acme", json!({ "budget": { "usd_total": "100.00" } }))]).await;
+    let mut talk = Talk::of(&app, "acme", "voice").await;
+    talk.hear_until("session.created").await;
+    // One hold is kept ahead, and the provider begins two responses: the second interrupts the first.
+    talk.say(turns(2)).await;
+    let first = talk.hear_until("response.done").await;
+    assert_eq!(first["response"]["status"], "cancelled");
+    let second = talk.hear_until("response.created").await;
+    // Its hold is there before the client sees it.
+    assert_eq!(app.relay.open_holds(), 1);
+    let done = talk.hear_until("response.done").await;
+    assert_eq!(
+        (&done["response"]["id"], &done["response"]["status"]),
+        (&second["response"]["id"], &json!("completed"))
+    );
+    assert_eq!(app.spent("acme"), price_of(&first["response"]["usage"]) + price_of(&done["response"]["usage"]));
+    talk.leave().await;
+    let records = app.records("acme").await;
+    let truth = app.provider.settled_truth(PATIENCE).await.total;
+    assert_eq!((records.len(), truth.attempts), (2, 2));
+    assert!(records.iter().all(|record| record.held == Money::from_nanos(WORST_NANOS)), "{records:?}");
+    assert_eq!(records.iter().map(|record| record.usage.output).sum::<u64>(), truth.completion_tokens);
+}
+
+#[tokio::test]
+async fn a_response_that_nobody_can_pay_for_is_cancelled_and_not_seen() {
+    // Exactly one worst case: the first response is paid for, and after its cost no second is.
+    let budget = Money::from_nanos(WORST_NANOS).to_string();
+    let app = app(vec![tenant("acme", json!({ "budget": { "usd_total": budget } }))]).await;
+    let mut talk = Talk::of(&app, "acme", "voice").await;
+    talk.hear_until("session.created").await;
+    talk.say(turns(2)).await;
+    let first = talk.hear_until("response.done").await;
+    let error = loop {
+        let event = talk.hear().await.expect("an error comes first");
+        assert!(
+            !["response.created", "response.output_audio.delta"].contains(&event["type"].as_str().unwrap()),
+            "{event}"
+        );
+        if event["type"] == "error" {
+            break event["error"].clone();
+        }
+    };
+    assert_eq!(error["code"], "budget_exhausted");
+    assert_eq!(talk.hear_close().await, (1008, "budget_exhausted".to_owned()));
+    let cost = price_of(&first["response"]["usage"]);
+    assert!(cost > Money::ZERO);
+    let records = app.records("acme").await;
+    assert_eq!((records.len(), app.spent("acme")), (1, cost), "the second is the operator's");
+    let truth = app.provider.settled_truth(PATIENCE).await.total;
+    assert_eq!(truth.attempts, 2);
+    // Given up at once: of its 96 tokens hardly any were made.
+    let made = truth.completion_tokens - records[0].usage.output;
+    assert!(made < 48, "{made}");
+    let cancels =
+        app.provider.requests().iter().filter(|one| one.body.starts_with(br#"{"type":"response.cancel""#)).count();
+    assert_eq!(cancels, 1);
+}
+
+#[tokio::test]
+async fn a_relay_that_stops_lets_a_response_come_to_its_end() {
+    let app = app(vec![tenant("acme", json!({}))]).await;
+    let mut talk = Talk::of(&app, "acme", "slow").await;
+    talk.text_only().await;
+    talk.say(json!({ "type": "response.create", "response": { "max_output_tokens": 40 } })).await;
+    talk.hear_until("response.output_text.delta").await;
+    let TestApp { provider, relay, store, directory: _directory, folder: _folder } = app;
+    let stopping = tokio::spawn(relay.stop());
+    let done = talk.hear_until("response.done").await;
+    assert_eq!(
+        (&done["response"]["status"], &done["response"]["usage"]["output_tokens"]),
+        (&json!("completed"), &json!(40))
+    );
+    assert_eq!(talk.hear_close().await, (1012, "the relay stops".to_owned()));
+    stopping.await.expect("it stops in time");
+    let tenant = base::TenantId::new("acme").expect("a tenant id");
+    let records = store.calls(&tenant, base::Timestamp::EPOCH, 10, None).expect("calls are read");
+    assert_eq!(records.len(), 1);
+    assert_eq!((records[0].ending, records[0].charged), (Ending::Complete, price_of(&done["response"]["usage"])));
+    assert_eq!(provider.truth().total.completion_tokens, 40);
+}
+
+#[tokio::test]
+async fn a_session_at_a_provider_over_tls_is_the_same() {
+    let provider = SimulatedProvider::start(Options { tls: true, ..Options::default() }).await.expect("it starts");
+    let authority = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(authority.path(), provider.certificate_pem().expect("it has one")).expect("written");
+    let settings = Settings { extra_ca_file: Some(authority.path().to_owned()), ..Settings::default() };
+    let resources = json!({
+        "upstream": [upstream(&provider.base_url())], "model": [voice("voice", "gpt-realtime")],
+        "tenant": [tenant("acme", json!({}))],
+    });
+    assert!(provider.base_url().starts_with("https://"), "{}", provider.base_url());
+    let app = TestApp::over(provider, settings, resources).await;
+    let mut talk = Talk::of(&app, "acme", "voice").await;
+    talk.text_only().await;
+    let done = talk.ask("Is this private?").await;
+    assert_eq!(app.spent("acme"), price_of(&done["response"]["usage"]));
+    talk.leave().await;
+    assert_eq!(app.records("acme").await[0].ending, Ending::Complete);
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use aws_lc_rs::signature::RsaKeyPair;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
-use testkit::{Options, SimulatedProvider};
+use testkit::{Fault, Options, SimulatedProvider};
 
 use crate::app::{TestApp, chat_model, tenant};
 use crate::client::{Client, chat, post};
@@ -49,7 +49,7 @@ fn ask() -> http::Request<http_body_util::Full<bytes::Bytes>> {
 }
 
 /// What Google gives out for a service account.
-fn service_account() -> String {
+pub(crate) fn service_account() -> String {
     let key = RsaKeyPair::generate(KeySize::Rsa2048).expect("a key");
     let der: Pkcs8V1Der<'_> = key.as_der().expect("its form");
     let pem = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", STANDARD.encode(der.as_ref()));
@@ -111,6 +111,42 @@ async fn a_token_is_renewed_ahead_of_its_end_while_nobody_calls() {
     assert_eq!(app.call(ask()).await.status, 200);
     assert_eq!(shown(&app), ["Bearer token-canary-1", "Bearer token-canary-2"]);
     assert_eq!(endpoint.asked().len(), 2);
+}
+
+#[tokio::test]
+async fn a_token_that_is_not_taken_is_renewed_early_and_once() {
+    let slow = Given { after: Duration::from_millis(200), ..Given::token("token-canary-2", 3_600) };
+    let endpoint = TokenEndpoint::start(vec![Given::token("token-canary-1", 3_600), slow]).await;
+    let app = app_of_service_account(&endpoint).await;
+    app.provider.script([Fault::Nothing, Fault::status(401)]);
+    assert_eq!(app.call(ask()).await.status, 200);
+    let refused = app.call(ask()).await;
+    assert_eq!(refused.status, 401, "{}", refused.text());
+    // It waits for the token that comes.
+    assert_eq!(app.call(ask()).await.status, 200);
+    assert_eq!(shown(&app), ["Bearer token-canary-1", "Bearer token-canary-1", "Bearer token-canary-2"]);
+    assert_eq!(endpoint.asked().len(), 2);
+    // One that is new is not the reason: nobody asks for a third.
+    app.provider.script([Fault::status(401), Fault::status(401)]);
+    for _ in 0..2 {
+        app.call(ask()).await;
+    }
+    assert_eq!(app.call(ask()).await.status, 200);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!((endpoint.asked().len(), shown(&app).pop().as_deref()), (2, Some("Bearer token-canary-2")));
+    app.settled().await;
+}
+
+#[tokio::test]
+async fn a_token_that_is_not_taken_is_shown_again_where_no_other_comes() {
+    let endpoint = TokenEndpoint::start(vec![Given::token("token-canary-1", 3_600), Given::error(500, "{}")]).await;
+    let app = app_of_service_account(&endpoint).await;
+    app.provider.script([Fault::status(401)]);
+    app.call(ask()).await;
+    assert_eq!(app.call(ask()).await.status, 200);
+    assert_eq!(shown(&app), vec!["Bearer token-canary-1"; 2]);
+    assert_eq!(endpoint.asked().len(), 2);
+    app.settled().await;
 }
 
 #[tokio::test]

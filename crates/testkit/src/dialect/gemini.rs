@@ -40,6 +40,8 @@ pub(crate) fn read(members: &Map<String, Value>) -> Result<ChatCall, ErrorAnswer
     });
     let functions = || inner.get("tools")?.as_array()?.iter().find_map(|tool| tool["functionDeclarations"].as_array());
     let named = functions().and_then(|all| all.first()).and_then(|function| function["name"].as_str());
+    let choice = inner.get("toolConfig").map(|config| &config["functionCallingConfig"]["mode"]);
+    let is_forbidden = choice.is_some_and(|mode| mode == "NONE");
     let asked = Asked {
         model: call::model(members)?,
         stream: members.get("sim_stream").and_then(Value::as_bool).unwrap_or(false),
@@ -48,9 +50,15 @@ pub(crate) fn read(members: &Map<String, Value>) -> Result<ChatCall, ErrorAnswer
         prompt: ["contents", "systemInstruction", "tools"].into_iter().filter_map(|name| inner.get(name)).collect(),
         messages: contents.len(),
         last_user_text: last_user.map(|content| texts(&content["parts"])).unwrap_or_default(),
-        function: named.filter(|_| !answers_tool).map(str::to_owned),
+        function: named.filter(|_| !answers_tool && !is_forbidden).map(str::to_owned),
+        schema: (settings["responseMimeType"] == "application/json").then(|| schema(settings)),
     };
     Ok(asked.into_call())
+}
+
+/// The schema of the answer in either of its two forms; null for any JSON.
+fn schema(settings: &Value) -> Value {
+    ["responseJsonSchema", "responseSchema"].iter().find_map(|name| settings.get(*name)).cloned().unwrap_or_default()
 }
 
 /// Google counts thinking beside the answer.

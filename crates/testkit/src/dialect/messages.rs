@@ -32,8 +32,16 @@ pub(crate) fn read(members: &Map<String, Value>, counting: bool) -> Result<ChatC
         messages: messages.len(),
         last_user_text: last_user.map(|message| texts(&message["content"])).unwrap_or_default(),
         function: named.filter(|_| !answers_tool && choice["type"] != "none"),
+        schema: schema(members),
     };
     Ok(asked.into_call())
+}
+
+/// The schema of the answer, also under the name that it had before.
+fn schema(members: &Map<String, Value>) -> Option<Value> {
+    let format = members.get("output_config").map(|config| &config["format"]);
+    let format = format.filter(|format| !format.is_null()).or_else(|| members.get("output_format"))?;
+    format.get("schema").cloned()
 }
 
 /// Anthropic's parts of the input exclude each other.
@@ -115,7 +123,12 @@ pub(crate) fn stream(answer: &ChatAnswer<'_>) -> Page {
     page.text("event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":");
     page.json(stop_reason(answer)).text(",\"stop_sequence\":null}");
     if has_usage {
-        page.text(",\"usage\":{\"output_tokens\":").number(answer.usage.completion).text("}");
+        page.text(",\"usage\":").json(&json!({
+            "input_tokens": answer.usage.prompt - answer.usage.cached,
+            "cache_creation_input_tokens": 0,
+            "cache_read_input_tokens": answer.usage.cached,
+            "output_tokens": answer.usage.completion,
+        }));
     }
     page.text("}\n\n").end_event(0);
     page.text("event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n").end_event(0);

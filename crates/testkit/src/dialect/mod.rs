@@ -1,14 +1,16 @@
 //! The dialects beside OpenAI's older one: each turns its request into a chat, and a chat's answer into its own words.
 
+pub(crate) mod bedrock;
+pub(crate) mod cohere;
 pub(crate) mod gemini;
 pub(crate) mod messages;
 pub(crate) mod responses;
 
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
 use crate::body::SimBody;
-use crate::call::{ChatCall, Common};
+use crate::call::{self, ChatCall, Common};
 use crate::errors::ErrorAnswer;
 use crate::pieces::Product;
 use crate::tokens::{MESSAGE_TOKENS, PRIMER_TOKENS, count_tokens};
@@ -21,6 +23,8 @@ pub(crate) enum Style {
     Responses,
     Anthropic,
     Gemini,
+    Cohere,
+    Bedrock,
 }
 
 /// What the dialects' requests have in common once they are read.
@@ -35,6 +39,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) messages: usize,
     pub(crate) last_user_text: String,
     pub(crate) function: Option<String>,
+    pub(crate) schema: Option<Value>,
 }
 
 impl Asked<'_> {
@@ -50,7 +55,14 @@ impl Asked<'_> {
             output_limit: self.output_limit,
             prompt_tokens,
         };
-        ChatCall { common, last_user_text: self.last_user_text, function: self.function }
+        let declared = |name: &String| self.prompt.iter().rev().find_map(|value| call::parameters(value, name));
+        ChatCall {
+            common,
+            last_user_text: self.last_user_text,
+            parameters: self.function.as_ref().and_then(declared),
+            function: self.function,
+            schema: self.schema,
+        }
     }
 }
 
@@ -94,6 +106,22 @@ pub(crate) fn restyle(answer: &mut http::Response<SimBody>, style: Style) {
             *bytes = styled.into();
         }
     }
+    if style == Style::Bedrock {
+        let kind = HeaderValue::from_static(bedrock_kind(status));
+        answer.headers_mut().insert(HeaderName::from_static("x-amzn-errortype"), kind);
+    }
+}
+
+/// Bedrock names its errors in a header.
+fn bedrock_kind(status: u16) -> &'static str {
+    match status {
+        401 | 403 => "UnrecognizedClientException:http://internal.amazon.com/coral/com.amazon.coral.service/",
+        404 => "ResourceNotFoundException:http://internal.amazon.com/coral/com.amazon.bedrock/",
+        429 => "ThrottlingException:http://internal.amazon.com/coral/com.amazon.bedrock/",
+        503 => "ServiceUnavailableException:http://internal.amazon.com/coral/com.amazon.bedrock/",
+        500.. => "InternalServerException:http://internal.amazon.com/coral/com.amazon.bedrock/",
+        _ => "ValidationException:http://internal.amazon.com/coral/com.amazon.bedrock/",
+    }
 }
 
 /// The error body of a dialect; `None` for those that keep OpenAI's.
@@ -126,14 +154,16 @@ fn error_body(style: Style, status: u16, message: &str) -> Option<String> {
             };
             Some(json!({ "error": { "code": status, "message": message, "status": word } }).to_string())
         }
+        Style::Cohere => Some(json!({ "id": "faa81d9a-2f69-4f94-8aee-a3b2e2cbd51c", "message": message }).to_string()),
+        Style::Bedrock => Some(json!({ "message": message }).to_string()),
     }
 }
 
 /// The error that ends a stream of a dialect.
-pub(crate) fn stream_error(style: Style) -> String {
+pub(crate) fn stream_error(style: Style) -> Vec<u8> {
     let message = "The server had an error while processing your request.";
-    match style {
-        Style::Openai => crate::errors::stream_event().to_owned(),
+    let text = match style {
+        Style::Openai => crate::errors::stream_event(),
         Style::Responses => {
             let event = json!({ "type": "error", "code": "server_error", "message": message, "param": null });
             format!("event: error\ndata: {event}\n\n")
@@ -143,7 +173,13 @@ pub(crate) fn stream_error(style: Style) -> String {
             format!("event: error\ndata: {body}\n\n")
         }
         Style::Gemini => format!("data: {}\n\n", error_body(style, 500, message).unwrap_or_default()),
-    }
+        Style::Cohere => {
+            let event = json!({ "type": "message-end", "delta": { "finish_reason": "ERROR", "error": message } });
+            format!("event: message-end\ndata: {event}\n\n")
+        }
+        Style::Bedrock => return bedrock::exception(message),
+    };
+    text.into_bytes()
 }
 
 /// A member that must be a list with something in it.

@@ -26,6 +26,11 @@ pub(crate) fn read(members: &Map<String, Value>) -> Result<ChatCall, ErrorAnswer
         messages: items.len().max(1),
         last_user_text: last_user.map_or_else(|| texts(input), |item| texts(&item["content"])),
         function: named.map(str::to_owned),
+        schema: members.get("text").and_then(|text| match text["format"]["type"].as_str() {
+            Some("json_schema") => Some(text["format"]["schema"].clone()),
+            Some("json_object") => Some(Value::Null),
+            _ => None,
+        }),
     };
     Ok(asked.into_call())
 }

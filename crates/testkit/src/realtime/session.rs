@@ -22,7 +22,7 @@ use crate::truth::{Bill, Labels};
 
 /// Bytes of audio that make a token: 48,000 a second, and 10 tokens.
 const AUDIO_BYTES_PER_TOKEN: u64 = 4_800;
-/// So many zeros at the end of a piece of audio are the silence after a turn.
+/// So many zeros in a piece of audio are the silence after a turn.
 const SILENCE_BYTES: usize = 200;
 
 /// Numbers the responses of a process.
@@ -145,15 +145,18 @@ impl Session {
             }
             "input_audio_buffer.append" => {
                 let bytes = bytes_of(event["audio"].as_str().unwrap_or_default());
-                self.buffered_bytes += bytes.len() as u64;
-                let is_silent =
-                    bytes.len() > SILENCE_BYTES && bytes.iter().rev().take(SILENCE_BYTES).all(|byte| *byte == 0);
-                if is_silent && self.hears_turns {
+                let mut heard = 0;
+                // Each turn is answered; whoever speaks again interrupts the answer.
+                let ends = if self.hears_turns { turn_ends(&bytes) } else { Vec::new() };
+                for end in ends {
+                    self.buffered_bytes += (end - heard) as u64;
+                    heard = end;
                     self.say("input_audio_buffer.speech_stopped", json!({ "audio_end_ms": 1 }));
                     self.commit();
                     self.give_up();
                     self.begin(&Value::Null);
                 }
+                self.buffered_bytes += (bytes.len() - heard) as u64;
             }
             "input_audio_buffer.commit" if self.buffered_bytes == 0 => {
                 self.error(&event, "input_audio_buffer_commit_empty", "There is no audio.");
@@ -259,6 +262,20 @@ impl Session {
         }
         Ok(())
     }
+}
+
+/// Where the silences end that end a turn.
+fn turn_ends(audio: &[u8]) -> Vec<usize> {
+    let (mut ends, mut silent, mut is_turn) = (Vec::new(), 0, false);
+    for (place, byte) in audio.iter().enumerate() {
+        silent = if *byte == 0 { silent + 1 } else { 0 };
+        is_turn |= *byte != 0;
+        if is_turn && silent == SILENCE_BYTES {
+            ends.push(place + 1);
+            is_turn = false;
+        }
+    }
+    ends
 }
 
 fn bytes_of(base64: &str) -> Vec<u8> {

@@ -2,6 +2,7 @@
 
 mod answers;
 mod client;
+mod dialects;
 mod faults;
 mod replay;
 mod streams;

@@ -190,6 +190,11 @@ const CHANGED: &[[&str; 3]] = &[
     ],
     ["mark for the cache", "chat, Gemini, responses, Cohere", "Left out: those providers cache by themselves."],
     ["`strict` of a function", "Gemini", "Left out."],
+    [
+        "`eager_input_streaming` of a function",
+        "from messages",
+        "Left out: calls come in the pieces that their provider makes.",
+    ],
     ["`strict` of some functions and not of others", "Cohere", "Left out: there is one switch for all."],
     ["`strict` of a function, unsaid", "responses", "`false`, which is what it means elsewhere."],
     [
@@ -238,7 +243,11 @@ const CHANGED: &[[&str; 3]] = &[
         "A thought without text before the call; it is put back the same way.",
     ],
     ["items by their id (`reasoning` without content)", "from responses", "Left out: they are objects of an account."],
-    ["`store`", "from responses", "Nothing is stored."],
+    [
+        "`store`",
+        "from responses",
+        "Nothing is stored. A client that names items of earlier answers by their ids alone is refused (404 `object_not_found`) and has to send them whole; `ai` does with `store: false`.",
+    ],
     ["`metadata`, labels, cache keys, `safety_identifier`, thresholds of filters", "all", "Left out."],
     ["`citation_options`, `safety_mode`, `priority`", "from Cohere", "Left out."],
     ["headers of one provider (`anthropic-beta`, `openai-beta`)", "all", "Left out."],

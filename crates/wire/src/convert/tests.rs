@@ -252,6 +252,22 @@ fn errors_of_proxies_and_of_providers_are_told_in_the_clients_words() {
     }
 }
 
+/// Vercel's `ai` asks for it in each stream with tools.
+#[test]
+fn how_finely_calls_are_streamed_is_left_out() {
+    let tool = r#"{"name":"x","input_schema":{"type":"object"},"eager_input_streaming":true}"#;
+    let body =
+        format!(r#"{{"model":"m","max_tokens":9,"messages":[{{"role":"user","content":"x"}}],"tools":[{tool}]}}"#);
+    for target in FORMS.into_iter().filter(|target| *target != Endpoint::Messages) {
+        let call = call(Endpoint::Messages, &body);
+        let Ok(translation) = Translation::between(Endpoint::Messages, target, &call) else { panic!("{target:?}") };
+        let written = translation.body("m", Some(9), 9);
+        assert!(!String::from_utf8_lossy(&written).contains("eager"), "{target:?}");
+    }
+    let odd = body.replace("true", "1");
+    assert!(Translation::between(Endpoint::Messages, Endpoint::Converse, &call(Endpoint::Messages, &odd)).is_err());
+}
+
 #[test]
 fn what_has_no_word_is_refused_by_its_name() {
     let long = Endpoint::ChatCompletions;

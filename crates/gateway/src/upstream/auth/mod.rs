@@ -120,6 +120,21 @@ impl Auth {
         }
     }
 
+    /// The access token that a request shows, where it shows one.
+    pub(super) fn token_of(&self, request: &Outgoing) -> Option<HeaderValue> {
+        match &self.way {
+            Way::Tokens(_) => request.secrets.first().map(|(_, token)| token.clone()),
+            _ => None,
+        }
+    }
+
+    /// An upstream does not take a token that should still hold: it is renewed early, for the calls that follow.
+    pub(super) fn token_is_refused(&self, token: &HeaderValue) {
+        if let Way::Tokens(sources) = &self.way {
+            sources.iter().for_each(|source| source.is_refused(token));
+        }
+    }
+
     /// Puts into a whole request what its upstream wants to see. `authority` is the `Host` that it is for.
     pub(super) fn authorize(&self, request: &mut Outgoing, authority: &HeaderValue) {
         match &self.way {
@@ -152,10 +167,15 @@ impl Auth {
     pub(super) fn redact(&self, text: &[u8]) -> Option<Vec<u8>> {
         match &self.way {
             Way::Header(_, values) => credential::redact(text, values.iter().map(HeaderValue::as_bytes)),
-            Way::Query(keys) => credential::redact(text, keys.iter().map(|key| key.expose().as_bytes())),
+            Way::Query(keys) => {
+                // Also as it stands in the address.
+                let escaped: Vec<String> = keys.iter().map(|key| grant::escaped(key.expose())).collect();
+                let plain = keys.iter().map(|key| key.expose().as_bytes());
+                credential::redact(text, plain.chain(escaped.iter().map(String::as_bytes)))
+            }
             Way::Signed(_, keys) => credential::redact(text, keys.iter().flat_map(AwsKey::secrets)),
             Way::Tokens(sources) => {
-                let values: Vec<HeaderValue> = sources.iter().filter_map(|source| source.current()).collect();
+                let values: Vec<HeaderValue> = sources.iter().flat_map(|source| source.shown()).collect();
                 let secrets = sources.iter().flat_map(|source| source.secret());
                 credential::redact(text, values.iter().map(HeaderValue::as_bytes).chain(secrets))
             }

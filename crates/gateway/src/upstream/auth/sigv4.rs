@@ -209,6 +209,16 @@ mod tests {
     }
 
     #[test]
+    fn nothing_of_a_signature_is_printed() {
+        let mut request = Outgoing::new(Method::GET, Uri::from_static("/"), OutgoingBody::default());
+        let scope = Scope { region: "us-east-1".into(), service: "service" };
+        sign(&mut request, &HeaderValue::from_static("host"), &key(":session-canary"), &scope, time());
+        let printed = format!("{:?} {:?}", request.secrets, request.fields);
+        assert!(printed.contains("x-amz-security-token") && printed.contains("authorization"), "{printed}");
+        assert!(!printed.contains("canary") && !printed.contains("Signature"), "{printed}");
+    }
+
+    #[test]
     fn amazons_own_test_suite_is_signed_as_there() {
         let scope = Scope { region: "us-east-1".into(), service: "service" };
         let form = Some("application/x-www-form-urlencoded");

@@ -1,7 +1,7 @@
 //! Access tokens: got with a grant, shown until their end, and renewed ahead of it by a task of their own.
 //!
-//! A call waits for a token only when there is none that holds: at the very start, and after renewals that failed until the
-//! end of the last one. One renewal is under way at a time, however many calls wait, and after a failure nobody asks again
+//! A call waits for a token only when there is none that holds: at the very start, after renewals that failed until the
+//! end of the last one, and after an upstream did not take the last one (when no other comes, that one is shown again). One renewal is under way at a time, however many calls wait, and after a failure nobody asks again
 //! before a pause.
 
 use core::time::Duration;
@@ -21,6 +21,8 @@ use crate::upstream::{ConnectError, Tls, credential};
 const MARGIN: Duration = Duration::from_secs(10);
 /// A token is renewed so long before its end, or in the last quarter of a short time.
 const AHEAD: Duration = Duration::from_secs(300);
+/// A token that replaced a refused one is not replaced early in this time: what is refused then is no matter of tokens.
+const EARLY_PAUSE: Duration = Duration::from_secs(60);
 /// The longest time that a token is believed to hold.
 const HOLDS_MAX: Duration = Duration::from_secs(86_400);
 /// The pause after a first failure; it doubles with each further one.
@@ -42,6 +44,8 @@ pub(super) struct TokenSource {
 #[derive(Default)]
 struct State {
     token: Option<Token>,
+    /// The one before it: an answer to a request that showed it may still come.
+    previous: Option<HeaderValue>,
     failure: Option<Failure>,
 }
 
@@ -50,6 +54,10 @@ struct Token {
     /// When it is renewed, and until when it is shown.
     renew: Instant,
     end: Instant,
+    /// An upstream did not take it.
+    is_refused: bool,
+    /// Until when it is not renewed because it is refused.
+    trusted_until: Instant,
 }
 
 struct Failure {
@@ -102,6 +110,30 @@ impl TokenSource {
         state.token.as_ref().filter(|token| Instant::now() < token.end).map(|token| token.value.clone())
     }
 
+    /// What answers may repeat: the token that is shown now, and the one before it.
+    pub(super) fn shown(&self) -> Vec<HeaderValue> {
+        let state = self.state.lock().expect("no panic while the state is locked");
+        state.token.iter().map(|token| token.value.clone()).chain(state.previous.clone()).collect()
+    }
+
+    /// An upstream does not take `token`. Where it is the one that is shown it is renewed at once, and calls wait for that.
+    pub(super) fn is_refused(self: &Arc<TokenSource>, token: &HeaderValue) {
+        {
+            let (now, mut state) = (Instant::now(), self.state.lock().expect("no panic while the state is locked"));
+            let shown = state.token.as_mut().filter(|shown| shown.value == *token && shown.trusted_until <= now);
+            let Some(shown) = shown else { return };
+            shown.is_refused = true;
+            shown.renew = now;
+        }
+        self.renew_ahead();
+    }
+
+    /// Whether there is a token that nobody refused.
+    fn holds(&self) -> bool {
+        let state = self.state.lock().expect("no panic while the state is locked");
+        state.token.as_ref().is_some_and(|token| Instant::now() < token.end && !token.is_refused)
+    }
+
     /// What no client may see of the credential itself.
     pub(super) fn secret(&self) -> Option<&[u8]> {
         self.grant.secret()
@@ -112,7 +144,7 @@ impl TokenSource {
     /// # Errors
     /// Why there is none.
     pub(super) async fn ready(self: &Arc<TokenSource>) -> Result<(), String> {
-        if self.current().is_some() {
+        if self.holds() {
             return Ok(());
         }
         // In a task of its own: a client that hangs up does not end what others wait for.
@@ -162,7 +194,12 @@ impl TokenSource {
             Ok((value, holds)) => {
                 let end = asked + holds.saturating_sub(MARGIN.min(holds / 10));
                 let renew = asked + holds.saturating_sub(AHEAD.min(holds / 4));
-                (state.token, state.failure) = (Some(Token { value, renew, end }), None);
+                let before = state.token.take();
+                let is_early = before.as_ref().is_some_and(|before| before.is_refused);
+                let trusted_until = if is_early { Instant::now() + EARLY_PAUSE } else { asked };
+                state.previous = before.map(|before| before.value);
+                (state.token, state.failure) =
+                    (Some(Token { value, renew, end, is_refused: false, trusted_until }), None);
             }
             Err(reason) => {
                 tracing::warn!(upstream = %self.upstream, %reason, "no access token");
@@ -177,12 +214,7 @@ impl TokenSource {
         let form = self.grant.form(Clock::wall())?;
         let (status, body) = post(&self.address, &self.tls, form.expose()).await?;
         if status != StatusCode::OK {
-            // Of what a stranger answers, only a plain word is told.
-            let is_word = |word: &String| {
-                word.len() <= 64 && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-            };
-            let word = serde_json::from_slice::<Denied>(&body).ok().map(|denied| denied.error).filter(is_word);
-            return Err(format!("the token endpoint answered {}: {}", status.as_u16(), word.unwrap_or_default()));
+            return Err(format!("the token endpoint answered {}: {}", status.as_u16(), word_of(&body)));
         }
         let granted: Granted = serde_json::from_slice(&body)
             .map_err(|_| "the token endpoint's answer has no access_token and expires_in")?;
@@ -194,5 +226,25 @@ impl TokenSource {
         let holds = holds.ok_or("the token that came does not hold")?.min(HOLDS_MAX);
         let value = credential::header_value("Bearer ", &Secret::new(granted.access_token));
         Ok((value.map_err(|_| "the token has characters that no header can carry")?, holds))
+    }
+}
+
+/// Of what a stranger answers, only a plain word is told.
+fn word_of(body: &[u8]) -> String {
+    let is_word =
+        |word: &String| word.len() <= 64 && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    serde_json::from_slice::<Denied>(body).ok().map(|denied| denied.error).filter(is_word).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_refusal_only_a_word_is_told() {
+        assert_eq!(word_of(br#"{"error":"invalid_grant","error_description":"canary"}"#), "invalid_grant");
+        for body in [r#"{"error":"not canary~secret"}"#, "<html>canary</html>", r#"{"error":{"message":"canary"}}"#] {
+            assert_eq!(word_of(body.as_bytes()), "", "{body}");
+        }
     }
 }

@@ -238,6 +238,8 @@ fn tool<'a>(item: Node<'a>, at: &At<'_>) -> Result<Tool<'a>, Fault> {
             "strict" => strict = Some(take::boolean(value, &at_member)?),
             "cache_control" => cache = take::cache(value, &at_member)?,
             "defer_loading" if value.boolean() == Some(false) => {}
+            // In how fine pieces a call is streamed; SDKs ask for it without being told to.
+            "eager_input_streaming" => drop(take::boolean(value, &at_member)?),
             member => return at.unknown(member),
         }
     }
