@@ -1,6 +1,7 @@
 //! Reads a request strictly: what it asks for and what can change its price, or why it cannot be taken.
 
 mod anthropic;
+mod batch;
 mod bedrock;
 mod bedrock_media;
 mod body;
@@ -21,6 +22,7 @@ use base::{ModelId, Refusal};
 use bytes::Bytes;
 use smallvec::SmallVec;
 
+pub use self::batch::{BatchLine, batch_endpoint, batch_line, batched_messages};
 use self::body::Draft;
 pub(crate) use self::body::end_user;
 pub(crate) use self::fields::check_image_stream;
@@ -51,6 +53,12 @@ pub fn read<'a>(route: impl Into<Route<'a>>, content_type: Option<&[u8]>, body: 
     if core::str::from_utf8(&body).is_err() {
         return Err(Refusal::invalid(None, "The body is not UTF-8."));
     }
+    if route.endpoint == Endpoint::MessageBatchCreate {
+        return batch::of_messages(&route, body);
+    }
+    if route.endpoint.makes_batch() {
+        return batch::create(&route, body);
+    }
     let endpoint = if route.endpoint.is_billed() { route.endpoint } else { endpoint_of(&body)? };
     let query = query::read(endpoint, route.query)?;
     let draft = Draft::read(endpoint, model_of(route.tail)?, &body);
@@ -78,13 +86,18 @@ fn of_object(route: &Route<'_>) -> Result<Call, Refusal> {
     let id = route.tail.unwrap_or_default().to_owned();
     objects.named.insert(0, Named { place: NamedPlace::Path, id, is_needed: true, opened: None });
     let stream = objects.pairs.iter().any(|(name, value)| *name == "stream" && value == "true");
-    Ok(Call {
+    Ok(Call { stream, ..naming_objects(route, Bytes::new(), objects) })
+}
+
+/// A call that says nothing but which objects it is about.
+fn naming_objects(route: &Route<'_>, body: Bytes, objects: Objects) -> Call {
+    Call {
         endpoint: route.endpoint,
         hosting: route.hosting,
         query: Query::None,
-        body: Bytes::new(),
+        body,
         model: None,
-        stream,
+        stream: false,
         client_wants_usage: false,
         billable: Billable { cache_writes: CacheWrites::None, is_free: true, ..Billable::default() },
         end_user: None,
@@ -95,7 +108,7 @@ fn of_object(route: &Route<'_>) -> Result<Call, Refusal> {
         objects: Some(Box::new(objects)),
         is_stored: true,
         upload: None,
-    })
+    }
 }
 
 /// The model that a path names.
