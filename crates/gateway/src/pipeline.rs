@@ -115,7 +115,9 @@ async fn call(
     let (mut call, upload) = body.call(caller, route, head)?;
     files::choose_place(relay, caller, head, &mut call).await?;
     owned::open(relay, caller, &mut call)?;
-    batches::keep_results(relay, caller, &call).await?;
+    if batches::may_delete_results(&call) {
+        Box::pin(batches::keep_results(relay, caller, &call)).await?;
+    }
     let mut plan = if call.endpoint().makes_batch() {
         Box::pin(batches::plan(relay, caller, &mut call, &label, arrived)).await?
     } else {
@@ -130,7 +132,7 @@ async fn call(
     trace.reserved(relay.clock.moment());
     let (worst, limit, intent) = (hold.worst(), hold.output_limit(), hold.intent());
     if call.endpoint().makes_batch() {
-        let made = batches::create(relay, caller, &plan, hold, call, head).await;
+        let made = Box::pin(batches::create(relay, caller, &plan, hold, call, head)).await;
         let mut reply = made.map_err(Refused::from)?;
         headers::limits(&mut reply.fields, &tightest, relay.clock.now());
         return Ok(reply);
@@ -158,7 +160,9 @@ async fn call(
         let (body, receipt) = answer::gather(answer, relay.settings.answer_bytes_max, room).await?;
         trace.answered(relay.clock.moment());
         files::note(relay, caller, &call, reply.status, &body).await?;
-        batches::note(relay, caller, &call, reply.status, &body).await?;
+        if call.endpoint().answers_batch() {
+            Box::pin(batches::note(relay, caller, &call, reply.status, &body)).await?;
+        }
         if let Some(receipt) = receipt {
             headers::receipt(&mut reply.fields, &receipt);
         }

@@ -262,7 +262,7 @@ impl Shared {
             self.batched.answer(&head.method, rest, body, &around)
         };
         match answered {
-            Ok(said) => json(said.into()),
+            Ok(said) => json(said),
             Err(refused) => error(&refused, Guard::default()),
         }
     }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use base::Refusal;
 use catalog::Plan;
-use http::request::Parts;
 use tokio::sync::oneshot;
 use wire::Call;
 
@@ -13,6 +12,7 @@ use crate::answer::{self, AnswerBody, Room};
 use crate::authenticate::Caller;
 use crate::forward::forward;
 use crate::headers;
+use crate::heads::RequestHead;
 use crate::hold::Hold;
 use crate::relay::Relay;
 use crate::reply::Reply;
@@ -27,7 +27,7 @@ pub(crate) async fn create(
     plan: &Plan,
     hold: Hold,
     call: Call,
-    head: &Parts,
+    head: &RequestHead,
 ) -> Result<Reply, Refusal> {
     let (tell, told) = oneshot::channel();
     let (relay, caller, plan, head) = (relay.clone(), caller.clone(), plan.clone(), head.clone());
@@ -45,7 +45,7 @@ async fn make(
     plan: &Plan,
     hold: Hold,
     call: Arc<Call>,
-    head: &Parts,
+    head: &RequestHead,
 ) -> Result<Reply, Refusal> {
     let (attempt, intent) = (hold.attempt(), hold.intent());
     // What goes on for hours is known after a loss of power too, whatever was promised for calls.

@@ -185,7 +185,7 @@ impl Reader<'_> {
             let quote = quote_line(candidate, &rates, &line.call, by_tokens);
             let quote = quote.map_err(|refusal| in_line(number, &refusal))?;
             sum = sum.checked_add(&quote).ok_or_else(|| of_file("The file asks for more than can be held."))?;
-            if by_tokens || number % LINES_AT_ONCE == 0 {
+            if by_tokens || number.is_multiple_of(LINES_AT_ONCE) {
                 yield_now().await;
             }
         }

@@ -125,15 +125,17 @@ pub(crate) async fn note(
     Ok(())
 }
 
+/// Whether a call may take results away.
+pub(crate) fn may_delete_results(call: &Call) -> bool {
+    matches!(call.endpoint(), Endpoint::FileDelete | Endpoint::MessageBatchDelete)
+}
+
 /// Refuses to delete the results of a batch before they are counted: they say what it cost.
 ///
 /// # Errors
 /// 503 until then.
 pub(crate) async fn keep_results(relay: &Relay, caller: &Caller, call: &Call) -> Result<(), Refusal> {
     let of_batch = call.endpoint() == Endpoint::MessageBatchDelete;
-    if call.endpoint() != Endpoint::FileDelete && !of_batch {
-        return Ok(());
-    }
     let Some(id) = call.opened_objects().next().map(|(sealed, _)| sealed.to_owned()) else { return Ok(()) };
     let tenant = caller.tenant().id.clone();
     let is_needed = files::blocking(relay, move |store| {

@@ -209,7 +209,7 @@ async fn count(
             }
             Err(_) => return Err(Unsettled::Line(lines.number())),
         }
-        if lines.number() % 64 == 0 {
+        if lines.number().is_multiple_of(64) {
             tokio::task::yield_now().await;
         }
     }

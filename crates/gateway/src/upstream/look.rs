@@ -7,8 +7,8 @@ use core::future::poll_fn;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{ACCEPT_ENCODING, HOST};
-use http::{HeaderValue, Request, StatusCode, Version};
+use http::header::ACCEPT_ENCODING;
+use http::{Method, StatusCode};
 use thiserror::Error;
 use tokio::time::{Instant, timeout_at};
 use wire::{Dialect, Endpoint};
@@ -54,21 +54,12 @@ impl Pool {
     async fn look_once(self: &Arc<Pool>, path: &str, fresh: bool) -> Result<Look, LookError> {
         let timeouts = self.upstream().timeouts;
         let mut connection = self.checkout(fresh).await?;
-        let mut request = Request::new(OutgoingBody::default());
         // Of the endpoint only the path matters, and that is given.
-        *request.uri_mut() = self.uri(Endpoint::BatchGet, Some(path), connection.is_http2());
-        let headers = request.headers_mut();
-        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        let below = (Endpoint::BatchGet, Some(path));
+        let mut request = self.request(Method::GET, below, connection.is_http2(), OutgoingBody::default());
+        self.put(&mut request, &ACCEPT_ENCODING, b"identity");
         if self.upstream().dialect == Dialect::Anthropic {
-            headers.insert(ANTHROPIC_VERSION, HeaderValue::from_static("2023-06-01"));
-        }
-        for (name, value) in self.headers() {
-            headers.insert(name, value.clone());
-        }
-        if connection.is_http2() {
-            *request.version_mut() = Version::HTTP_2;
-        } else {
-            request.headers_mut().insert(HOST, self.authority().clone());
+            self.put(&mut request, &ANTHROPIC_VERSION, b"2023-06-01");
         }
         self.authorize(&mut request);
         connection.send(request);
