@@ -10,6 +10,7 @@
 mod answer;
 mod array;
 mod base64;
+mod batches;
 mod billable;
 mod call;
 pub mod convert;
@@ -36,6 +37,7 @@ mod texts;
 mod usage;
 
 pub use answer::{AnswerFacts, answer_facts, answer_usage};
+pub use batches::{BatchLine, batch_line, batched_messages};
 pub use billable::{Billable, CacheWrites, ServiceTier};
 pub use call::Call;
 pub use dialect::{Dialect, Endpoint, UnknownDialect, UnknownEndpoint};
@@ -44,7 +46,7 @@ pub use form::Form;
 pub use heard::{Heard, heard};
 pub use hosting::Hosting;
 pub use objects::{ObjectStream, Rename, rename_objects};
-pub use read::{BatchLine, batch_endpoint, batch_line, batched_messages, read};
+pub use read::{batch_endpoint, read};
 pub use results::{BatchState, ResultLine, Results, batch_state, result_line};
 pub use route::{Accent, ROUTES, Route, RouteSpec, dialect_of, route};
 pub use splice::{Edits, Outgoing};

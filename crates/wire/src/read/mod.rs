@@ -20,15 +20,15 @@ mod table;
 
 use base::{ModelId, Refusal};
 use bytes::Bytes;
-use smallvec::SmallVec;
 
-pub use self::batch::{BatchLine, batch_endpoint, batch_line, batched_messages};
+pub use self::batch::batch_endpoint;
+pub(crate) use self::batch::{Once, check_object, line_endpoint, requests, text};
 use self::body::Draft;
 pub(crate) use self::body::end_user;
 pub(crate) use self::fields::check_image_stream;
 pub(crate) use self::table::fold;
-use crate::billable::{Billable, CacheWrites};
-use crate::call::{Call, Filled, Named, NamedPlace, Objects, Places, Query};
+use crate::billable::Billable;
+use crate::call::{Call, Filled, Named, NamedPlace, Objects};
 use crate::dialect::Endpoint;
 use crate::route::{Route, unescaped};
 use crate::scan::{Kind, Strict};
@@ -86,29 +86,7 @@ fn of_object(route: &Route<'_>) -> Result<Call, Refusal> {
     let id = route.tail.unwrap_or_default().to_owned();
     objects.named.insert(0, Named { place: NamedPlace::Path, id, is_needed: true, opened: None });
     let stream = objects.pairs.iter().any(|(name, value)| *name == "stream" && value == "true");
-    Ok(Call { stream, ..naming_objects(route, Bytes::new(), objects) })
-}
-
-/// A call that says nothing but which objects it is about.
-fn naming_objects(route: &Route<'_>, body: Bytes, objects: Objects) -> Call {
-    Call {
-        endpoint: route.endpoint,
-        hosting: route.hosting,
-        query: Query::None,
-        body,
-        model: None,
-        stream: false,
-        client_wants_usage: false,
-        billable: Billable { cache_writes: CacheWrites::None, is_free: true, ..Billable::default() },
-        end_user: None,
-        places: Places::at(0),
-        filled: Filled::default(),
-        texts: SmallVec::new(),
-        payloads: Vec::new(),
-        objects: Some(Box::new(objects)),
-        is_stored: true,
-        upload: None,
-    }
+    Ok(Call { stream, ..Call::naming(route.endpoint, route.hosting, Bytes::new(), objects) })
 }
 
 /// The model that a path names.
