@@ -41,7 +41,7 @@ pub(crate) async fn plan(
     }
     let endpoint = wire::batch_endpoint(call.body()).ok_or(Refusal::Internal)?;
     // Any model is served where the file lies; the first line says which one is meant.
-    let origin = owned::origin_of_first(&relay.object_seal, &caller.tenant().id, call).ok_or(Refusal::Internal)?;
+    let origin = owned::origin_of_first(&relay.object_seal, caller.tenant().id(), call).ok_or(Refusal::Internal)?;
     call.set_model(origin.model);
     let reading = intake::plan(relay, caller, call, label.at)?;
     let reading_admitted = admit(relay, caller.clone(), &reading, call, call.body().len(), arrived).await?;

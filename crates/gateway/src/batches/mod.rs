@@ -37,7 +37,7 @@ const PAGE_ROWS: usize = 20;
 
 /// Refuses a batch more than a tenant may have.
 async fn check_room(relay: &Relay, caller: &Caller, kind: ObjectKind) -> Result<(), Refusal> {
-    let (tenant, now) = (caller.tenant().id.clone(), relay.clock.now());
+    let (tenant, now) = (caller.tenant().id().clone(), relay.clock.now());
     let counted = files::blocking(relay, move |store| {
         Ok((store.count_open_batches(&tenant)?, store.count_objects(&tenant, kind, now)?))
     });
@@ -84,7 +84,7 @@ async fn note_new(
         tracing::error!(%attempt, "a provider made a batch and did not say which; its hold stays");
         return Ok(());
     };
-    let tenant = caller.tenant().id.clone();
+    let tenant = caller.tenant().id().clone();
     files::blocking(relay, move |store| store.keep_batch(&tenant, attempt, &batch)).await
 }
 
@@ -103,7 +103,7 @@ pub(crate) async fn note(
     if !status.is_success() {
         return Ok(());
     }
-    let tenant = caller.tenant().id.clone();
+    let tenant = caller.tenant().id().clone();
     match call.endpoint() {
         Endpoint::BatchGet | Endpoint::BatchCancel | Endpoint::MessageBatchGet | Endpoint::MessageBatchCancel => {}
         Endpoint::MessageBatchDelete => {
@@ -137,7 +137,7 @@ pub(crate) fn may_delete_results(call: &Call) -> bool {
 pub(crate) async fn keep_results(relay: &Relay, caller: &Caller, call: &Call) -> Result<(), Refusal> {
     let of_batch = call.endpoint() == Endpoint::MessageBatchDelete;
     let Some(id) = call.opened_objects().next().map(|(sealed, _)| sealed.to_owned()) else { return Ok(()) };
-    let tenant = caller.tenant().id.clone();
+    let tenant = caller.tenant().id().clone();
     let is_needed = files::blocking(relay, move |store| {
         if of_batch {
             return store.is_batch_open(&tenant, &id);
