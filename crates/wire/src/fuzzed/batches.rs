@@ -52,7 +52,6 @@ fn batch_results() {
             let line = result_line(endpoint, input);
             if let Ok(ResultLine::Answered(usage)) = &line {
                 assert!(usage.cached_input <= usage.input && usage.reasoning <= usage.output, "{usage:?}");
-                assert!(serde_json::from_slice::<Value>(input).is_ok_and(|line| line["response"].is_object()));
             }
             seen.push(fuzz::sign(
                 &line.map(|line| matches!(line, ResultLine::Failed)).map_err(|fault| fault.to_string()),
