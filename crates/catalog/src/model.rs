@@ -99,10 +99,24 @@ impl ModelKind {
             Endpoint::CohereRerank => matches!(self, ModelKind::Rerank),
             Endpoint::Moderations => matches!(self, ModelKind::Moderation),
             // They lie where a model is served that may read them, whatever kind that is.
-            Endpoint::FileUpload | Endpoint::FileGet | Endpoint::FileDelete | Endpoint::FileContent => true,
+            Endpoint::FileUpload
+            | Endpoint::FileGet
+            | Endpoint::FileDelete
+            | Endpoint::FileContent
+            // What its lines ask for decides.
+            | Endpoint::BatchCreate
+            | Endpoint::BatchGet
+            | Endpoint::BatchCancel
+            | Endpoint::MessageBatchCreate
+            | Endpoint::MessageBatchGet
+            | Endpoint::MessageBatchCancel
+            | Endpoint::MessageBatchResults
+            | Endpoint::MessageBatchDelete => true,
             Endpoint::ModelList
             | Endpoint::ModelGet
             | Endpoint::FileList
+            | Endpoint::BatchList
+            | Endpoint::MessageBatchList
             | Endpoint::Usage
             | Endpoint::Limits
             | Endpoint::Explain => false,

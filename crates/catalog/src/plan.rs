@@ -74,6 +74,8 @@ impl Candidate {
 pub struct Plan {
     candidates: SmallVec<[Candidate; 2]>,
     quote: Quote,
+    /// The worst case is the sum of what others ask: nothing in the call changes it.
+    is_fixed: bool,
 }
 
 impl Plan {
@@ -95,6 +97,13 @@ impl Plan {
         self.quote
     }
 
+    /// Makes the plan of a batch hold for the sum of its requests. There is one candidate: a batch lies where its file is.
+    pub fn fix(&mut self, quote: Quote) {
+        self.candidates.truncate(1);
+        self.candidates[0].quote = quote;
+        (self.quote, self.is_fixed) = (quote, true);
+    }
+
     /// Counts the call's tokens with the vocabularies that its candidates declare, and lowers the worst case to match.
     ///
     /// For calls that do not fit by bytes: it reads the whole prompt.
@@ -102,6 +111,9 @@ impl Plan {
     /// # Errors
     /// None that [`plan`] did not return for the same call already.
     pub fn tighten(&mut self, call: &Call) -> Result<(), Refusal> {
+        if self.is_fixed {
+            return Ok(());
+        }
         for candidate in &mut self.candidates {
             candidate.text_tokens = text_tokens(&candidate.model, call);
         }
@@ -115,6 +127,9 @@ impl Plan {
     /// # Errors
     /// The refusal of the first candidate that has no price for what the request asks.
     pub fn requote(&mut self, billable: &Billable) -> Result<(), Refusal> {
+        if self.is_fixed {
+            return Ok(());
+        }
         for candidate in &mut self.candidates {
             let rates = &candidate.model.prices[candidate.price_index].rates;
             let billable = candidate.billable(billable);
@@ -128,6 +143,9 @@ impl Plan {
     /// when no limit is low enough.
     #[must_use]
     pub fn affordable_output(&self, billable: &Billable, usd: Money, tokens: u64) -> Option<u64> {
+        if self.is_fixed {
+            return None;
+        }
         let mut lowest = u64::MAX;
         for candidate in &self.candidates {
             let rates = &candidate.price().rates;
@@ -184,7 +202,7 @@ pub fn plan(
     }
     // A session stays with the model that it began with.
     let is_in_session = call.endpoint() == Endpoint::Realtime && call.kept_at().is_some();
-    let fallbacks = if is_in_session { &[][..] } else { &model.fallbacks[..] };
+    let fallbacks = if is_in_session || call.endpoint().makes_batch() { &[][..] } else { &model.fallbacks[..] };
     for (index, id) in fallbacks.iter().enumerate() {
         let Some(fallback) = catalog.model(id.as_str()) else { continue };
         let repeated = *id == model.id || model.fallbacks[..index].contains(id);
@@ -196,7 +214,7 @@ pub fn plan(
     }
     candidates.truncate(CANDIDATES_MAX);
     let quote = worst(&candidates);
-    Ok(Plan { candidates, quote })
+    Ok(Plan { candidates, quote, is_fixed: false })
 }
 
 /// Adds the targets of `model` in the order to try them. Adds nothing when it returns an error.
@@ -351,7 +369,9 @@ fn kept_elsewhere(model: &Model) -> Refusal {
 
 /// Says which endpoint the model has instead.
 fn wrong_endpoint(model: &Model, endpoint: Endpoint) -> Refusal {
-    let all = Endpoint::ALL.into_iter().filter(|one| one.dialect() == endpoint.dialect() && !one.is_of_file());
+    let all = Endpoint::ALL
+        .into_iter()
+        .filter(|one| one.dialect() == endpoint.dialect() && !one.is_of_file() && !one.answers_batch());
     let served: Vec<&str> = all.filter(|&one| model.kind.serves(one)).map(Endpoint::name).collect();
     let reason = format!("The model '{}' does not serve {endpoint}; use {}.", model.id, served.join(" or "));
     Refusal::invalid(Some("model"), reason)

@@ -42,6 +42,16 @@ impl Quote {
         self.input_tokens.saturating_add(self.output_tokens)
     }
 
+    /// Both together; `None` beyond what can be held.
+    #[must_use]
+    pub fn checked_add(&self, other: &Quote) -> Option<Quote> {
+        Some(Quote {
+            usd: self.usd.checked_add(other.usd)?,
+            input_tokens: self.input_tokens.checked_add(other.input_tokens)?,
+            output_tokens: self.output_tokens.checked_add(other.output_tokens)?,
+        })
+    }
+
     /// The larger of both in each respect: what covers either.
     #[must_use]
     pub fn max(&self, other: &Quote) -> Quote {

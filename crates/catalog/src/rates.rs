@@ -61,6 +61,9 @@ pub struct Rates {
     /// Each web search that the provider makes, or each unit of search of a reranking, in USD per search.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "per_call")]
     pub web_search: Option<Price>,
+    /// What the tokens of a batch cost, in percent of what they cost here (1 to 100); all of it where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch_percent: Option<u8>,
     /// Prices of calls with a long input, in any order; for a long call, all tiers that it exceeds apply, the highest last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tiers: Vec<ContextTier>,
@@ -161,7 +164,49 @@ impl Rates {
             second: None,
             request: None,
             web_search: None,
+            batch_percent: None,
             tiers: Vec::new(),
+        }
+    }
+
+    /// The prices of a request in a batch: those of tokens at the batch's share, rounded up to whole pico-USD. What is
+    /// priced by the call, the search, the image, the second or the character has no such share.
+    #[must_use]
+    pub fn for_batch(&self) -> Rates {
+        let Some(percent) = self.batch_percent else { return self.clone() };
+        let share = |price: Price| Price::from_picos(price.picos().saturating_mul(u64::from(percent)).div_ceil(100));
+        let some = |price: Option<Price>| price.map(share);
+        let tier = |tier: &ContextTier| ContextTier {
+            above_input_tokens: tier.above_input_tokens,
+            input: some(tier.input),
+            cached_input: some(tier.cached_input),
+            cache_write: some(tier.cache_write),
+            cache_write_1h: some(tier.cache_write_1h),
+            output: some(tier.output),
+            reasoning: some(tier.reasoning),
+            audio_input: some(tier.audio_input),
+            cached_audio: some(tier.cached_audio),
+            audio_output: some(tier.audio_output),
+        };
+        Rates {
+            input: share(self.input),
+            cached_input: some(self.cached_input),
+            cache_write: some(self.cache_write),
+            cache_write_1h: some(self.cache_write_1h),
+            output: some(self.output),
+            reasoning: some(self.reasoning),
+            image_input: some(self.image_input),
+            audio_input: some(self.audio_input),
+            cached_audio: some(self.cached_audio),
+            audio_output: some(self.audio_output),
+            image_output: some(self.image_output),
+            character: self.character,
+            image: self.image,
+            second: self.second,
+            request: self.request,
+            web_search: self.web_search,
+            batch_percent: None,
+            tiers: self.tiers.iter().map(tier).collect(),
         }
     }
 

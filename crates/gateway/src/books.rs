@@ -58,7 +58,9 @@ pub(crate) struct Asked<'a> {
 impl<'a> Asked<'a> {
     pub(crate) fn of(path: &'a Path, plan: &'a Plan, call: &'a Call) -> Asked<'a> {
         let is_in_session = call.endpoint() == Endpoint::Realtime;
-        Asked { path, model: &plan.model().id, end_user: call.end_user(), tokens: plan.quote().tokens(), is_in_session }
+        // A provider goes through a batch in its own time: its tokens are of no minute and no day.
+        let tokens = if call.endpoint().makes_batch() { 0 } else { plan.quote().tokens() };
+        Asked { path, model: &plan.model().id, end_user: call.end_user(), tokens, is_in_session }
     }
 }
 

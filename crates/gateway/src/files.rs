@@ -135,7 +135,21 @@ struct List<'a> {
 /// # Errors
 /// 400 for a query that says nothing; 404 for a file to begin behind that is not the tenant's.
 pub(crate) async fn list(relay: &Relay, caller: &Caller, route: &Route<'_>) -> Result<Bytes, Refusal> {
-    let asked = Query::read(route.query)?;
+    list_of(relay, caller, route, ObjectKind::File, PAGE_MAX).await
+}
+
+/// The objects of one kind that a caller's tenant has, so many a page where nobody says how many.
+///
+/// # Errors
+/// As for [`list`].
+pub(crate) async fn list_of(
+    relay: &Relay,
+    caller: &Caller,
+    route: &Route<'_>,
+    kind: ObjectKind,
+    page_rows: usize,
+) -> Result<Bytes, Refusal> {
+    let asked = Query::read(route.query, page_rows)?;
     let (tenant, now, rows_max) = (caller.tenant().id().clone(), relay.clock.now(), asked.rows_max);
     let after = asked.after.clone();
     let listed = blocking(relay, move |store| {
@@ -145,7 +159,7 @@ pub(crate) async fn list(relay: &Relay, caller: &Caller, route: &Route<'_>) -> R
             is_ascending: asked.is_ascending,
             rows_max: rows_max + 1,
         };
-        store.list_objects(&tenant, ObjectKind::File, page, now)
+        store.list_objects(&tenant, kind, page, now)
     });
     let Some(mut files) = listed.await? else {
         return Err(Refusal::ObjectNotFound { id: after.unwrap_or_default().chars().take(128).collect() });
@@ -168,13 +182,14 @@ struct Query {
 }
 
 impl Query {
-    fn read(query: &str) -> Result<Query, Refusal> {
-        let mut asked = Query { after: None, purpose: None, is_ascending: false, rows_max: PAGE_MAX };
+    fn read(query: &str, page_rows: usize) -> Result<Query, Refusal> {
+        let mut asked = Query { after: None, purpose: None, is_ascending: false, rows_max: page_rows };
         for pair in query.split('&') {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let refuse = |what: &str| Err(Refusal::invalid(Some(name), format!("'{name}' must be {what}.")));
             match name {
-                "after" => asked.after = Some(value.to_owned()),
+                "after" | "after_id" => asked.after = Some(value.to_owned()),
+                "before_id" => return refuse("left out: lists go forward with 'after_id'"),
                 "purpose" => asked.purpose = Some(value.to_owned()),
                 "order" if value == "asc" || value == "desc" => asked.is_ascending = value == "asc",
                 "order" => return refuse("'asc' or 'desc'"),
@@ -190,7 +205,7 @@ impl Query {
 }
 
 /// SQLite blocks; a slow disk must not hold a worker of the relay.
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     relay: &Relay,
     work: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, Refusal> {
@@ -198,7 +213,7 @@ async fn blocking<T: Send + 'static>(
     match tokio::task::spawn_blocking(move || work(&store)).await {
         Ok(Ok(done)) => Ok(done),
         Ok(Err(error)) => {
-            tracing::error!(%error, "what is known of files cannot be read or written");
+            tracing::error!(%error, "what is known of kept objects cannot be read or written");
             Err(Refusal::Internal)
         }
         Err(_) => Err(Refusal::Internal),

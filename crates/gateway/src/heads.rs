@@ -8,7 +8,7 @@ use crate::http1::{Fields, Lines};
 use crate::upload::Rest;
 
 /// What a client asks.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct RequestHead {
     pub(crate) method: Method,
     pub(crate) uri: Uri,

@@ -83,6 +83,8 @@ pub(crate) enum Outcome {
     Refused,
     /// Nobody knows; the whole hold stays.
     Unknown,
+    /// The provider goes on with it, and somebody looks after it: the whole hold stays until that has ended.
+    Kept,
 }
 
 impl Outcome {
@@ -90,7 +92,7 @@ impl Outcome {
     pub(crate) fn tokens(&self) -> Option<u64> {
         match self {
             Outcome::Complete(usage) | Outcome::Cut(usage) => Some(usage.input.saturating_add(usage.output)),
-            Outcome::Refused => Some(0),
+            Outcome::Refused | Outcome::Kept => Some(0),
             Outcome::Unknown => None,
         }
     }
@@ -149,6 +151,11 @@ impl Hold {
         let open = Some(Open { hold, pass, room });
         let held = Held { relay, caller, standing, open, worst, label, call: facts, output_limit, sent: None };
         Ok(Hold(Box::new(held)))
+    }
+
+    /// Which attempt it is for.
+    pub(crate) fn attempt(&self) -> AttemptId {
+        self.0.open.as_ref().expect("a hold is open until it is settled").hold.attempt()
     }
 
     /// Where the intent stands in the journal.
@@ -219,15 +226,22 @@ impl Hold {
             Outcome::Complete(usage) => (Ending::Complete(charge(usage)), *usage),
             Outcome::Cut(usage) => (Ending::Cut(charge(usage)), *usage),
             Outcome::Refused => (Ending::Refused, Usage::default()),
-            Outcome::Unknown => (Ending::Unknown, Usage::default()),
+            Outcome::Unknown | Outcome::Kept => (Ending::Unknown, Usage::default()),
         };
         let settlement = hold.settlement(ending);
         let ended = Instant::now();
-        let record = match &self.0.sent {
-            Some(sent) => Record::Settled(self.record(&settlement, &outcome, usage, sent, observed, ended)),
-            None => Record::Void(settlement.attempt),
-        };
-        with_payload(&record, |kind, payload| room.finish(kind, payload));
+        match &self.0.sent {
+            // Its end is written when it comes: until then the journal has an intent, which is what is held.
+            Some(_) if matches!(outcome, Outcome::Kept) => drop(room),
+            Some(sent) => {
+                let record = Record::Settled(self.record(&settlement, &outcome, usage, sent, observed, ended));
+                with_payload(&record, |kind, payload| room.finish(kind, payload));
+            }
+            None => {
+                let record = Record::Void(settlement.attempt);
+                with_payload(&record, |kind, payload| room.finish(kind, payload));
+            }
+        }
         let now = (self.0.relay.clock.now(), self.0.relay.clock.moment_of(ended));
         let pass = (pass, self.0.standing.waited_for_others());
         let budget_remaining = self.0.relay.books.settle(self.0.caller.path(), hold, pass, ending, now);
@@ -244,7 +258,7 @@ impl Hold {
     fn end_claim(&mut self, outcome: &Outcome, attempt: AttemptId) -> Option<Claim> {
         let claim = self.0.label.claim.take()?;
         match outcome {
-            Outcome::Complete(_) | Outcome::Cut(_) => Some(claim.charged(attempt)),
+            Outcome::Complete(_) | Outcome::Cut(_) | Outcome::Kept => Some(claim.charged(attempt)),
             Outcome::Unknown => {
                 claim.unknown(attempt);
                 None
@@ -281,7 +295,7 @@ impl Hold {
                 Outcome::Complete(_) => store::Ending::Complete,
                 Outcome::Cut(_) => store::Ending::Cut,
                 Outcome::Refused => store::Ending::Refused,
-                Outcome::Unknown => store::Ending::Unknown,
+                Outcome::Unknown | Outcome::Kept => store::Ending::Unknown,
             },
             usage,
             held: self.0.worst.usd,

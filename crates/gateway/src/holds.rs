@@ -6,9 +6,10 @@ use std::sync::Arc;
 use base::{AccountIndex, AttemptId, Money, Timestamp};
 use journal::NoRoom;
 use ledger::{Amounts, Ending, Settlement};
-use store::{HoldState, OpenHold, Record, ResolvedRecord, StoreError};
+use store::{HoldState, IntentRecord, OpenHold, Record, ResolvedRecord, StoreError, UsageRecord};
 use thiserror::Error;
 use tokio::time::Instant;
+use wire::Usage;
 
 use crate::books::SHARDS;
 use crate::relay::Relay;
@@ -46,7 +47,66 @@ pub enum Decision {
     Release,
 }
 
+/// What an attempt used that went on at its provider, and what that cost.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Used {
+    pub(crate) usage: Usage,
+    pub(crate) usd: Money,
+    /// What its provider calls it.
+    pub(crate) id: String,
+}
+
 impl Relay {
+    /// Ends an attempt that went on at its provider, by what that says that it used. The end is durable before it frees
+    /// anything, as a decision is; in the journal it is the end of an attempt like any other.
+    ///
+    /// # Errors
+    /// [`ResolveError`]; nothing is changed then.
+    pub(crate) async fn end_kept(&self, intent: &IntentRecord, used: &Used) -> Result<Settlement, ResolveError> {
+        let _turn = self.deciding.lock().await;
+        let attempt = intent.attempt;
+        let tokens = used.usage.input.saturating_add(used.usage.output);
+        let ending = Ending::Complete(Amounts { usd: used.usd, tokens });
+        let mut shards = (0..SHARDS).map(|shard| AccountIndex(shard as u32));
+        let found = shards.find_map(|shard| Some((shard, self.books.shard(shard).ledger.resolution(attempt, ending)?)));
+        let (shard, settlement) = found.ok_or(ResolveError::NoSuchAttempt(attempt))?;
+        self.keep_what_may_be_spent(shard, attempt, ending).await?;
+        let took = self.clock.now().saturating_since(intent.at);
+        let record = UsageRecord {
+            attempt,
+            request_id: intent.request_id,
+            at: intent.at,
+            tenant: intent.tenant.clone(),
+            project: intent.project.clone(),
+            key: intent.key.clone(),
+            end_user: intent.end_user.clone(),
+            model: intent.model.clone(),
+            upstream: intent.upstream.clone(),
+            endpoint: intent.endpoint,
+            stream: intent.stream,
+            status: 200,
+            ending: store::Ending::Complete,
+            usage: used.usage,
+            held: intent.worst.usd,
+            held_tokens: intent.worst.tokens,
+            charged: settlement.charged.usd,
+            variance: settlement.variance,
+            price_version: intent.price_version,
+            upstream_response_id: Some(used.id.clone()).filter(|id| !id.is_empty()),
+            first_byte_ms: 0,
+            total_ms: u32::try_from(took.as_millis()).unwrap_or(u32::MAX),
+        };
+        let mut payload = Vec::new();
+        let kind = Record::Settled(record).encode(&mut payload);
+        let position = self.journal.append(kind, &payload)?;
+        self.journal.wait_durable(position).await.map_err(NoRoom::from)?;
+        self.books.shard(shard).resolve(attempt, ending);
+        if settlement.variance > Money::ZERO {
+            tracing::error!(%attempt, variance_usd = %settlement.variance, "a provider billed more than the worst case; the operator pays");
+        }
+        Ok(settlement)
+    }
+
     /// Ends a hold of which nobody knew the cost. The decision is durable before it frees anything: a loss of power must
     /// not bring back a hold whose money is spent already.
     pub(crate) async fn resolve(
@@ -133,6 +193,10 @@ async fn end_due(relay: &Arc<Relay>) {
         tracing::error!("the holds that are due cannot be read; they stay until the next look");
         return;
     };
+    // A batch has longer: its provider may take a day for it.
+    let longer = i64::try_from(relay.settings.batch_deadline.as_micros()).unwrap_or(i64::MAX);
+    let before = Timestamp::from_micros(relay.clock.now().micros().saturating_sub(longer.max(deadline)));
+    let due = due.into_iter().filter(|hold| !hold.intent.endpoint.makes_batch() || hold.intent.at < before);
     let decision = if relay.settings.charges_at_deadline { Decision::ChargeWhole } else { Decision::Release };
     for hold in due {
         let attempt = hold.intent.attempt;

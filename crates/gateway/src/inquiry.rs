@@ -13,7 +13,7 @@ use crate::client_body::ClientBody;
 use crate::heads::RequestHead;
 use crate::relay::Relay;
 use crate::reply::Reply;
-use crate::{explain, files, intake, status};
+use crate::{batches, explain, files, intake, status};
 
 /// The path that is explained where none is named.
 const CHAT: &str = "/v1/chat/completions";
@@ -31,6 +31,7 @@ pub(crate) async fn answer(
         Endpoint::ModelList => models(relay, caller, route),
         Endpoint::ModelGet => model(relay, caller, route)?,
         Endpoint::Limits => encode(&status::of_caller(relay, caller, now)),
+        Endpoint::BatchList | Endpoint::MessageBatchList => batches::list(relay, caller, route).await?,
         Endpoint::FileList => files::list(relay, caller, route).await?,
         Endpoint::Usage => usage(relay, caller).await?,
         Endpoint::Explain => {

@@ -18,6 +18,7 @@ mod applier;
 mod archive;
 mod attempt;
 mod authenticate;
+mod batches;
 mod bodies;
 mod body;
 mod books;

@@ -137,7 +137,7 @@ impl Meter {
     /// Whether the answer is bytes that nobody has to read.
     fn is_raw(&self, is_json: bool) -> bool {
         let endpoint = self.endpoint();
-        endpoint == Endpoint::FileContent || (endpoint == Endpoint::Speech && !is_json)
+        endpoint.answers_bytes() || (endpoint == Endpoint::Speech && !is_json)
     }
 
     /// The model that answers.
@@ -269,6 +269,9 @@ impl Meter {
             _ if self.call.endpoint().is_of_object() => {
                 let id = self.call.opened_objects().next().map(|(_, id)| id.to_owned());
                 (Outcome::Complete(Usage::default()), id)
+            }
+            Reading::Whole { .. } if ended && self.call.endpoint().makes_batch() => {
+                (Outcome::Kept, wire::answer_facts(self.endpoint(), &whole).id)
             }
             Reading::Whole { .. } if !ended && self.call.endpoint().hears() => (Outcome::Cut(self.estimate("")), None),
             // The whole text is billed when it is spoken, however much of that is heard.

@@ -47,6 +47,12 @@ pub(crate) fn open(relay: &Relay, caller: &Caller, call: &mut Call) -> Result<()
     Ok(())
 }
 
+/// Where the first object lies that a call names.
+pub(crate) fn origin_of_first(seal: &ObjectSeal, tenant: &TenantId, call: &Call) -> Option<ObjectOrigin> {
+    let (sealed, _) = call.opened_objects().next()?;
+    seal.open(tenant, sealed).map(|object| object.origin)
+}
+
 /// Gives the objects of one answer the names under which their tenant knows them.
 pub(crate) struct Sealing {
     seal: Arc<ObjectSeal>,
@@ -65,10 +71,14 @@ impl Sealing {
             return None;
         }
         let upstream: UpstreamId = candidate.upstream().id.clone();
+        let origin = ObjectOrigin { upstream, model: candidate.model().id.clone() };
+        // A batch and its files are of the file that it is made of: that has one name, whoever names it.
+        let of_file = || origin_of_first(&hold.relay().object_seal, hold.tenant(), call);
+        let origin = if call.endpoint().makes_batch() { of_file().unwrap_or(origin) } else { origin };
         Some(Box::new(Sealing {
             seal: hold.relay().object_seal.clone(),
             tenant: hold.tenant().clone(),
-            origin: ObjectOrigin { upstream, model: candidate.model().id.clone() },
+            origin,
             call: call.clone(),
             stream: ObjectStream::default(),
             last: None,

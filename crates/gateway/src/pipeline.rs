@@ -33,7 +33,7 @@ use crate::relay::Relay;
 use crate::reply::Reply;
 use crate::reserve::reserve;
 use crate::trace::Trace;
-use crate::{authenticate, files, headers, inquiry, intake, owned, realtime, refuse, upload};
+use crate::{authenticate, batches, files, headers, inquiry, intake, owned, realtime, refuse, upload};
 
 /// Answers one request. Never fails: a refusal is an answer too.
 pub(crate) async fn handle(relay: Arc<Relay>, address: IpAddr, head: RequestHead, body: ClientBody) -> Reply {
@@ -115,7 +115,14 @@ async fn call(
     let (mut call, upload) = body.call(caller, route, head)?;
     files::choose_place(relay, caller, head, &mut call).await?;
     owned::open(relay, caller, &mut call)?;
-    let mut plan = intake::plan(relay, caller, &call, label.at)?;
+    if batches::may_delete_results(&call) {
+        Box::pin(batches::keep_results(relay, caller, &call)).await?;
+    }
+    let mut plan = if call.endpoint().makes_batch() {
+        Box::pin(batches::plan(relay, caller, &mut call, &label, arrived)).await?
+    } else {
+        intake::plan(relay, caller, &call, label.at)?
+    };
     let admitted = admit(relay, caller.clone(), &plan, &call, bytes, arrived).await;
     let admitted = admitted.map_err(|refusal| refused(relay, caller, &plan, &call, refusal))?;
     let tightest = admitted.tightest;
@@ -124,6 +131,12 @@ async fn call(
     let hold = hold.map_err(|refusal| refused(relay, caller, &plan, &call, refusal))?;
     trace.reserved(relay.clock.moment());
     let (worst, limit, intent) = (hold.worst(), hold.output_limit(), hold.intent());
+    if call.endpoint().makes_batch() {
+        let made = Box::pin(batches::create(relay, caller, &plan, hold, call, head)).await;
+        let mut reply = made.map_err(Refused::from)?;
+        headers::limits(&mut reply.fields, &tightest, relay.clock.now());
+        return Ok(reply);
+    }
     relay.before_forwarding(intent).await?;
     let call = Arc::new(call);
     let answered = forward(&plan, hold, &call, head, upload.as_ref()).await;
@@ -147,6 +160,9 @@ async fn call(
         let (body, receipt) = answer::gather(answer, relay.settings.answer_bytes_max, room).await?;
         trace.answered(relay.clock.moment());
         files::note(relay, caller, &call, reply.status, &body).await?;
+        if call.endpoint().answers_batch() {
+            Box::pin(batches::note(relay, caller, &call, reply.status, &body)).await?;
+        }
         if let Some(receipt) = receipt {
             headers::receipt(&mut reply.fields, &receipt);
         }

@@ -46,6 +46,8 @@ pub(crate) struct Relay {
     pub(crate) sessions: Arc<tokio::sync::Semaphore>,
     /// Whole answers in memory.
     pub(crate) answers: Arc<Bodies>,
+    /// Rung when a batch is known to have ended.
+    pub(crate) batch_bell: Arc<tokio::sync::Notify>,
     pub(crate) clock: Clock,
     pub(crate) tasks: Tasks,
     pub(crate) counts: Counts,
@@ -74,7 +76,11 @@ impl Relay {
         }
     }
 
-    async fn durable(&self, position: Position) -> Result<(), Refusal> {
+    /// Waits until the journal is on the disk up to there.
+    ///
+    /// # Errors
+    /// As for [`Relay::before_forwarding`].
+    pub(crate) async fn durable(&self, position: Position) -> Result<(), Refusal> {
         self.journal.wait_durable(position).await.map_err(|_| Refusal::Internal)
     }
 }

@@ -28,7 +28,7 @@ use crate::relay::Relay;
 use crate::settings::Settings;
 use crate::tasks::Tasks;
 use crate::upstream::{PoolLimits, Tls, Upstreams};
-use crate::{archive, holds, idempotency, leases, metrics, recover, server, status, upstream};
+use crate::{archive, batches, holds, idempotency, leases, metrics, recover, server, status, upstream};
 
 /// Why the relay does not start.
 #[derive(Debug, Error)]
@@ -138,6 +138,7 @@ pub async fn start(
         counts: crate::counts::Counts::default(),
         object_seal: Arc::new(store.object_seal()),
         sessions: Arc::new(tokio::sync::Semaphore::new(settings.realtime_sessions_max)),
+        batch_bell: Arc::default(),
         clock,
         keys,
         tasks,
@@ -147,6 +148,7 @@ pub async fn start(
         books,
     });
     tokio::spawn(holds::watch_deadlines(Arc::downgrade(&relay)));
+    tokio::spawn(batches::watch(Arc::downgrade(&relay)));
     if let Some(anchor) = anchor {
         tokio::spawn(ages::watch(Arc::downgrade(&relay), anchor));
     }

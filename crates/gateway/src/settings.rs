@@ -59,6 +59,10 @@ pub struct Settings {
     pub journal_bytes_max: u64,
     /// How long the cost of an attempt may stay unknown before its hold is ended without a person.
     pub hold_deadline: Duration,
+    /// How often providers are asked how far batches are.
+    pub batch_poll: Duration,
+    /// How long a batch may be under way before its hold is ended as one of unknown cost.
+    pub batch_deadline: Duration,
     /// How long a call stays in the database before it moves to the archive.
     pub calls_kept: Duration,
     /// The whole hold is charged then; else it is released.
@@ -136,6 +140,8 @@ impl Default for Settings {
             journal_segment_bytes: journal::SEGMENT_BYTES,
             journal_bytes_max: 1 << 30,
             hold_deadline: Duration::from_secs(24 * 3_600),
+            batch_poll: Duration::from_secs(60),
+            batch_deadline: Duration::from_secs(48 * 3_600),
             calls_kept: Duration::from_secs(400 * 24 * 3_600),
             charges_at_deadline: true,
             reserve_wait: Duration::from_secs(10),

@@ -40,7 +40,8 @@ impl Windows {
     pub(crate) fn began(&mut self, intent: &IntentRecord) {
         let (tenant, project, key) = (intent.tenant.clone(), intent.project.clone(), intent.key.clone());
         let (model, end_user) = (intent.model.clone(), intent.end_user.clone());
-        let attempt = Attempt { tenant, project, key, model, end_user, at: intent.at, tokens: intent.worst.tokens };
+        let tokens = if intent.endpoint.makes_batch() { 0 } else { intent.worst.tokens };
+        let attempt = Attempt { tenant, project, key, model, end_user, at: intent.at, tokens };
         self.attempts.insert(intent.attempt, attempt);
     }
 
@@ -50,7 +51,11 @@ impl Windows {
             Record::Intent(intent) => self.began(intent),
             Record::Settled(usage) => {
                 let used = usage.usage.input.saturating_add(usage.usage.output).min(usage.held_tokens);
-                let tokens = if usage.ending == Ending::Unknown { usage.held_tokens } else { used };
+                let tokens = match usage.ending {
+                    _ if usage.endpoint.makes_batch() => 0,
+                    Ending::Unknown => usage.held_tokens,
+                    _ => used,
+                };
                 let (tenant, project, key) = (usage.tenant.clone(), usage.project.clone(), usage.key.clone());
                 let (model, end_user) = (usage.model.clone(), usage.end_user.clone());
                 let attempt = Attempt { tenant, project, key, model, end_user, at: usage.at, tokens };

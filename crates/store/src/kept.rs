@@ -4,7 +4,7 @@
 //! account have, and tell none of them apart.
 
 use base::{TenantId, Timestamp};
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::{Store, StoreError};
 
@@ -13,12 +13,18 @@ use crate::{Store, StoreError};
 pub enum ObjectKind {
     /// A file.
     File,
+    /// A batch.
+    Batch,
+    /// A batch of messages.
+    MessageBatch,
 }
 
 impl ObjectKind {
-    const fn code(self) -> u8 {
+    pub(crate) const fn code(self) -> u8 {
         match self {
             ObjectKind::File => 0,
+            ObjectKind::Batch => 1,
+            ObjectKind::MessageBatch => 2,
         }
     }
 }
@@ -71,14 +77,23 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub fn keep_object(&self, tenant: &TenantId, object: &KeptObject) -> Result<(), StoreError> {
+        self.write_object(&self.lock_writer().connection, tenant, object)
+    }
+
+    /// Writes an object on a connection that its caller has.
+    pub(crate) fn write_object(
+        &self,
+        connection: &Connection,
+        tenant: &TenantId,
+        object: &KeptObject,
+    ) -> Result<(), StoreError> {
         let KeptObject { kind, id, purpose, expires, document } = object;
         let sealed = self.master.seal(&purpose_of(tenant, id), document)?;
         let sql = "INSERT INTO kept_object (tenant, kind, id, purpose, expires, sealed) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
             ON CONFLICT (tenant, kind, id) DO UPDATE SET sealed = excluded.sealed, expires = excluded.expires";
         let expires = expires.map(|at| at.micros());
-        let writer = self.lock_writer();
         let params = params![tenant.as_str(), kind.code(), id, purpose, expires, sealed];
-        writer.connection.prepare_cached(sql)?.execute(params)?;
+        connection.prepare_cached(sql)?.execute(params)?;
         Ok(())
     }
 
@@ -138,11 +153,17 @@ impl Store {
         let rows = statement.query_map(params, |row| Ok((row.get(0)?, row.get(1)?)))?;
         let rows = rows.collect::<Result<Vec<(String, Vec<u8>)>, _>>()?;
         let open = |(id, sealed): (String, Vec<u8>)| {
-            let opened = self.master.open(&purpose_of(tenant, &id), &sealed);
-            let opened =
-                opened.ok_or_else(|| StoreError::corrupt("kept_object", "its bytes are not those that were kept"))?;
-            Ok(ListedObject { id, document: opened.expose().clone() })
+            let document = self.open_object(tenant, &id, &sealed)?;
+            Ok(ListedObject { id, document })
         };
         rows.into_iter().map(open).collect::<Result<Vec<_>, _>>().map(Some)
+    }
+
+    /// A document as it was before it was sealed.
+    pub(crate) fn open_object(&self, tenant: &TenantId, id: &str, sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
+        let opened = self.master.open(&purpose_of(tenant, id), sealed);
+        let opened =
+            opened.ok_or_else(|| StoreError::corrupt("kept_object", "its bytes are not those that were kept"))?;
+        Ok(opened.expose().clone())
     }
 }

@@ -11,6 +11,7 @@
 mod anchor;
 mod apply;
 mod archive;
+mod batches;
 mod data_dir;
 mod database;
 mod directory;
@@ -33,6 +34,7 @@ mod verbs;
 
 pub use anchor::ClockAnchor;
 pub use apply::{Action, Applied, ApplyOptions, Change};
+pub use batches::OpenBatch;
 pub use data_dir::{AlreadyServing, ServingGuard};
 pub use directory::{Account, AccountName, AccountSettings, Directory, LiveKey, LiveTenant, WatchGuard};
 pub use entries::{AppliedRecords, Credit, CreditEntry, CreditKind, Doubt, Gathered, HoldState, OpenHold, Wallet};

@@ -65,6 +65,22 @@ impl Filed {
         }
     }
 
+    /// The bytes of a file.
+    pub(crate) fn content(&self, id: &str) -> Result<Bytes, ErrorAnswer> {
+        let files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        let missing = || ErrorAnswer::not_kept(404, &format!("No such File object: {id}"), "file_not_found");
+        files.get(id).map(|(_, content)| content.clone()).ok_or_else(missing)
+    }
+
+    /// Keeps a file that nobody uploaded.
+    pub(crate) fn put(&self, id: &str, created_seconds: u64, purpose: &str, content: Bytes) {
+        let said = json!({
+            "object": "file", "id": id, "purpose": purpose, "filename": format!("{id}.jsonl"), "bytes": content.len(),
+            "created_at": created_seconds, "expires_at": null, "status": "processed", "status_details": null,
+        });
+        self.files.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned(), (said, content));
+    }
+
     /// Refuses a request that names a file that is not kept.
     pub(crate) fn check(&self, request: &[u8]) -> Result<(), ErrorAnswer> {
         let text = String::from_utf8_lossy(request);

@@ -10,6 +10,7 @@
 //! Invariants: the same request gets the same answer (ids and times aside); every token that is reported or billed
 //! stands for at least one byte of the body that carried it (images aside), so a byte-level bound always covers it.
 
+mod batched;
 mod body;
 mod call;
 mod capture;
@@ -25,6 +26,7 @@ mod fitting;
 mod form;
 mod kept;
 mod made;
+mod messages_batched;
 mod models;
 mod options;
 mod pieces;

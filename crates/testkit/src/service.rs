@@ -17,6 +17,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode, request};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 
+use crate::batched::{Around, Batched};
 use crate::body::{Cuts, Ending, Guard, HangUp, Parts, SimBody, Slot};
 use crate::capture::{Captured, Captures};
 use crate::dialect::bedrock;
@@ -27,6 +28,7 @@ use crate::fault::{Directives, Fault};
 use crate::filed::Filed;
 use crate::form;
 use crate::kept::Kept;
+use crate::messages_batched::MessagesBatched;
 use crate::models;
 use crate::options::{ChunkBorders, CutBilling, Options};
 use crate::prepare::{Cache, Endpoint, Overrides, Prepared, prepare};
@@ -47,6 +49,8 @@ pub(crate) struct Shared {
     cache: Cache,
     kept: Kept,
     filed: Filed,
+    batched: Batched,
+    messages_batched: MessagesBatched,
     sequence: AtomicU64,
     taken: Arc<AtomicUsize>,
 }
@@ -64,6 +68,10 @@ enum Target<'a> {
     Kept(&'a str, &'a str),
     /// What is done with a file that is kept, or a new one.
     Filed(&'a str),
+    /// What is done with a batch, or a new one.
+    Batched(&'a str),
+    /// The same of messages.
+    MessagesBatched(&'a str),
     ModelList,
     Model(&'a str),
     Unknown,
@@ -105,6 +113,12 @@ fn target<'a>(method: &Method, path: &'a str, query: &'a str) -> Target<'a> {
         (&Method::POST, Some("/audio/transcriptions" | "/audio/translations")) => Target::Billed(Endpoint::Heard),
         (_, Some("/files")) => Target::Filed(""),
         (_, Some(path)) if path.starts_with("/files/") => Target::Filed(&path["/files/".len()..]),
+        (_, Some("/messages/batches")) => Target::MessagesBatched(""),
+        (_, Some(path)) if path.starts_with("/messages/batches/") => {
+            Target::MessagesBatched(&path["/messages/batches/".len()..])
+        }
+        (_, Some("/batches")) => Target::Batched(""),
+        (_, Some(path)) if path.starts_with("/batches/") => Target::Batched(&path["/batches/".len()..]),
         (&Method::POST, Some("/moderations")) => Target::Billed(Endpoint::Moderations),
         (&Method::POST, Some("/messages")) => Target::Billed(Endpoint::Messages),
         (&Method::POST, Some("/messages/count_tokens")) => Target::Billed(Endpoint::CountMessageTokens),
@@ -127,6 +141,8 @@ impl Shared {
             cache: Cache::default(),
             kept: Kept::default(),
             filed: Filed::default(),
+            batched: Batched::default(),
+            messages_batched: MessagesBatched::default(),
             sequence: AtomicU64::new(0),
             taken: Arc::default(),
         }
@@ -218,6 +234,8 @@ impl Shared {
                 Err(refused) => error(&refused, Guard::default()),
             }),
             Target::Filed(rest) => Ok(self.filed(sequence, head, rest, body)),
+            Target::Batched(rest) => Ok(self.batched(sequence, head, key, (rest, false), body)),
+            Target::MessagesBatched(rest) => Ok(self.batched(sequence, head, key, (rest, true), body)),
             Target::ModelList => Ok(json(models::list(known, created))),
             Target::Model(name) => {
                 Ok(models::get(name, known, created).map_or_else(|refused| error(&refused, Guard::default()), json))
@@ -239,6 +257,35 @@ impl Shared {
         };
         match answered {
             Ok((kind, bytes)) => respond(200, kind, SimBody::Whole { bytes: Some(bytes), guard: Guard::default() }),
+            Err(refused) => error(&refused, Guard::default()),
+        }
+    }
+
+    /// Of messages, or of a file.
+    fn batched(
+        &self,
+        sequence: u64,
+        head: &request::Parts,
+        key: &str,
+        (rest, of_messages): (&str, bool),
+        body: &Bytes,
+    ) -> Answer {
+        let id = self.answer_id(sequence);
+        let around = Around {
+            filed: &self.filed,
+            options: &self.options,
+            books: &self.books,
+            created_seconds: self.created_seconds(),
+            key,
+            id: &String::from_utf8_lossy(&id),
+        };
+        let answered = if of_messages {
+            self.messages_batched.answer(&head.method, rest, body, &around)
+        } else {
+            self.batched.answer(&head.method, rest, body, &around)
+        };
+        match answered {
+            Ok(said) => json(said),
             Err(refused) => error(&refused, Guard::default()),
         }
     }

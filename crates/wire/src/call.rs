@@ -4,7 +4,7 @@ use base::{ModelId, UpstreamId};
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use crate::billable::Billable;
+use crate::billable::{Billable, CacheWrites};
 use crate::dialect::{Dialect, Endpoint};
 use crate::hosting::Hosting;
 
@@ -206,6 +206,28 @@ fn amazon_path(model: &str, action: &str) -> String {
 }
 
 impl Call {
+    /// A call that says nothing but which objects it is about.
+    pub(crate) fn naming(endpoint: Endpoint, hosting: Hosting, body: Bytes, objects: Objects) -> Call {
+        Call {
+            endpoint,
+            hosting,
+            query: Query::None,
+            body,
+            model: None,
+            stream: false,
+            client_wants_usage: false,
+            billable: Billable { cache_writes: CacheWrites::None, is_free: true, ..Billable::default() },
+            end_user: None,
+            places: Places::at(0),
+            filled: Filled::default(),
+            texts: SmallVec::new(),
+            payloads: Vec::new(),
+            objects: Some(Box::new(objects)),
+            is_stored: true,
+            upload: None,
+        }
+    }
+
     /// What the call asks for; always one that is billed.
     #[must_use]
     pub const fn endpoint(&self) -> Endpoint {

@@ -146,11 +146,31 @@ pub enum Endpoint {
     OllamaGenerate,
     /// OpenAI: a conversation by voice over a WebSocket; each of its responses is a call.
     Realtime,
+    /// OpenAI: the requests in a file are made by the provider, in its own time.
+    BatchCreate,
+    /// OpenAI: how far a batch is.
+    BatchGet,
+    /// OpenAI: a batch is given up.
+    BatchCancel,
+    /// The batches of the calling key's tenant, in OpenAI's form.
+    BatchList,
+    /// Anthropic: many messages are made by the provider, in its own time.
+    MessageBatchCreate,
+    /// Anthropic: how far a batch is.
+    MessageBatchGet,
+    /// Anthropic: a batch is given up.
+    MessageBatchCancel,
+    /// Anthropic: what came of a batch, a line a request.
+    MessageBatchResults,
+    /// Anthropic: a batch that has ended is deleted.
+    MessageBatchDelete,
+    /// The batches of the calling key's tenant, in Anthropic's form.
+    MessageBatchList,
 }
 
 impl Endpoint {
     /// Every endpoint.
-    pub const ALL: [Endpoint; 40] = [
+    pub const ALL: [Endpoint; 50] = [
         Endpoint::ChatCompletions,
         Endpoint::Completions,
         Endpoint::Embeddings,
@@ -191,6 +211,16 @@ impl Endpoint {
         Endpoint::OllamaChat,
         Endpoint::OllamaGenerate,
         Endpoint::Realtime,
+        Endpoint::BatchCreate,
+        Endpoint::BatchGet,
+        Endpoint::BatchCancel,
+        Endpoint::BatchList,
+        Endpoint::MessageBatchCreate,
+        Endpoint::MessageBatchGet,
+        Endpoint::MessageBatchCancel,
+        Endpoint::MessageBatchResults,
+        Endpoint::MessageBatchDelete,
+        Endpoint::MessageBatchList,
     ];
 
     /// The dialect of an endpoint whose calls go to an upstream; `None` for those that are answered here.
@@ -216,9 +246,18 @@ impl Endpoint {
             | Endpoint::FileGet
             | Endpoint::FileDelete
             | Endpoint::FileContent
+            | Endpoint::BatchCreate
+            | Endpoint::BatchGet
+            | Endpoint::BatchCancel
             | Endpoint::Realtime
             | Endpoint::Moderations => Some(Dialect::Openai),
-            Endpoint::Messages | Endpoint::CountMessageTokens => Some(Dialect::Anthropic),
+            Endpoint::Messages
+            | Endpoint::CountMessageTokens
+            | Endpoint::MessageBatchCreate
+            | Endpoint::MessageBatchGet
+            | Endpoint::MessageBatchCancel
+            | Endpoint::MessageBatchResults
+            | Endpoint::MessageBatchDelete => Some(Dialect::Anthropic),
             Endpoint::GenerateContent
             | Endpoint::CountTokens
             | Endpoint::EmbedContent
@@ -229,6 +268,8 @@ impl Endpoint {
             Endpoint::ModelList
             | Endpoint::ModelGet
             | Endpoint::FileList
+            | Endpoint::BatchList
+            | Endpoint::MessageBatchList
             | Endpoint::Usage
             | Endpoint::Limits
             | Endpoint::Explain => None,
@@ -268,7 +309,44 @@ impl Endpoint {
                 | Endpoint::FileGet
                 | Endpoint::FileDelete
                 | Endpoint::FileContent
+                | Endpoint::BatchGet
+                | Endpoint::BatchCancel
+                | Endpoint::MessageBatchGet
+                | Endpoint::MessageBatchCancel
+                | Endpoint::MessageBatchResults
+                | Endpoint::MessageBatchDelete
         )
+    }
+
+    /// Whether it makes a batch: many requests that the provider goes on with after it has answered.
+    #[must_use]
+    pub const fn makes_batch(self) -> bool {
+        matches!(self, Endpoint::BatchCreate | Endpoint::MessageBatchCreate)
+    }
+
+    /// Whether its answer is a batch.
+    #[must_use]
+    pub const fn answers_batch(self) -> bool {
+        matches!(self, Endpoint::BatchCreate | Endpoint::BatchGet | Endpoint::BatchCancel) || self.is_of_messages()
+    }
+
+    /// Whether it is about a batch of messages.
+    #[must_use]
+    pub const fn is_of_messages(self) -> bool {
+        matches!(
+            self,
+            Endpoint::MessageBatchCreate
+                | Endpoint::MessageBatchGet
+                | Endpoint::MessageBatchCancel
+                | Endpoint::MessageBatchResults
+                | Endpoint::MessageBatchDelete
+        )
+    }
+
+    /// Whether its answer is bytes that pass as they are.
+    #[must_use]
+    pub const fn answers_bytes(self) -> bool {
+        matches!(self, Endpoint::FileContent | Endpoint::MessageBatchResults)
     }
 
     /// Whether it is about files that the provider keeps, which belong to no model.
@@ -297,8 +375,11 @@ impl Endpoint {
             | Endpoint::ResponseInputItems
             | Endpoint::FileGet
             | Endpoint::FileContent
+            | Endpoint::BatchGet
+            | Endpoint::MessageBatchGet
+            | Endpoint::MessageBatchResults
             | Endpoint::Realtime => "GET",
-            Endpoint::ResponseDelete | Endpoint::FileDelete => "DELETE",
+            Endpoint::ResponseDelete | Endpoint::FileDelete | Endpoint::MessageBatchDelete => "DELETE",
             _ => "POST",
         }
     }
@@ -339,6 +420,16 @@ impl Endpoint {
             | Endpoint::FileDelete
             | Endpoint::FileContent
             | Endpoint::FileList
+            | Endpoint::BatchCreate
+            | Endpoint::BatchGet
+            | Endpoint::BatchCancel
+            | Endpoint::BatchList
+            | Endpoint::MessageBatchCreate
+            | Endpoint::MessageBatchGet
+            | Endpoint::MessageBatchCancel
+            | Endpoint::MessageBatchResults
+            | Endpoint::MessageBatchDelete
+            | Endpoint::MessageBatchList
             // Its limit is not ours to set: an event of the client has it.
             | Endpoint::Realtime
             | Endpoint::CohereEmbed
@@ -429,10 +520,19 @@ impl Endpoint {
             Endpoint::CountTokens => ":countTokens",
             Endpoint::EmbedContent => ":embedContent",
             Endpoint::BatchEmbedContents => ":batchEmbedContents",
-            Endpoint::ResponseGet | Endpoint::ResponseDelete | Endpoint::FileGet | Endpoint::FileDelete => "{id}",
+            Endpoint::ResponseGet
+            | Endpoint::ResponseDelete
+            | Endpoint::FileGet
+            | Endpoint::FileDelete
+            | Endpoint::BatchGet
+            | Endpoint::MessageBatchGet
+            | Endpoint::MessageBatchDelete => "{id}",
             Endpoint::FileContent => "{id}/content",
             Endpoint::FileUpload | Endpoint::FileList => "/files",
-            Endpoint::ResponseCancel => "{id}/cancel",
+            Endpoint::BatchCreate | Endpoint::BatchList => "/batches",
+            Endpoint::MessageBatchCreate | Endpoint::MessageBatchList => "/messages/batches",
+            Endpoint::MessageBatchResults => "{id}/results",
+            Endpoint::ResponseCancel | Endpoint::BatchCancel | Endpoint::MessageBatchCancel => "{id}/cancel",
             Endpoint::ResponseInputItems => "{id}/input_items",
             Endpoint::ResponseInputTokens => "/responses/input_tokens",
             Endpoint::ImageGenerations => "/images/generations",
@@ -496,6 +596,16 @@ impl Endpoint {
             Endpoint::OllamaChat => "api/chat",
             Endpoint::OllamaGenerate => "api/generate",
             Endpoint::Realtime => "realtime",
+            Endpoint::BatchCreate => "batches",
+            Endpoint::BatchGet => "batches/get",
+            Endpoint::BatchCancel => "batches/cancel",
+            Endpoint::BatchList => "batches/list",
+            Endpoint::MessageBatchCreate => "messages/batches",
+            Endpoint::MessageBatchGet => "messages/batches/get",
+            Endpoint::MessageBatchCancel => "messages/batches/cancel",
+            Endpoint::MessageBatchResults => "messages/batches/results",
+            Endpoint::MessageBatchDelete => "messages/batches/delete",
+            Endpoint::MessageBatchList => "messages/batches/list",
         }
     }
 }

@@ -61,12 +61,20 @@ impl Call {
     /// Whether the answer is of objects that the provider keeps, so that its ids are names of something.
     #[must_use]
     pub const fn answers_with_objects(&self) -> bool {
-        self.endpoint.costs_nothing() || (self.endpoint.answers_response() && self.is_stored)
+        self.endpoint.costs_nothing()
+            || self.endpoint.makes_batch()
+            || (self.endpoint.answers_response() && self.is_stored)
     }
 
     /// The path and query of a call that is about one object.
     pub(crate) fn object_path(&self) -> String {
-        let mut path = String::from(if self.endpoint.is_of_file() { "/files/" } else { "/responses/" });
+        let collection = match self.endpoint {
+            endpoint if endpoint.is_of_file() => "/files/",
+            endpoint if endpoint.is_of_messages() => "/messages/batches/",
+            endpoint if endpoint.answers_batch() => "/batches/",
+            _ => "/responses/",
+        };
+        let mut path = String::from(collection);
         let Some(objects) = &self.objects else { return path };
         let of = |place: NamedPlace| {
             let named = objects.named.iter().find(|named| named.place == place);

@@ -1,4 +1,4 @@
-//! Ids of stored objects in answers: found where OpenAI's responses have them, and renamed there. Nothing else of the
+//! Ids of stored objects in answers: found where OpenAI's responses and batches have them, and renamed there. Nothing else of the
 //! answer changes.
 
 use bytes::Bytes;
@@ -15,9 +15,10 @@ pub fn rename_objects(document: &[u8], rename: &mut Rename<'_>) -> Option<Vec<u8
     let mut renamed = Vec::new();
     let mut at = 0;
     let mut scanner = Lenient::new(document);
-    let mut put = |span: Span, id: &str| {
+    let mut put = |span: Span, id: &str, before: &str, behind: &str| {
         if let Some(name) = rename(id) {
             renamed.extend_from_slice(&document[at..span.start]);
+            let name = if before.is_empty() { name } else { format!("{before}{name}{behind}") };
             serde_json::to_writer(&mut renamed, &name).expect("a text is always JSON");
             at = span.end;
         }
@@ -31,11 +32,14 @@ pub fn rename_objects(document: &[u8], rename: &mut Rename<'_>) -> Option<Vec<u8
     Some(renamed)
 }
 
+/// Puts the name of an id in its place, between two texts.
+type Put<'a> = dyn FnMut(Span, &str, &str, &str) + 'a;
+
 /// Deepest object with an id of its own: an item in the output of the response of an event.
 const DEPTH_MAX: u32 = 2;
 
 /// An object with ids: an event, a response, an item, a list of them.
-fn holder(scanner: &mut Lenient<'_>, put: &mut dyn FnMut(Span, &str), depth: u32) -> Result<(), ScanError> {
+fn holder(scanner: &mut Lenient<'_>, put: &mut Put<'_>, depth: u32) -> Result<(), ScanError> {
     if scanner.kind()? != Kind::Object {
         return scanner.skip();
     }
@@ -47,11 +51,24 @@ fn holder(scanner: &mut Lenient<'_>, put: &mut dyn FnMut(Span, &str), depth: u32
             | b"previous_response_id"
             | b"first_id"
             | b"last_id"
-            | b"approval_request_id",
+            | b"approval_request_id"
+            // Of a batch.
+            | b"input_file_id"
+            | b"output_file_id"
+            | b"error_file_id",
             Kind::String,
         ) => {
             let text = scanner.string()?;
-            put(Span { start: text.start - 1, end: text.start + text.raw.len() + 1 }, &text.decode());
+            put(Span { start: text.start - 1, end: text.start + text.raw.len() + 1 }, &text.decode(), "", "");
+            Ok(())
+        }
+        // Where the results of a batch of messages are: here, whatever the provider's address is.
+        (b"results_url", Kind::String) => {
+            let text = scanner.string()?;
+            let span = Span { start: text.start - 1, end: text.start + text.raw.len() + 1 };
+            if let Some(id) = text.decode().strip_suffix("/results").and_then(|path| path.rsplit('/').next()) {
+                put(span, id, "/v1/messages/batches/", "/results");
+            }
             Ok(())
         }
         (b"response" | b"item", Kind::Object) if depth < DEPTH_MAX => holder(scanner, put, depth + 1),

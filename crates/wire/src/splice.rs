@@ -79,6 +79,9 @@ impl Call {
         let mut patches: SmallVec<[Patch; 6]> = SmallVec::new();
         let mut inserted: Vec<u8> = Vec::new();
         self.rename_objects(&mut patches);
+        if self.endpoint.makes_batch() {
+            return self.assembled(patches, inserted);
+        }
         let limit = edits.output_limit.or(self.filled.output_limit);
         let temperature = edits.temperature.or(self.filled.temperature.as_deref());
         if self.endpoint.streams_lines()

@@ -85,6 +85,20 @@ test('refusals are the typed errors of the client', async () => {
   await refused(NotFoundError, 404, 'not_found_error', 'model_not_found', unknown);
 });
 
+test("batches are a tenant's own", async () => {
+  const [own, stranger] = [client(GAMMA).messages.batches, client(BETA).messages.batches];
+  let batch = await own.create({ requests: [{ custom_id: 'a', params: ask }] });
+  for (let look = 0; batch.processing_status !== 'ended' && look < 100; look += 1) {
+    await new Promise((done) => setTimeout(done, 100));
+    batch = await own.retrieve(batch.id);
+  }
+  const results = [];
+  for await (const one of await own.results(batch.id)) results.push(one);
+  assert.deepEqual(results.map((one) => [one.custom_id, one.result.type]), [['a', 'succeeded']]);
+  const unknown = () => stranger.retrieve(batch.id);
+  await refused(Anthropic.NotFoundError, 404, 'not_found_error', 'object_not_found', unknown);
+});
+
 test('429 is a RateLimitError', async () => {
   await client(GAMMA_THROTTLED).messages.create(ask);
   const again = () => client(GAMMA_THROTTLED).messages.create(ask);

@@ -88,6 +88,29 @@ test("files are a tenant's own", async () => {
   assert.equal((await own.files.delete(file.id)).deleted, true);
 });
 
+test("batches are a tenant's own", async () => {
+  const [own, stranger] = [client(GAMMA), client(BETA)];
+  const body = { model: 'gpt-4.1', messages, max_tokens: 9 };
+  const line = JSON.stringify({ custom_id: 'a', method: 'POST', url: '/v1/chat/completions', body });
+  const file = await own.files.create({ file: await toFile(Buffer.from(`${line}\n`), 'in.jsonl'), purpose: 'batch' });
+  const made = await own.batches.create({
+    input_file_id: file.id,
+    endpoint: '/v1/chat/completions',
+    completion_window: '24h',
+  });
+  let batch = made;
+  for (let look = 0; batch.status !== 'completed' && look < 100; look += 1) {
+    await new Promise((done) => setTimeout(done, 100));
+    batch = await own.batches.retrieve(made.id);
+  }
+  assert.deepEqual([batch.status, batch.id, batch.input_file_id], ['completed', made.id, file.id]);
+  const result = JSON.parse(await (await own.files.content(batch.output_file_id)).text());
+  assert.equal(result.response.body.object, 'chat.completion');
+  assert.ok((await collect(own.batches.list())).some((one) => one.id === made.id));
+  assert.deepEqual(await collect(stranger.batches.list()), []);
+  await refused(OpenAI.NotFoundError, 404, 'object_not_found', () => stranger.batches.retrieve(made.id));
+});
+
 test('two tenants have two services', async () => {
   await client(ALPHA).chat.completions.create({ model: 'gpt-4.1', messages, max_tokens: 5 });
   await client(BETA).chat.completions.create({ model: 'gpt-4.1-mini', messages, max_tokens: 5 });

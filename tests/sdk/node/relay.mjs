@@ -114,7 +114,7 @@ async function start(folder, children, providerOptions) {
   const config = join(folder, 'mandant.toml');
   writeFileSync(
     config,
-    `data_dir = "${join(folder, 'data')}"\n[relay]\nlisten = "127.0.0.1:${port}"\n` +
+    `data_dir = "${join(folder, 'data')}"\n[relay]\nlisten = "127.0.0.1:${port}"\nbatch_poll = "200ms"\n` +
       `[control]\nlisten = "127.0.0.1:${await freePort()}"\n`,
   );
   const resources = readFileSync(join(here, '../resources.toml'), 'utf8')

@@ -66,7 +66,7 @@ class Relay:
         port = free_port()
         config = folder / "mandant.toml"
         config.write_text(
-            f'data_dir = "{folder / "data"}"\n[relay]\nlisten = "127.0.0.1:{port}"\n'
+            f'data_dir = "{folder / "data"}"\n[relay]\nlisten = "127.0.0.1:{port}"\nbatch_poll = "200ms"\n'
             f'[control]\nlisten = "127.0.0.1:{free_port()}"\n'
         )
         resources = (pathlib.Path(__file__).parent.parent / "resources.toml").read_text()

@@ -1,5 +1,6 @@
 """The official, unmodified Anthropic client for Python against the real relay, with both of its credential styles."""
 
+import time
 import unittest
 
 import anthropic
@@ -128,9 +129,39 @@ class AnthropicClient(unittest.TestCase):
     def test_404_is_a_not_found_error(self) -> None:
         call = lambda: self.client(GAMMA).messages.create(**{**ASK, "model": "claude-unknown"})
         self.refused(anthropic.NotFoundError, 404, "not_found_error", "model_not_found", call)
-        batches = lambda: self.client(GAMMA).messages.batches.list()
-        with self.assertRaises(anthropic.NotFoundError):
-            batches()
+
+    def test_batches_run_and_are_a_tenants_own(self) -> None:
+        client, stranger = self.client(GAMMA).messages.batches, self.client(BETA).messages.batches
+        requests = [{"custom_id": name, "params": ASK} for name in ["a", "b", "fail-c"]]
+        raw = client.with_raw_response.create(requests=requests)
+        batch = raw.parse()
+        self.assertEqual((batch.type, batch.processing_status), ("message_batch", "in_progress"))
+        self.assertGreater(float(raw.headers["Mandant-Hold-Usd"]), 0)
+        deadline = time.monotonic() + 30
+        while batch.processing_status != "ended" and time.monotonic() < deadline:
+            time.sleep(0.1)
+            batch = client.retrieve(batch.id)
+        self.assertEqual((batch.request_counts.succeeded, batch.request_counts.errored), (2, 1))
+        # The client goes where the batch says that its results are.
+        results = list(client.results(batch.id))
+        self.assertEqual([(one.custom_id, one.result.type) for one in results], [("a", "succeeded"), ("b", "succeeded"), ("fail-c", "errored")])
+        self.assertEqual(results[0].result.message.role, "assistant")
+        self.assertIn(batch.id, [one.id for one in client.list(limit=1)])
+        self.assertEqual(list(stranger.list()), [])
+        for call in [stranger.retrieve, stranger.cancel, stranger.delete]:
+            self.refused(anthropic.NotFoundError, 404, "not_found_error", "object_not_found", lambda: call(batch.id))
+        stuck = client.create(requests=[{"custom_id": "stuck", "params": ASK}])
+        self.assertEqual(client.cancel(stuck.id).request_counts.canceled, 1)
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            try:
+                self.assertEqual(client.delete(batch.id).type, "message_batch_deleted")
+                break
+            except anthropic.APIStatusError as error:
+                # Until it is settled.
+                self.assertEqual(error.status_code, 503)
+                time.sleep(0.1)
+        self.assertNotIn(batch.id, [one.id for one in client.list()])
 
     def test_429_is_a_rate_limit_error(self) -> None:
         throttled = self.client(GAMMA_THROTTLED)

@@ -1,5 +1,6 @@
 """The official, unmodified OpenAI client for Python against the real relay: as two tenants, with its own typed errors."""
 
+import json
 import threading
 import time
 import unittest
@@ -265,6 +266,38 @@ class OpenAiClient(unittest.TestCase):
         self.assertTrue(client.files.delete(file.id).deleted)
         self.assertEqual([one.id for one in client.files.list()], list(reversed(more)))
         self.refused(openai.NotFoundError, 404, "file_not_found", lambda: client.files.retrieve(file.id))
+
+    def test_batches_run_and_are_a_tenants_own(self) -> None:
+        client, stranger = self.client(GAMMA), self.client(BETA)
+        body = {"model": "gpt-4.1", "messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 9}
+        line = lambda name: {"custom_id": name, "method": "POST", "url": "/v1/chat/completions", "body": body}
+        content = "".join(json.dumps(line(name)) + "\n" for name in ["a", "b", "fail-c"]).encode()
+        file = client.files.create(file=("in.jsonl", content), purpose="batch")
+        ask = {"input_file_id": file.id, "endpoint": "/v1/chat/completions", "completion_window": "24h"}
+        raw = client.batches.with_raw_response.create(**ask, metadata={"looks": "1"})
+        batch = raw.parse()
+        self.assertEqual((batch.object, batch.input_file_id, batch.metadata), ("batch", file.id, {"looks": "1"}))
+        self.assertGreater(float(raw.headers["Mandant-Hold-Usd"]), 0)
+        deadline = time.monotonic() + 30
+        while batch.status != "completed" and time.monotonic() < deadline:
+            time.sleep(0.1)
+            batch = client.batches.retrieve(batch.id)
+        self.assertEqual((batch.status, batch.request_counts.completed, batch.request_counts.failed), ("completed", 2, 1))
+        results = [json.loads(line) for line in client.files.content(batch.output_file_id).text.splitlines()]
+        self.assertEqual([result["custom_id"] for result in results], ["a", "b"])
+        self.assertEqual(len(client.files.content(batch.error_file_id).text.splitlines()), 1)
+        self.assertIn(batch.id, [one.id for one in client.batches.list(limit=1)])
+        self.assertEqual(list(stranger.batches.list()), [])
+        for call in [stranger.batches.retrieve, stranger.batches.cancel]:
+            self.refused(openai.NotFoundError, 404, "object_not_found", lambda: call(batch.id))
+        self.refused(openai.NotFoundError, 404, "object_not_found", lambda: stranger.batches.create(**ask))
+        self.refused(openai.NotFoundError, 404, "object_not_found", lambda: stranger.files.content(batch.output_file_id))
+        stuck = client.batches.create(**ask, metadata={"sim": "stuck"})
+        self.assertEqual(client.batches.cancel(stuck.id).status, "cancelled")
+        bad = client.files.create(file=("in.jsonl", content.replace(b"gpt-4.1", b"unknown")), purpose="batch")
+        self.refused(openai.NotFoundError, 404, "model_not_found", lambda: client.batches.create(**{**ask, "input_file_id": bad.id}))
+        for one in [file, bad]:
+            client.files.delete(one.id)
 
     def test_speech_is_charged_by_its_characters(self) -> None:
         speech = self.client(GAMMA).audio.speech.with_raw_response

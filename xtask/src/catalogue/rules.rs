@@ -253,7 +253,29 @@ fn rates(members: &Members, listed: Option<&Listed>, embedding: bool) -> Result<
         let first = listed.prices_on(READ_ON)?.context("a price that depends on the hour")?;
         agree(&mut rates, &first)?;
     }
+    rates.batch_percent = batch_percent(members, &rates)?;
     Ok(rates)
+}
+
+/// The share of its prices that a batch costs, where the list has a price of a batch for every class, and all are the same
+/// share. Of models with tiers that is not known.
+fn batch_percent(members: &Members, rates: &Rates) -> Result<Option<u8>> {
+    let classes = [
+        ("input_cost_per_token_batches", Some(rates.input)),
+        ("output_cost_per_token_batches", rates.output),
+        ("cache_read_input_token_cost_batches", rates.cached_input),
+        ("cache_creation_input_token_cost_batches", rates.cache_write),
+    ];
+    let mut shares = BTreeSet::new();
+    for (name, price) in classes {
+        let Some(price) = price.filter(|price| *price > Price::FREE) else { continue };
+        let Some(batch) = sources::each(members, name)? else { return Ok(None) };
+        let is_whole = batch.picos() * 100 % price.picos() == 0;
+        shares.insert(if is_whole { batch.picos() * 100 / price.picos() } else { 0 });
+    }
+    let share =
+        shares.pop_first().filter(|share| shares.is_empty() && (1..100).contains(share) && rates.tiers.is_empty());
+    Ok(share.and_then(|share| u8::try_from(share).ok()))
 }
 
 /// Compares with the first list, and takes from it what the second does not say.

@@ -197,3 +197,22 @@ proptest! {
         prop_assert!(rates.charge(&usage) <= most.charge_ceil());
     }
 }
+
+#[test]
+fn a_batch_costs_its_share_of_what_tokens_cost_and_all_of_the_rest() {
+    let tokens = Usage { input: 100_000, cached_input: 40_000, output: 10_000, reasoning: 5_000, ..Usage::default() };
+    let tiered = Usage { input: 300_000, ..tokens };
+    let searching = Usage { web_searches: 2, ..tokens };
+    let list = full();
+    assert_eq!(list.for_batch(), list, "without a share a batch costs what calls cost");
+    let half = Rates { batch_percent: Some(50), ..full() }.for_batch();
+    let per_call = Money::parse_usd("0.005").unwrap();
+    for usage in [tokens, tiered, Usage { audio_input: 10, audio_output: 10, ..tokens }] {
+        let twice = half.charge(&usage).saturating_sub(per_call).nanos() * 2;
+        assert_eq!(twice, list.charge(&usage).saturating_sub(per_call).nanos(), "{usage:?}");
+    }
+    let searches = half.charge(&searching).saturating_sub(half.charge(&tokens));
+    assert_eq!(searches.to_string(), "0.02", "searches have no share");
+    let odd = Rates { batch_percent: Some(33), ..Rates::new(Price::from_picos(10), None) };
+    assert_eq!(odd.for_batch().input, Price::from_picos(4), "rounded up");
+}

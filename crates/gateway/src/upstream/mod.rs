@@ -1,13 +1,14 @@
 //! Upstream connections: a pool per upstream, dialled with TLS where its address says so.
 //!
 //! Nothing in here knows tenants or money; but a connection sends only what an [`crate::attempt::Attempt`] hands it, and
-//! an attempt cannot be made without a hold.
+//! an attempt cannot be made without a hold. But for a [`look`]: a GET that costs nothing, asked for nobody.
 
 mod auth;
 mod connect;
 mod connection;
 pub(crate) mod credential;
 mod http1;
+mod look;
 mod pool;
 mod tls;
 
@@ -24,6 +25,7 @@ use crate::relay::Relay;
 
 pub(crate) use connection::{Connection, Fault};
 pub(crate) use http1::{Socket, Upgrade};
+pub(crate) use look::{Look, LookError};
 pub(crate) use pool::{Pool, PoolLimits};
 pub(crate) use tls::Tls;
 

@@ -6,6 +6,7 @@ mod app;
 mod client;
 
 mod bad_input;
+mod batches;
 mod defaults;
 mod dialects;
 mod echoes;

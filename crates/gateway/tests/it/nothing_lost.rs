@@ -22,7 +22,7 @@ fn settings(boot: BootId) -> Settings {
 }
 
 /// What a process finds that starts after this one was killed now: a copy of its folder.
-fn copy_of_the_disk(app: &TestApp) -> tempfile::TempDir {
+pub(crate) fn copy_of_the_disk(app: &TestApp) -> tempfile::TempDir {
     let copy = tempfile::tempdir().expect("a temporary folder");
     copy_folder(app.store.data_dir(), &copy.path().join("data"));
     copy
@@ -41,7 +41,7 @@ fn copy_folder(from: &Path, to: &Path) {
     }
 }
 
-async fn start_on(folder: &Path, settings: Settings) -> (Running, Arc<Store>) {
+pub(crate) async fn start_on(folder: &Path, settings: Settings) -> (Running, Arc<Store>) {
     let store = Arc::new(Store::open(&folder.join("data")).expect("the store opens"));
     let directory = Directory::load(store.clone()).expect("the directory loads");
     let relay = mandant_gateway::start(settings, store.clone(), directory, [3, 5]).await.expect("the relay starts");

@@ -54,6 +54,10 @@ fn ways(id: &str, item: &str) -> Vec<(&'static str, String, String)> {
         if spec.pattern.contains("{id}") {
             ways.push((spec.method, spec.pattern.replace("{id}", id), String::new()));
         }
+        if spec.endpoint == Endpoint::BatchCreate {
+            let body = json!({ "input_file_id": id, "endpoint": "/v1/responses", "completion_window": "24h" });
+            ways.push((spec.method, spec.pattern.to_owned(), body.to_string()));
+        }
         if !matches!(spec.endpoint, Endpoint::Responses | Endpoint::ResponseInputTokens) {
             continue;
         }
@@ -118,10 +122,11 @@ async fn nobody_reaches_an_object_of_another_tenant_over_any_route() {
         app.provider.take_requests().iter().map(|seen| format!("{} {}", seen.method, seen.path)).collect();
     assert_eq!(asked, vec!["POST /v1/responses"; strangers.len()], "nothing but their own was asked of the provider");
     let expected = ROUTES.iter().filter(|spec| {
-        spec.pattern.contains("{id}") || matches!(spec.endpoint, Endpoint::Responses | Endpoint::ResponseInputTokens)
+        let names = [Endpoint::Responses, Endpoint::ResponseInputTokens, Endpoint::BatchCreate];
+        spec.pattern.contains("{id}") || names.contains(&spec.endpoint)
     });
     let expected: BTreeSet<String> = expected.map(|spec| format!("{} {}", spec.method, spec.pattern)).collect();
-    assert!(expected.len() >= 18 && tried == expected, "{tried:?}");
+    assert!(expected.len() >= 30 && tried == expected, "{tried:?}");
 }
 
 #[tokio::test]

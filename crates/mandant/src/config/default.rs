@@ -109,6 +109,11 @@ fn storage(out: &mut Page, relay: &gateway::Settings) {
         "How long the cost of an attempt may stay unknown before its hold is ended without a person.",
     );
     out.key(
+        "batch_deadline",
+        span(relay.batch_deadline),
+        "The same for batches, which their providers may take a day for.",
+    );
+    out.key(
         "calls_kept",
         span(relay.calls_kept),
         "How long single calls stay in the database; then they move to a file a month in the folder archive. Sums stay.",
@@ -247,6 +252,7 @@ fn realtime(out: &mut Page, relay: &gateway::Settings) {
         "A realtime session in which nothing is said for this long is closed.",
     );
     out.key("realtime_age_max", span(relay.realtime_age_max), "A realtime session is closed after this.");
+    out.key("batch_poll", span(relay.batch_poll), "How often providers are asked how far batches are.");
 }
 
 /// The document as it grows.

@@ -111,6 +111,7 @@ static RELAY: Form = Form {
         Field::optional("realtime_message_bytes_max", Kind::Bytes),
         Field::optional("realtime_idle_timeout", DURATION),
         Field::optional("realtime_age_max", DURATION),
+        Field::optional("batch_poll", DURATION),
         Field::optional("upstream_idle_max", COUNT),
         Field::optional("upstream_idle_timeout", DURATION),
         Field::optional("upstream_http2_connections_max", Kind::Integer(1, 1_000)),
@@ -136,6 +137,7 @@ static STORAGE: Form = Form {
         Field::optional("journal_segment_bytes", Kind::Bytes),
         Field::optional("journal_bytes_max", Kind::Bytes),
         Field::optional("hold_deadline", DURATION),
+        Field::optional("batch_deadline", DURATION),
         Field::optional("calls_kept", Kind::Text("a span of time", checks::days)),
         Field::optional("hold_at_deadline", Kind::Word(&["charge", "release"])),
     ],
@@ -242,6 +244,7 @@ impl Reader<'_> {
         self.number("/storage/journal_segment_bytes", &mut relay.journal_segment_bytes);
         self.number("/storage/journal_bytes_max", &mut relay.journal_bytes_max);
         self.duration("/storage/hold_deadline", &mut relay.hold_deadline);
+        self.duration("/storage/batch_deadline", &mut relay.batch_deadline);
         self.duration("/storage/calls_kept", &mut relay.calls_kept);
         self.text("/storage/hold_at_deadline", |value| relay.charges_at_deadline = value == "charge");
     }
@@ -288,6 +291,7 @@ impl Reader<'_> {
         self.number("/relay/realtime_message_bytes_max", &mut relay.realtime_message_bytes_max);
         self.duration("/relay/realtime_idle_timeout", &mut relay.realtime_idle_timeout);
         self.duration("/relay/realtime_age_max", &mut relay.realtime_age_max);
+        self.duration("/relay/batch_poll", &mut relay.batch_poll);
         self.number("/relay/upstream_idle_max", &mut relay.upstream_idle_max);
         self.duration("/relay/upstream_idle_timeout", &mut relay.upstream_idle_timeout);
         self.number("/relay/upstream_http2_connections_max", &mut relay.upstream_http2_connections_max);

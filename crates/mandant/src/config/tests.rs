@@ -72,6 +72,7 @@ realtime_sessions_max = 26
 realtime_message_bytes_max = "27MiB"
 realtime_idle_timeout = "28s"
 realtime_age_max = "29s"
+batch_poll = "32s"
 upstream_idle_max = 15
 upstream_idle_timeout = "16s"
 upstream_http2_connections_max = 17
@@ -90,6 +91,7 @@ durability = "strict"
 journal_segment_bytes = "4MiB"
 journal_bytes_max = "5MiB"
 hold_deadline = "18s"
+batch_deadline = "33s"
 calls_kept = "27d"
 hold_at_deadline = "release"
 [secrets]
@@ -125,6 +127,7 @@ level = "debug,mandant_gateway=trace"
         journal_segment_bytes: 4 << 20,
         journal_bytes_max: 5 << 20,
         hold_deadline: seconds(18),
+        batch_deadline: seconds(33),
         calls_kept: seconds(27 * 86_400),
         charges_at_deadline: false,
         reserve_wait: seconds(19),
@@ -144,6 +147,7 @@ level = "debug,mandant_gateway=trace"
         realtime_message_bytes_max: 27 << 20,
         realtime_idle_timeout: seconds(28),
         realtime_age_max: seconds(29),
+        batch_poll: seconds(32),
         upstream_idle_max: 15,
         upstream_idle_timeout: seconds(16),
         upstream_http2_connections_max: 17,

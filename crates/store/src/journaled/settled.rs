@@ -113,8 +113,12 @@ impl<'a> Settled<'a> {
         Delta::of(&self.usage, self.ending, (self.held, self.held_tokens), self.charged, self.variance)
     }
 
-    /// Tokens that count against windows: what was used, at most what was reserved; all of that, where nobody knows.
+    /// Tokens that count against windows: what was used, at most what was reserved; all of that, where nobody knows. None
+    /// of a batch, which its provider goes through in its own time.
     pub(crate) fn counted_tokens(&self) -> u64 {
+        if self.endpoint.makes_batch() {
+            return 0;
+        }
         let used = self.usage.input.saturating_add(self.usage.output);
         if self.ending == Ending::Unknown { self.held_tokens } else { used.min(self.held_tokens) }
     }

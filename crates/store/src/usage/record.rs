@@ -145,6 +145,16 @@ const fn endpoint_code(endpoint: Endpoint) -> u8 {
         Endpoint::Invoke => 52,
         Endpoint::OllamaChat => 53,
         Endpoint::OllamaGenerate => 54,
+        Endpoint::BatchCreate => 56,
+        Endpoint::BatchGet => 57,
+        Endpoint::BatchCancel => 58,
+        Endpoint::BatchList => 59,
+        Endpoint::MessageBatchCreate => 60,
+        Endpoint::MessageBatchGet => 61,
+        Endpoint::MessageBatchCancel => 62,
+        Endpoint::MessageBatchResults => 63,
+        Endpoint::MessageBatchDelete => 64,
+        Endpoint::MessageBatchList => 65,
     }
 }
 

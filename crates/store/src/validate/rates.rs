@@ -41,6 +41,12 @@ impl Checker<'_> {
             ("second", rates.second),
         ];
         self.bounded(&per_unit, UNIT_PRICE_MAX, path);
+        if rates.batch_percent.is_some_and(|percent| !(1..=100).contains(&percent)) {
+            self.problem(
+                format!("{path}.batch_percent"),
+                "give the percent of the price that a batch costs, from 1 to 100",
+            );
+        }
         let mut starts = std::collections::HashSet::new();
         for (place, tier) in rates.tiers.iter().enumerate() {
             let path = format!("{path}.tiers[{place}]");

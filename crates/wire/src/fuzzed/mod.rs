@@ -1,7 +1,9 @@
 //! Fuzz targets of every parser of this crate. What each promises stands in its assertions.
 
 mod answers;
+mod batches;
 mod events;
+mod forms;
 mod requests;
 mod translation;
 

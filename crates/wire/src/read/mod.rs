@@ -1,6 +1,7 @@
 //! Reads a request strictly: what it asks for and what can change its price, or why it cannot be taken.
 
 mod anthropic;
+mod batch;
 mod bedrock;
 mod bedrock_media;
 mod body;
@@ -19,14 +20,15 @@ mod table;
 
 use base::{ModelId, Refusal};
 use bytes::Bytes;
-use smallvec::SmallVec;
 
+pub use self::batch::batch_endpoint;
+pub(crate) use self::batch::{Once, check_object, line_endpoint, requests, text};
 use self::body::Draft;
 pub(crate) use self::body::end_user;
 pub(crate) use self::fields::check_image_stream;
 pub(crate) use self::table::fold;
-use crate::billable::{Billable, CacheWrites};
-use crate::call::{Call, Filled, Named, NamedPlace, Objects, Places, Query};
+use crate::billable::Billable;
+use crate::call::{Call, Filled, Named, NamedPlace, Objects};
 use crate::dialect::Endpoint;
 use crate::route::{Route, unescaped};
 use crate::scan::{Kind, Strict};
@@ -50,6 +52,12 @@ pub fn read<'a>(route: impl Into<Route<'a>>, content_type: Option<&[u8]>, body: 
     check_content_type(route.endpoint, content_type)?;
     if core::str::from_utf8(&body).is_err() {
         return Err(Refusal::invalid(None, "The body is not UTF-8."));
+    }
+    if route.endpoint == Endpoint::MessageBatchCreate {
+        return batch::of_messages(&route, body);
+    }
+    if route.endpoint.makes_batch() {
+        return batch::create(&route, body);
     }
     let endpoint = if route.endpoint.is_billed() { route.endpoint } else { endpoint_of(&body)? };
     let query = query::read(endpoint, route.query)?;
@@ -78,24 +86,7 @@ fn of_object(route: &Route<'_>) -> Result<Call, Refusal> {
     let id = route.tail.unwrap_or_default().to_owned();
     objects.named.insert(0, Named { place: NamedPlace::Path, id, is_needed: true, opened: None });
     let stream = objects.pairs.iter().any(|(name, value)| *name == "stream" && value == "true");
-    Ok(Call {
-        endpoint: route.endpoint,
-        hosting: route.hosting,
-        query: Query::None,
-        body: Bytes::new(),
-        model: None,
-        stream,
-        client_wants_usage: false,
-        billable: Billable { cache_writes: CacheWrites::None, is_free: true, ..Billable::default() },
-        end_user: None,
-        places: Places::at(0),
-        filled: Filled::default(),
-        texts: SmallVec::new(),
-        payloads: Vec::new(),
-        objects: Some(Box::new(objects)),
-        is_stored: true,
-        upload: None,
-    })
+    Ok(Call { stream, ..Call::naming(route.endpoint, route.hosting, Bytes::new(), objects) })
 }
 
 /// The model that a path names.

@@ -49,6 +49,38 @@ pub struct Usage {
     pub reported_cost: Option<Money>,
 }
 
+impl Usage {
+    /// Both together, class by class, as far as they can be counted.
+    #[must_use]
+    pub fn plus(&self, other: &Usage) -> Usage {
+        let sum = |class: fn(&Usage) -> u64| class(self).saturating_add(class(other));
+        let reported_cost = match (self.reported_cost, other.reported_cost) {
+            (Some(one), Some(more)) => one.checked_add(more),
+            (one, more) => one.or(more),
+        };
+        Usage {
+            input: sum(|usage| usage.input),
+            cached_input: sum(|usage| usage.cached_input),
+            cache_write: sum(|usage| usage.cache_write),
+            cache_write_1h: sum(|usage| usage.cache_write_1h),
+            image_input: sum(|usage| usage.image_input),
+            audio_input: sum(|usage| usage.audio_input),
+            cached_audio: sum(|usage| usage.cached_audio),
+            output: sum(|usage| usage.output),
+            reasoning: sum(|usage| usage.reasoning),
+            audio_output: sum(|usage| usage.audio_output),
+            accepted_prediction: sum(|usage| usage.accepted_prediction),
+            rejected_prediction: sum(|usage| usage.rejected_prediction),
+            image_output: sum(|usage| usage.image_output),
+            images: sum(|usage| usage.images),
+            characters: sum(|usage| usage.characters),
+            seconds: sum(|usage| usage.seconds),
+            web_searches: sum(|usage| usage.web_searches),
+            reported_cost,
+        }
+    }
+}
+
 /// Why a provider's usage cannot be believed. The hold stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum UsageFault {
