@@ -146,8 +146,9 @@ fn endpoint(exchange: &Exchange) -> Option<Endpoint> {
     // Cohere's first version has other members, and others' chats and rerankings end alike.
     let is_of_version = |one: &Endpoint| one.dialect() != Some(Dialect::Cohere) || path.starts_with("/v2/");
     let known = Endpoint::ALL.into_iter().filter(|endpoint| endpoint.is_billed() && path.ends_with(endpoint.path()));
-    // What is heard comes as forms, which `wire` reads.
-    let known = known.filter(is_of_version).filter(|one| !one.hears());
+    // What is heard comes as forms, which `wire` reads. What batches cost comes with their results, in no recording.
+    let begins_batch = |one: &Endpoint| matches!(one, Endpoint::BatchCreate | Endpoint::MessageBatchCreate);
+    let known = known.filter(is_of_version).filter(|one| !one.hears() && !begins_batch(one));
     // Of two forms only their lengths are recorded.
     let is_other = is_other || exchange.request_body.get("_binary_base64_len").is_some();
     known.max_by_key(|endpoint| endpoint.path().len()).filter(|_| exchange.method == "POST" && !is_other)

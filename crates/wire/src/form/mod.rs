@@ -189,6 +189,9 @@ impl Form {
         if length > HEAD_BYTES_MAX {
             return Err(Refusal::invalid(None, "The head of a part of the form is too long."));
         }
+        if memmem::find(&rest[..length], &self.mark).is_some() {
+            return Err(inside_a_part());
+        }
         self.parts += 1;
         if self.parts > PARTS_MAX {
             return Err(Refusal::invalid(None, format!("The form has more than {PARTS_MAX} parts.")));
@@ -211,7 +214,7 @@ impl Form {
             return Ok((taken > 0).then_some(taken));
         };
         if found < 2 || rest[found - 2..found] != *b"\r\n" {
-            return Err(ambiguous("A boundary of the form stands inside a part. Choose another boundary."));
+            return Err(inside_a_part());
         }
         if rest.len() < found + self.mark.len() + 2 {
             return Ok(None);
@@ -242,6 +245,11 @@ impl Form {
         }
         Ok(())
     }
+}
+
+/// Some parsers begin a part wherever they find the boundary.
+fn inside_a_part() -> Refusal {
+    ambiguous("A boundary of the form stands inside a part. Choose another boundary.")
 }
 
 /// The boundary that a type names; `None` when it is no form, or the boundary is none that every parser reads alike.

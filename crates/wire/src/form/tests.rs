@@ -129,6 +129,7 @@ fn what_parsers_read_differently_is_refused() {
         ("a charset for all", form(&[("\"_charset_\"", "utf-7"), model, FILE])),
         ("a mark after a bare line feed", form(&[model, ("\"file\"; filename=\"a\"", "x\n--xYzZy-1234\r\ny")])),
         ("a longer mark", form(&[model, ("\"file\"; filename=\"a\"", "x\r\n--xYzZy-12345\r\ny")])),
+        ("a mark in a head", form(&[model, ("\"file\"; filename=\"a\"\r\n--xYzZy-1234x: y", "z")])),
         ("a padded mark", form(&[model, ("\"file\"; filename=\"a\"", "x\r\n--xYzZy-1234 \r\ny")])),
         ("a preamble", [b"hello\r\n".as_slice(), &form(&[model, FILE])].concat()),
         ("an epilogue", [form(&[model, FILE]).as_slice(), b"more"].concat()),

@@ -47,6 +47,14 @@ fn naive(body: &[u8]) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
     }
 }
 
+/// Whether the line that names a part has this name, which is not that of its file.
+fn is_named(head: &[u8], name: &[u8]) -> bool {
+    let text = head.to_ascii_lowercase();
+    let line = text.split(|&byte| byte == b'\n').find(|line| line.starts_with(b"content-disposition:"));
+    let mut places = line.into_iter().flat_map(|line| memchr::memmem::find_iter(line, name).map(|at| line[at - 1]));
+    places.any(|before| matches!(before, b' ' | b';'))
+}
+
 /// What a form turned out to be: the refusal's code, or what the call asks.
 fn read(route: &Route<'_>, body: &[u8], step: usize, leaves: bool) -> Result<crate::Call, &'static str> {
     let mut form = Form::new(route, Some(KIND)).map_err(|refusal| refusal.code())?;
@@ -85,7 +93,7 @@ fn forms() {
                 Ok(call) => {
                     let parts = naive(input).expect("what is taken is a form");
                     seen.push(fuzz::sign(&(parts.len(), call.stream(), call.model().is_some())));
-                    let is_model = |head: &[u8]| memchr::memmem::find(head, b"name=\"model\"").is_some();
+                    let is_model = |head: &[u8]| is_named(head, b"name=\"model\"");
                     let models: Vec<&[u8]> =
                         parts.iter().filter(|(head, _)| is_model(head)).map(|(_, content)| &content[..]).collect();
                     let named = call.model().map(|model| model.as_str().as_bytes());
