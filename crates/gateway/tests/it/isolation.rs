@@ -12,8 +12,9 @@ const STYLES: [&str; 5] = ["authorization", "x-api-key", "api-key", "x-goog-api-
 
 #[tokio::test]
 async fn no_answer_to_one_tenant_ever_shows_another() {
+    // With more decimals than a duration in a header has.
     let canaries = |own: &str, models: &[&str]| {
-        let budget = if own == "anna" { "3.21" } else { "7.65" };
+        let budget = if own == "anna" { "32.1987" } else { "76.5432" };
         tenant(
             own,
             json!({ "models": models, "name": format!("Company {own}"), "limits": { "rpm": 1_000 }, "budget": { "usd_per_month": budget } }),
@@ -25,10 +26,10 @@ async fn no_answer_to_one_tenant_ever_shows_another() {
             let for_anna = ask(&app, spec.method, spec.pattern, style, "anna").await;
             let for_berta = ask(&app, spec.method, spec.pattern, style, "berta").await;
             let place = format!("{} {} {style}", spec.method, spec.pattern);
-            for secret_of_berta in ["berta", "\"text\"", "7.65"] {
+            for secret_of_berta in ["berta", "\"text\"", "76.5432"] {
                 assert!(!for_anna.contains(secret_of_berta), "{place} shows {secret_of_berta} to anna:\n{for_anna}");
             }
-            for secret_of_anna in ["anna", "\"chat\"", "3.21"] {
+            for secret_of_anna in ["anna", "\"chat\"", "32.1987"] {
                 assert!(!for_berta.contains(secret_of_anna), "{place} shows {secret_of_anna} to berta:\n{for_berta}");
             }
         }
