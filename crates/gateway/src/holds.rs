@@ -73,28 +73,14 @@ impl Relay {
         self.keep_what_may_be_spent(shard, attempt, ending).await?;
         let took = self.clock.now().saturating_since(intent.at);
         let record = UsageRecord {
-            attempt,
-            request_id: intent.request_id,
-            at: intent.at,
-            tenant: intent.tenant.clone(),
-            project: intent.project.clone(),
-            key: intent.key.clone(),
-            end_user: intent.end_user.clone(),
-            model: intent.model.clone(),
-            upstream: intent.upstream.clone(),
-            endpoint: intent.endpoint,
-            stream: intent.stream,
             status: 200,
             ending: store::Ending::Complete,
             usage: used.usage,
-            held: intent.worst.usd,
-            held_tokens: intent.worst.tokens,
             charged: settlement.charged.usd,
             variance: settlement.variance,
-            price_version: intent.price_version,
             upstream_response_id: Some(used.id.clone()).filter(|id| !id.is_empty()),
-            first_byte_ms: 0,
             total_ms: u32::try_from(took.as_millis()).unwrap_or(u32::MAX),
+            ..intent.without_end()
         };
         let mut payload = Vec::new();
         let kind = Record::Settled(record).encode(&mut payload);

@@ -9,7 +9,7 @@ use ledger::Amounts;
 use rusqlite::{Transaction, TransactionBehavior};
 
 use super::holds::HoldState;
-use super::rows::{Fresh, row_number, unknown};
+use super::rows::{Fresh, row_number};
 use super::{Entries, Names};
 use crate::journaled::{IntentRecord, LeaseRecord, Record, ResolvedRecord, decode_usage, period_code, resource_code};
 use crate::store::Writer;
@@ -212,7 +212,7 @@ fn resolve(entries: &mut Entries<'_>, resolved: &ResolvedRecord) -> Result<bool,
     let Some(hold) = entries.take_hold(row_number(resolved.attempt)?)? else { return Ok(false) };
     if hold.state == HoldState::Open {
         let mut payload = Vec::new();
-        Record::Settled(unknown(&hold.intent)).encode(&mut payload);
+        Record::Settled(hold.intent.without_end()).encode(&mut payload);
         entries.usages(&[(resolved.attempt, &payload)], &mut || {})?;
     }
     if resolved.charged == Amounts::ZERO {

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use base::{AttemptId, Money, Timestamp};
+use base::{AttemptId, Timestamp};
 use rusqlite::{CachedStatement, OptionalExtension, params};
 
 use super::Entries;
@@ -10,7 +10,7 @@ use super::chain::Canonical;
 use super::rollups::Place;
 use crate::StoreError;
 use crate::journaled::{IntentRecord, REASON_BYTES_MAX, ResolvedRecord, Settled, cut};
-use crate::usage::{Delta, Ending, UsageRecord, attempt_number};
+use crate::usage::{Delta, Ending, attempt_number};
 
 /// Rows of usage that one statement writes: to begin and to end one costs as much as half a row. As many as the applier
 /// does at a stretch.
@@ -188,33 +188,5 @@ impl Entries<'_> {
             self.place(intent.tenant.as_str(), intent.project.as_str(), intent.key.as_str(), intent.model.as_str())?;
         self.rollups.add(&place, intent.at, intent.end_user.as_deref(), &delta);
         Ok(true)
-    }
-}
-
-/// An attempt that never reported its end, as a record of usage.
-pub(super) fn unknown(intent: &IntentRecord) -> UsageRecord {
-    UsageRecord {
-        attempt: intent.attempt,
-        request_id: intent.request_id,
-        at: intent.at,
-        tenant: intent.tenant.clone(),
-        project: intent.project.clone(),
-        key: intent.key.clone(),
-        end_user: intent.end_user.clone(),
-        model: intent.model.clone(),
-        upstream: intent.upstream.clone(),
-        endpoint: intent.endpoint,
-        stream: intent.stream,
-        status: 0,
-        ending: crate::Ending::Unknown,
-        usage: wire::Usage::default(),
-        held: intent.worst.usd,
-        held_tokens: intent.worst.tokens,
-        charged: Money::ZERO,
-        variance: Money::ZERO,
-        price_version: intent.price_version,
-        upstream_response_id: None,
-        first_byte_ms: 0,
-        total_ms: 0,
     }
 }

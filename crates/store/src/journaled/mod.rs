@@ -7,7 +7,7 @@ mod bytes;
 mod codec;
 mod settled;
 
-use base::{AttemptId, BudgetPeriod, KeyId, ModelId, RequestId, TenantId, Timestamp, UpstreamId};
+use base::{AttemptId, BudgetPeriod, KeyId, ModelId, Money, RequestId, TenantId, Timestamp, UpstreamId};
 use ledger::{Amounts, Resource};
 use wire::Endpoint;
 
@@ -148,6 +148,35 @@ impl Record {
 }
 
 impl IntentRecord {
+    /// The record of an attempt that never reported its end.
+    #[must_use]
+    pub fn without_end(&self) -> UsageRecord {
+        UsageRecord {
+            attempt: self.attempt,
+            request_id: self.request_id,
+            at: self.at,
+            tenant: self.tenant.clone(),
+            project: self.project.clone(),
+            key: self.key.clone(),
+            end_user: self.end_user.clone(),
+            model: self.model.clone(),
+            upstream: self.upstream.clone(),
+            endpoint: self.endpoint,
+            stream: self.stream,
+            status: 0,
+            ending: crate::Ending::Unknown,
+            usage: wire::Usage::default(),
+            held: self.worst.usd,
+            held_tokens: self.worst.tokens,
+            charged: Money::ZERO,
+            variance: Money::ZERO,
+            price_version: self.price_version,
+            upstream_response_id: None,
+            first_byte_ms: 0,
+            total_ms: 0,
+        }
+    }
+
     /// What the intent of a settled attempt must have been.
     pub(crate) fn of(usage: &UsageRecord) -> IntentRecord {
         IntentRecord {

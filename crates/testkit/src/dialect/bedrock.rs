@@ -3,6 +3,7 @@
 use flate2::Crc;
 use serde_json::{Map, Value, json};
 
+use super::messages::stop_reason;
 use super::{Asked, arguments_value, list, texts};
 use crate::call::{self, ChatCall};
 use crate::chat::ChatAnswer;
@@ -54,14 +55,6 @@ fn usage_value(answer: &ChatAnswer<'_>) -> Value {
         "inputTokens": usage.prompt - usage.cached, "outputTokens": usage.completion,
         "totalTokens": usage.prompt + usage.completion, "cacheReadInputTokens": usage.cached, "cacheWriteInputTokens": 0,
     })
-}
-
-fn stop_reason(answer: &ChatAnswer<'_>) -> &'static str {
-    match (answer.products[0].is_cut, answer.call.function.is_some()) {
-        (true, _) => "max_tokens",
-        (false, true) => "tool_use",
-        (false, false) => "end_turn",
-    }
 }
 
 pub(crate) fn plain(answer: &ChatAnswer<'_>) -> Page {

@@ -56,7 +56,8 @@ fn usage_value(usage: Usage, output: u64) -> Value {
     })
 }
 
-fn stop_reason(answer: &ChatAnswer<'_>) -> &'static str {
+/// Bedrock has the same words.
+pub(super) fn stop_reason(answer: &ChatAnswer<'_>) -> &'static str {
     match (answer.products[0].is_cut, answer.call.function.is_some()) {
         (true, _) => "max_tokens",
         (false, true) => "tool_use",
