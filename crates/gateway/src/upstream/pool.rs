@@ -97,7 +97,7 @@ impl Pool {
         let uri: Uri = upstream.base_url.parse().map_err(|_| ConnectError::Address("it is not a URL"))?;
         let origin = Origin::of(&uri, upstream.http2)?;
         let auth = Auth::of(&upstream, &origin, &tls)?;
-        let headers = fixed_headers(&upstream, &auth)?;
+        let headers = fixed_headers(&upstream)?;
         let base_url = upstream.base_url.trim_end_matches('/');
         // Those that begin with a colon follow the name of a model, which comes with the call.
         let below = |endpoint: Endpoint| if endpoint.path().starts_with('/') { endpoint.path() } else { "/" };
@@ -271,8 +271,8 @@ pub(super) fn authority_of(uri: &Uri) -> Result<HeaderValue, ConnectError> {
     HeaderValue::from_str(authority).map_err(|_| ConnectError::Address("its host is not plain ASCII"))
 }
 
-/// The headers that an operator gave an upstream, but for those that show who pays.
-fn fixed_headers(upstream: &Upstream, auth: &Auth) -> Result<Fields, ConnectError> {
+/// The headers that an operator gave an upstream: none that the relay sets itself, such as those that show who pays.
+fn fixed_headers(upstream: &Upstream) -> Result<Fields, ConnectError> {
     let mut headers = HeaderMap::new();
     for header in &upstream.headers {
         let (name, value) = header.split_once(": ").ok_or(ConnectError::Address("a header has no value"))?;
@@ -280,7 +280,6 @@ fn fixed_headers(upstream: &Upstream, auth: &Auth) -> Result<Fields, ConnectErro
         let value = value.parse().map_err(|_| ConnectError::Address("a header has no valid value"))?;
         headers.insert(name, value);
     }
-    auth.names().iter().for_each(|name| drop(headers.remove(name)));
     let mut fields = Fields::default();
     headers.iter().for_each(|(name, value)| fields.put(name, value));
     Ok(fields)

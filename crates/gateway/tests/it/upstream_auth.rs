@@ -212,13 +212,19 @@ async fn an_application_of_azure_gets_its_token_with_its_secret() {
 
 #[tokio::test]
 async fn keys_in_the_query_and_fixed_headers_are_sent() {
-    let app = app(json!({ "auth": "query-key", "api_keys": [SECRET], "headers": ["x-title: Our relay"] })).await;
+    let headers = json!(["x-title: Our relay", "user-agent: mandant"]);
+    let app = app(json!({ "auth": "query-key", "api_keys": [SECRET], "headers": headers })).await;
     // The simulated provider looks for a key in headers alone, and refuses: what it got is what counts.
-    app.call(ask()).await;
+    let mut request = ask();
+    request.headers_mut().insert("user-agent", "the client's".parse().expect("text"));
+    app.call(request).await;
     let seen = app.provider.requests().pop().expect("the provider was asked");
     assert_eq!(seen.path, format!("/v1/chat/completions?key={SECRET}"));
     assert!(!seen.headers.contains_key("authorization"));
     assert_eq!(seen.headers["x-title"], "Our relay");
+    // What the operator says stands once, whatever the client says.
+    assert_eq!(seen.headers.get_all("user-agent").iter().collect::<Vec<_>>(), ["mandant"]);
+    assert_eq!(seen.headers.get_all("host").iter().count(), 1);
 }
 
 fn hex(bytes: &[u8]) -> String {

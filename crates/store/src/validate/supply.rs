@@ -248,7 +248,7 @@ impl Checker<'_> {
 }
 
 /// Headers of a request that are not the operator's to set.
-const OWN_HEADERS: [&str; 12] = [
+const OWN_HEADERS: [&str; 14] = [
     "accept-encoding",
     "api-key",
     "authorization",
@@ -259,6 +259,8 @@ const OWN_HEADERS: [&str; 12] = [
     "te",
     "transfer-encoding",
     "upgrade",
+    "x-amz-date",
+    "x-amz-security-token",
     "x-api-key",
     "x-goog-api-key",
 ];

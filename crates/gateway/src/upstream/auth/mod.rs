@@ -16,8 +16,6 @@ use catalog::{AuthStyle, KeySource, Upstream};
 use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue, Uri};
 
-use smallvec::SmallVec;
-
 use self::grant::Grant;
 use self::sigv4::{AwsKey, Scope};
 use self::token::TokenSource;
@@ -107,16 +105,6 @@ impl Auth {
     pub(super) fn renew(&self) {
         if let Way::Tokens(sources) = &self.way {
             sources.iter().for_each(TokenSource::renew_ahead);
-        }
-    }
-
-    /// The headers that [`Auth::authorize`] sets.
-    pub(super) fn names(&self) -> SmallVec<[HeaderName; 3]> {
-        match &self.way {
-            Way::Header(name, values) if !values.is_empty() => SmallVec::from_iter([name.clone()]),
-            Way::Header(..) | Way::Query(_) => SmallVec::new(),
-            Way::Signed(..) => SmallVec::from_iter(sigv4::NAMES),
-            Way::Tokens(_) => SmallVec::from_iter([AUTHORIZATION]),
         }
     }
 

@@ -15,8 +15,6 @@ use crate::http1;
 
 const DATE: HeaderName = HeaderName::from_static("x-amz-date");
 const SESSION: HeaderName = HeaderName::from_static("x-amz-security-token");
-/// The headers that a signature sets.
-pub(super) const NAMES: [HeaderName; 3] = [DATE, SESSION, AUTHORIZATION];
 
 /// The service whose models are asked.
 const SERVICE: &str = "bedrock";
