@@ -53,6 +53,9 @@ pub trait Live: Send + Sync {
     /// A sentence when the key does not exist.
     fn explain(&self, key: &str, endpoint: &str, body: Bytes) -> Result<Value, String>;
 
+    /// Blocks until the records of all that has ended so far are in the store.
+    fn flush(&self);
+
     /// Brings what was just changed in the store into force, before the change is confirmed.
     fn refresh(&self);
 

@@ -142,6 +142,7 @@ impl Control {
     /// What a tenant used in a span: this month of its calendar when nothing is said.
     pub(crate) fn usage(&self, tenant: &str, parameters: &UsageParameters) -> Result<UsageReport, Failure> {
         let tenant_id = tenant_id(tenant)?;
+        self.flush();
         let zone = self.zone(tenant)?;
         let from = match &parameters.from {
             Some(text) => time(text, zone.as_ref())?,
@@ -175,6 +176,7 @@ impl Control {
         let since = parameters.since.as_deref().map_or(Ok(Timestamp::EPOCH), |text| time(text, zone.as_ref()))?;
         let limit = parameters.limit.unwrap_or(CALLS_DEFAULT).clamp(1, CALLS_MAX);
         let before = parameters.before.as_deref().map(attempt).transpose()?;
+        self.flush();
         let records = self.store.calls(&id, since, limit, before).map_err(Failure::store)?;
         if zone.is_none() && records.is_empty() {
             return Err(Failure::not_found(format!("tenant {tenant}")));
@@ -182,6 +184,13 @@ impl Control {
         let next = records.last().filter(|_| records.len() == limit).map(|record| record.attempt.to_string());
         let calls = records.iter().map(CallLine::new).collect();
         Ok(CallList { tenant_id: tenant.to_owned(), calls, next_before: next })
+    }
+
+    /// What has ended before a question is part of its answer.
+    fn flush(&self) {
+        if let Some(live) = self.live.as_ref().filter(|live| live.ready()) {
+            live.flush();
+        }
     }
 
     /// What would happen to a call.

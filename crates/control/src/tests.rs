@@ -30,6 +30,8 @@ impl Live for FakeRelay {
         Ok(json!({"key": key, "endpoint": endpoint, "bytes": body.len()}))
     }
 
+    fn flush(&self) {}
+
     fn holds(&self) -> Result<Vec<OpenHold>, String> {
         Ok(Vec::new())
     }

@@ -28,13 +28,6 @@ impl LiveRelay {
         self.running.write().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Blocks until every usage record so far is durable.
-    pub(crate) fn flush(&self) {
-        if let Some(running) = self.running.read().unwrap_or_else(PoisonError::into_inner).as_ref() {
-            running.flush();
-        }
-    }
-
     /// Returns when nothing can be paid for any more, because the disk failed.
     pub(crate) async fn poisoned(&self) {
         let poisoned = self.with(|running| Some(running.poisoned()));
@@ -52,6 +45,13 @@ impl LiveRelay {
 impl Live for LiveRelay {
     fn status(&self, tenant: &TenantId) -> Option<TenantStatus> {
         self.with(|running| running.status(tenant))
+    }
+
+    fn flush(&self) {
+        self.with(|running| {
+            running.flush();
+            Some(())
+        });
     }
 
     fn explain(&self, key: &str, endpoint: &str, body: Bytes) -> Result<Value, String> {

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use control::Live as _;
 use http::Method;
 use serde_json::{Value, json};
 use testkit::{Options, SimulatedProvider};

@@ -176,3 +176,25 @@ fn a_stream_under_way_ends_whole_and_is_recorded_when_the_process_is_told_to_sto
     let status = sandbox.good("status --tenant acme --json").json();
     assert_eq!(status["current_usage"]["total_cost_usd"], calls["calls"][0]["cost_usd"]);
 }
+
+#[test]
+fn a_call_that_was_answered_is_in_the_list_of_calls_at_once() {
+    let event_loop = tokio::runtime::Runtime::new().unwrap();
+    let provider = event_loop.block_on(testkit::SimulatedProvider::start(testkit::Options::default())).unwrap();
+    let sandbox = Sandbox::new();
+    sandbox.write("resources.toml", &RESOURCES.replace("http://127.0.0.1:9/v1", &provider.base_url()));
+    let made = sandbox.good("apply -f resources.toml --json").json();
+    let secret = made["secrets"][0]["secret"].as_str().unwrap().to_owned();
+    let mut serving = sandbox.serve();
+    let body = r#"{"model": "m", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 5}"#;
+    let head = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nAuthorization: Bearer {secret}\r\nContent-Type: application/json"
+    );
+    for count in 1..=5 {
+        assert_eq!(serving.http("relay", &head, body).0, 200);
+        let calls = sandbox.good("calls --tenant acme --json").json();
+        assert_eq!(calls["calls"].as_array().unwrap().len(), count, "{calls:#}");
+    }
+    serving.signal(Signal::TERM);
+    assert!(serving.wait().success());
+}
