@@ -25,7 +25,7 @@ pub(crate) fn open(relay: &Relay, caller: &Caller, call: &mut Call) -> Result<()
     if !call.names_objects() {
         return Ok(());
     }
-    let tenant = &caller.tenant().id();
+    let tenant = caller.tenant().id();
     let mut needed: Option<ObjectOrigin> = None;
     call.open_objects(|id, is_needed| {
         let Some(OwnedObject { origin, id }) = relay.object_seal.open(tenant, id) else { return Ok(None) };

@@ -1,5 +1,5 @@
-//! Ids of stored objects in answers: found where OpenAI's responses and batches have them, and renamed there. Nothing else of the
-//! answer changes.
+//! Ids of stored objects in answers: found where OpenAI's responses and batches have them, and renamed there. Nothing
+//! else of the answer changes.
 
 use bytes::Bytes;
 

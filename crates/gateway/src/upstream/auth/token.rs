@@ -1,8 +1,8 @@
 //! Access tokens: got with a grant, shown until their end, and renewed ahead of it by a task of their own.
 //!
 //! A call waits for a token only when there is none that holds: at the very start, after renewals that failed until the
-//! end of the last one, and after an upstream did not take the last one (when no other comes, that one is shown again). One renewal is under way at a time, however many calls wait, and after a failure nobody asks again
-//! before a pause.
+//! end of the last one, and after an upstream did not take the last one (when no other comes, that one is shown again).
+//! One renewal is under way at a time, however many calls wait, and after a failure nobody asks again before a pause.
 
 use core::time::Duration;
 use std::sync::{Arc, Mutex};
