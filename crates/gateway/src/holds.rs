@@ -67,9 +67,7 @@ impl Relay {
         let attempt = intent.attempt;
         let tokens = used.usage.input.saturating_add(used.usage.output);
         let ending = Ending::Complete(Amounts { usd: used.usd, tokens });
-        let mut shards = (0..SHARDS).map(|shard| AccountIndex(shard as u32));
-        let found = shards.find_map(|shard| Some((shard, self.books.shard(shard).ledger.resolution(attempt, ending)?)));
-        let (shard, settlement) = found.ok_or(ResolveError::NoSuchAttempt(attempt))?;
+        let (shard, settlement) = self.resolution(attempt, ending)?;
         self.keep_what_may_be_spent(shard, attempt, ending).await?;
         let took = self.clock.now().saturating_since(intent.at);
         let record = UsageRecord {
@@ -82,10 +80,7 @@ impl Relay {
             total_ms: u32::try_from(took.as_millis()).unwrap_or(u32::MAX),
             ..intent.without_end()
         };
-        let mut payload = Vec::new();
-        let kind = Record::Settled(record).encode(&mut payload);
-        let position = self.journal.append(kind, &payload)?;
-        self.journal.wait_durable(position).await.map_err(NoRoom::from)?;
+        self.write_durably(&Record::Settled(record)).await?;
         self.books.shard(shard).resolve(attempt, ending);
         if settlement.variance > Money::ZERO {
             tracing::error!(%attempt, variance_usd = %settlement.variance, "a provider billed more than the worst case; the operator pays");
@@ -105,10 +100,7 @@ impl Relay {
         let (shard, charged) = self.find_unresolved(attempt, decision)?;
         self.keep_what_may_be_spent(shard, attempt, Ending::Complete(charged)).await?;
         let record = ResolvedRecord { attempt, at: self.clock.now(), charged, reason: reason.to_owned() };
-        let mut payload = Vec::new();
-        let kind = Record::Resolved(record).encode(&mut payload);
-        let position = self.journal.append(kind, &payload)?;
-        self.journal.wait_durable(position).await.map_err(NoRoom::from)?;
+        self.write_durably(&Record::Resolved(record)).await?;
         let settlement = self.books.shard(shard).resolve(attempt, Ending::Complete(charged));
         if settlement.charged == Amounts::ZERO {
             self.keys.free(attempt);
@@ -116,14 +108,26 @@ impl Relay {
         Ok(settlement)
     }
 
+    /// The shard in which an attempt is unresolved, and what `ending` would make of it.
+    fn resolution(&self, attempt: AttemptId, ending: Ending) -> Result<(AccountIndex, Settlement), ResolveError> {
+        let mut shards = (0..SHARDS).map(|shard| AccountIndex(shard as u32));
+        let found = shards.find_map(|shard| Some((shard, self.books.shard(shard).ledger.resolution(attempt, ending)?)));
+        found.ok_or(ResolveError::NoSuchAttempt(attempt))
+    }
+
+    /// Writes what ends a hold; durable when it returns.
+    async fn write_durably(&self, record: &Record) -> Result<(), ResolveError> {
+        let mut payload = Vec::new();
+        let kind = record.encode(&mut payload);
+        let position = self.journal.append(kind, &payload)?;
+        self.journal.wait_durable(position).await.map_err(NoRoom::from)?;
+        Ok(())
+    }
+
     /// The shard in which an attempt is unresolved, and what the decision charges for it.
     fn find_unresolved(&self, attempt: AttemptId, decision: Decision) -> Result<(AccountIndex, Amounts), ResolveError> {
-        let shards = (0..SHARDS).map(|shard| AccountIndex(shard as u32));
-        let found = shards.into_iter().find_map(|shard| {
-            let settlement = self.books.shard(shard).ledger.resolution(attempt, Ending::Unknown)?;
-            Some((shard, settlement.still_held))
-        });
-        let (shard, held) = found.ok_or(ResolveError::NoSuchAttempt(attempt))?;
+        let (shard, settlement) = self.resolution(attempt, Ending::Unknown)?;
+        let held = settlement.still_held;
         let charged = match decision {
             Decision::ChargeWhole => held,
             Decision::Charge(usd) => Amounts { usd, tokens: held.tokens },
