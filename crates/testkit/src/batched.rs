@@ -1,7 +1,7 @@
 //! Batches: the requests of a file, made when somebody looks. Whoever has a key of this provider sees all of them.
 //!
-//! What becomes of one is said in its metadata: `sim` is `expired`, `failed`, `stuck`, `untold` (a result without a usage) or
-//! `short` (fewer results than are counted), and `looks` how often it is looked at before it ends.
+//! What becomes of one is said in its metadata: `sim` is `expired`, `failed`, `stuck`, `untold` (a result without a usage),
+//! `uncounted` (the same, and nobody says how many there are) or `short` (fewer results than are counted), and `looks` how often it is looked at before it ends.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -137,7 +137,10 @@ fn finish(batch: &mut Batch, around: &Around<'_>, early: Option<&str>) -> Result
     }
     batch.said["request_counts"] =
         json!({ "total": lines.len(), "completed": answers.len(), "failed": failures.len() });
-    if wish.as_deref() == Some("untold") && !answers.is_empty() {
+    if wish.as_deref() == Some("uncounted") {
+        batch.said["request_counts"] = Value::Null;
+    }
+    if matches!(wish.as_deref(), Some("untold" | "uncounted")) && !answers.is_empty() {
         answers[0]["response"]["body"]["usage"] = Value::Null;
     }
     if wish.as_deref() == Some("short") {

@@ -244,7 +244,7 @@ async fn whatever_becomes_of_a_batch_only_answers_are_charged() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_nobody_can_say_stays_held_and_is_charged_whole_at_its_deadline() {
-    for wish in ["stuck", "untold", "short"] {
+    for wish in ["stuck", "untold", "uncounted", "short"] {
         let app = app().await;
         let id = id_of(&make(&app, "anna", &lines(4), json!({ "sim": wish })).await);
         let worst = held(&app, "anna");
