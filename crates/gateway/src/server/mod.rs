@@ -154,7 +154,8 @@ fn http2_builder(settings: &Settings) -> http2::Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .max_concurrent_streams(settings.http2_streams_max)
         .max_header_list_size(u32::try_from(settings.head_bytes_max).unwrap_or(u32::MAX))
-        .max_pending_accept_reset_streams(20)
+        // A client may leave all its calls at once before a busy relay has looked at them.
+        .max_pending_accept_reset_streams(usize::try_from(settings.http2_streams_max).ok())
         .max_local_error_reset_streams(20)
         .keep_alive_interval(settings.head_timeout)
         .keep_alive_timeout(settings.head_timeout);

@@ -216,3 +216,47 @@ async fn answers_that_nobody_takes_do_not_fill_memory_and_are_their_own_tenant_s
     // What was refused had left: nobody knows what it cost, and its hold stays.
     assert_eq!(app.relay.open_holds(), 1);
 }
+
+/// An HTTP/2 frame (RFC 9113, section 4.1).
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+/// Begins calls over HTTP/2 and takes all of them back at once; true when the connection is still good then.
+async fn takes_back(app: &TestApp, calls: u32) -> bool {
+    const GET_ROOT: [u8; 6] = [0x82, 0x86, 0x84, 0x41, 1, b'a'];
+    const CANCEL: [u8; 4] = 8_u32.to_be_bytes();
+    let mut bytes = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), frame(4, 0, 0, &[])].concat();
+    for stream in (0..calls).map(|call| 2 * call + 1) {
+        bytes.extend([frame(1, 5, stream, &GET_ROOT), frame(3, 0, stream, &CANCEL)].concat());
+    }
+    bytes.extend(frame(6, 0, 0, b"are you?"));
+    let mut stream = TcpStream::connect(app.relay.address()).await.unwrap();
+    // One that is broken off early may not take all.
+    let _ = stream.write_all(&bytes).await;
+    loop {
+        let mut head = [0; 9];
+        if stream.read_exact(&mut head).await.is_err() {
+            return false;
+        }
+        let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
+        if stream.read_exact(&mut payload).await.is_err() || head[3] == 7 {
+            return false;
+        }
+        if head[3] == 6 && head[4] == 1 {
+            assert_eq!(payload, b"are you?");
+            return true;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_client_may_take_back_as_many_calls_as_it_may_begin_but_not_for_ever() {
+    let app = app(Settings::default()).await;
+    assert!(
+        takes_back(&app, Settings::default().http2_streams_max).await,
+        "a client that left its calls was broken off"
+    );
+    assert!(!takes_back(&app, 20_000).await, "calls that are taken back at once go on for ever");
+}

@@ -83,6 +83,11 @@ impl Stand {
         self.serving().address("relay").parse().unwrap()
     }
 
+    /// The last that the relay said.
+    pub(super) fn log_tail(&self) -> String {
+        self.sandbox.log_tail()
+    }
+
     pub(super) fn serving(&self) -> &Serving {
         self.serving.as_ref().expect("a serving relay")
     }
