@@ -1,4 +1,4 @@
-//! Reads the records of one segment from the front, in large pieces.
+//! Reads the records of one segment from the front, in pieces.
 
 use std::io;
 
@@ -6,8 +6,8 @@ use crate::disk::DiskFile;
 use crate::frame::{self, Frame, Place};
 use crate::header;
 
-/// What is read at once.
-const PIECE_BYTES: usize = 256 << 10;
+/// What is read at once. A system call is not interrupted: what it takes, a call that wakes up on that core waits.
+const PIECE_BYTES: usize = 64 << 10;
 
 /// Walks the frames of a segment.
 pub(crate) struct Scan<'f, F> {
