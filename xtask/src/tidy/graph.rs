@@ -67,7 +67,9 @@ const RULES: &[Rule] = &[
     Rule { name: "testkit", ours: &[], ours_in_tests: &[], others: None },
     Rule {
         name: "mandant",
-        ours: &["base", "ledger", "admit", "catalog", "wire", "journal", "store", "gateway", "control", "testkit", "sched"],
+        ours: &[
+            "base", "ledger", "admit", "catalog", "wire", "journal", "store", "gateway", "control", "testkit", "sched",
+        ],
         ours_in_tests: &["fuzz"],
         others: None,
     },
