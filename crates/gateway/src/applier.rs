@@ -107,9 +107,6 @@ impl Shared {
         if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
             tracing::debug!(%error, "the applier runs at the priority of calls");
         }
-        if let Err(error) = sched::set_slice(sched::Slice::Usual) {
-            tracing::debug!(%error, "the applier has the slices of calls");
-        }
         loop {
             let stopping = self.await_round();
             self.apply_everything();

@@ -41,11 +41,8 @@ pub(crate) fn run(settings: &Settings, output: Output) -> Result<(), Failure> {
     })
 }
 
-/// The event loop of a serving process. Its threads have short slices: a call that wakes up need not wait for a turn of others.
+/// The event loop of a serving process.
 pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    if let Err(error) = sched::set_slice(sched::Slice::Short) {
-        tracing::debug!(%error, "calls wait for the turns of others");
-    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("mandant").build();
     runtime.context("no event loop can be made").map_err(Failure::from)
 }

@@ -1,7 +1,8 @@
 //! Batches: the requests of a file, made when somebody looks. Whoever has a key of this provider sees all of them.
 //!
 //! What becomes of one is said in its metadata: `sim` is `expired`, `failed`, `stuck`, `untold` (a result without a usage),
-//! `uncounted` (the same, and nobody says how many there are) or `short` (fewer results than are counted), and `looks` how often it is looked at before it ends.
+//! `uncounted` (the same, and nobody says how many there are) or `short` (fewer results than are counted), and `looks` how
+//! often it is looked at before it ends.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};

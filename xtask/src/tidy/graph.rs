@@ -23,7 +23,6 @@ const TEST_TOOLS: &[&str] =
 
 const RULES: &[Rule] = &[
     Rule { name: "fuzz", ours: &[], ours_in_tests: &[], others: Some(&["fastrand"]) },
-    Rule { name: "sched", ours: &[], ours_in_tests: &[], others: Some(&["libc", "rustix"]) },
     Rule { name: "base", ours: &[], ours_in_tests: &[], others: Some(&["ecow", "serde", "thiserror", "zeroize"]) },
     Rule {
         name: "ledger",
@@ -53,7 +52,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         name: "gateway",
-        ours: &["base", "ledger", "admit", "catalog", "wire", "journal", "store", "sched"],
+        ours: &["base", "ledger", "admit", "catalog", "wire", "journal", "store"],
         ours_in_tests: &["fuzz", "testkit"],
         others: None,
     },
@@ -67,9 +66,7 @@ const RULES: &[Rule] = &[
     Rule { name: "testkit", ours: &[], ours_in_tests: &[], others: None },
     Rule {
         name: "mandant",
-        ours: &[
-            "base", "ledger", "admit", "catalog", "wire", "journal", "store", "gateway", "control", "testkit", "sched",
-        ],
+        ours: &["base", "ledger", "admit", "catalog", "wire", "journal", "store", "gateway", "control", "testkit"],
         ours_in_tests: &["fuzz"],
         others: None,
     },
