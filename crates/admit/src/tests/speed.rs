@@ -13,7 +13,6 @@ use crate::{Admission, Ask};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const TENANTS: u32 = 10_000;
 /// Tenant, project, key.
 const LEVELS: u32 = 3;
 const OPEN: usize = 1_000;
@@ -77,31 +76,21 @@ fn cost(known: u32, active: u32, at_every_level: bool) -> Cost {
 #[test]
 #[ignore = "measures; only a release build says something"]
 fn admit_and_settle_of_a_hot_tenant_cost_less_than_500_ns() {
-    for (name, tenants) in [("one hot tenant", 1), ("10,000 tenants in turn", TENANTS)] {
+    let cases = [
+        ("one hot tenant", 1, 1),
+        ("1,000 tenants in turn", 1_000, 1_000),
+        ("1,000 of 100,000 tenants in turn", 100_000, 1_000),
+        ("10,000 tenants in turn", 10_000, 10_000),
+    ];
+    for (name, known, active) in cases {
         // Limits at every level, and at the tenant alone, as most have them.
         for (levels, at_every_level) in [("three levels", true), ("one level", false)] {
-            let Cost { call, headers } = cost(tenants, tenants, at_every_level);
+            let Cost { call, headers } = cost(known, active, at_every_level);
             println!("{name}, limits at {levels}: admit + settle median {call} ns, tightest {headers} ns");
             // With many tenants the caches of this machine are measured, not the windows: reported only.
-            assert!(tenants > 1 || call < 500, "admit + settle took {call} ns");
+            assert!(active > 1 || call < 500, "admit + settle took {call} ns");
         }
     }
-}
-
-#[test]
-#[ignore = "measures; only a release build says something"]
-fn windows_of_1_000_active_tenants_cost_the_same_among_100_000() {
-    const ACTIVE: u32 = 1_000;
-    // By turns, and the least of each: what the machine does meanwhile hits both.
-    let mut least = [u128::MAX; 2];
-    for _ in 0..3 {
-        for (least, known) in least.iter_mut().zip([ACTIVE, 100 * ACTIVE]) {
-            *least = cost(known, ACTIVE, true).call.min(*least);
-        }
-    }
-    let [alone, among] = least;
-    println!("1,000 tenants in turn, limits at three levels: admit + settle {alone} ns; of 100,000 tenants {among} ns");
-    assert!(among < 2 * alone, "{among} ns among 100,000 tenants, {alone} ns among themselves");
 }
 
 /// Of one call, in nanoseconds, in the median block.
