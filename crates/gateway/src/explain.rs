@@ -7,13 +7,13 @@ use bytes::Bytes;
 use catalog::{Candidate, Plan};
 use ledger::{Amounts, PeriodBalance};
 use serde::Serialize;
-use store::status::{TenantStatus, window_name};
+use store::status::{TenantStatus, budget_field, window_name};
 use wire::Route;
 
 use crate::authenticate::{Caller, Path};
 use crate::books::{Asked, indexes};
 use crate::relay::Relay;
-use crate::shadows::{WatchedFigure, budget_name};
+use crate::shadows::WatchedFigure;
 use crate::{admit, intake, owned, reserve, status};
 
 /// What a call would meet.
@@ -289,7 +289,7 @@ fn budget(account: &str, balance: &PeriodBalance, needs: Money, now: Timestamp) 
     Some(LimitSummary {
         account: account.to_owned(),
         part: Part::Whole,
-        limit_name: budget_name(balance.period),
+        limit_name: budget_field(balance.period),
         limit: limit.to_string(),
         used: used.to_string(),
         remaining: remaining.to_string(),

@@ -7,8 +7,8 @@
 use core::time::Duration;
 
 use base::{AccountIndex, AccountLimits, AccountMap, BudgetPeriod, Budgets, Moment, Money, Timestamp};
-use ledger::{Amounts, Ledger};
-use store::status::ShadowLimit;
+use ledger::{Amounts, Ledger, Resource};
+use store::status::{ShadowLimit, budget_field};
 
 /// The log is told of one account at most so often.
 const TOLD_EVERY: Duration = Duration::from_secs(60);
@@ -63,18 +63,9 @@ impl Shadows {
         let mut first = None;
         for account in path {
             let Some(watched) = self.accounts.get_mut(account) else { continue };
-            let balances = ledger.balances(*account, now);
-            let charged = |period| balances.of(period).posted.saturating_add(balances.of(period).lost);
-            for (place, &period) in BudgetPeriod::ALL.iter().enumerate() {
-                let Some(cap) = watched.budgets.cap(period) else { continue };
-                if worst.usd > cap.saturating_sub(charged(period).usd) {
-                    watched.refused[place] += 1;
-                    first = first.or(Some(*account));
-                }
-            }
-            let left = watched.tokens_per_month.map(|cap| cap.saturating_sub(charged(BudgetPeriod::Month).tokens));
-            if left.is_some_and(|left| worst.tokens > left) {
-                watched.refused[TOKENS] += 1;
+            let found = ledger.beyond(*account, &watched.budgets, watched.tokens_per_month, worst, now);
+            for (period, resource) in found {
+                watched.refused[kind(period, resource)] += 1;
                 first = first.or(Some(*account));
             }
         }
@@ -98,7 +89,7 @@ impl Shadows {
         let balances = ledger.balances(account, now);
         let used = |period| balances.of(period).posted.saturating_add(balances.of(period).lost);
         let budgets = BudgetPeriod::ALL.iter().enumerate().filter_map(|(place, &period)| {
-            let (limit_name, refused) = (budget_name(period), watched.refused[place]);
+            let (limit_name, refused) = (budget_field(period), watched.refused[place]);
             let limit = watched.budgets.cap(period)?.nanos().unsigned_abs();
             let used = used(period).usd.nanos().unsigned_abs();
             Some(WatchedFigure { limit_name, is_tokens: false, limit, used, refused })
@@ -152,14 +143,10 @@ impl WatchedFigure {
     }
 }
 
-/// As in resource files.
-pub(crate) const fn budget_name(period: BudgetPeriod) -> &'static str {
-    match period {
-        BudgetPeriod::Day => "usd_per_day",
-        BudgetPeriod::Week => "usd_per_week",
-        BudgetPeriod::Month => "usd_per_month",
-        BudgetPeriod::Year => "usd_per_year",
-        BudgetPeriod::Total => "usd_total",
-        BudgetPeriod::Wallet => "wallet",
+/// The place of what is watched among the counts.
+fn kind(period: BudgetPeriod, resource: Resource) -> usize {
+    match resource {
+        Resource::Usd => BudgetPeriod::ALL.iter().position(|&one| one == period).expect("a wallet is never watched"),
+        Resource::Tokens => TOKENS,
     }
 }

@@ -25,6 +25,14 @@ impl Amounts {
         [self.usd.nanos().unsigned_abs(), self.tokens]
     }
 
+    /// One of the two as a plain number.
+    pub(crate) const fn of(self, resource: Resource) -> u64 {
+        match resource {
+            Resource::Usd => self.usd.nanos().unsigned_abs(),
+            Resource::Tokens => self.tokens,
+        }
+    }
+
     /// The reverse of [`Amounts::numbers`]; money beyond the largest amount stops there.
     pub(crate) fn from_numbers([usd, tokens]: [u64; 2]) -> Amounts {
         Amounts { usd: money(usd), tokens }

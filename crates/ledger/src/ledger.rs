@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 
-use base::{AccountIndex, AccountMap, AttemptId, Chunks, NumberHashing, PATH_LEVELS_MAX, Timestamp};
+use base::{
+    AccountIndex, AccountMap, AttemptId, BudgetPeriod, Budgets, Chunks, NumberHashing, PATH_LEVELS_MAX, Timestamp,
+};
 
 use crate::account::{Account, AccountConfig, PeriodNames, When};
 use crate::alerts::Crossed;
-use crate::amounts::{AMOUNT_MAX, Amounts, Available, money};
+use crate::amounts::{AMOUNT_MAX, Amounts, Available, Resource, money};
 use crate::balances::{AccountBalances, PostedBalance};
 use crate::entry::{AccountPath, Entry};
 use crate::hold::{Ending, Hold, Settlement, Unresolved};
@@ -232,6 +234,28 @@ impl Ledger {
     #[must_use]
     pub fn balances(&self, account: AccountIndex, now: Timestamp) -> AccountBalances {
         self.accounts[self.place(account)].balances(now)
+    }
+
+    /// Which of these limits, set or only watched, would not cover `worst` even if every open hold were released: money, and
+    /// tokens in the month.
+    pub fn beyond(
+        &self,
+        account: AccountIndex,
+        budgets: &Budgets,
+        tokens_per_month: Option<u64>,
+        worst: Amounts,
+        now: Timestamp,
+    ) -> impl Iterator<Item = (BudgetPeriod, Resource)> {
+        let balances = self.balances(account, now);
+        let money = BudgetPeriod::ALL
+            .map(|period| (period, Resource::Usd, budgets.cap(period).map(|cap| cap.nanos().unsigned_abs())));
+        let tokens = (BudgetPeriod::Month, Resource::Tokens, tokens_per_month);
+        money.into_iter().chain([tokens]).filter_map(move |(period, resource, cap)| {
+            let balance = balances.of(period);
+            let charged = balance.posted.saturating_add(balance.lost);
+            let left = cap?.saturating_sub(charged.of(resource));
+            (worst.of(resource) > left).then_some((period, resource))
+        })
     }
 
     /// The log's line for a hold that was just granted.

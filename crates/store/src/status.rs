@@ -250,6 +250,19 @@ pub const fn window_name(window: Window) -> &'static str {
     }
 }
 
+/// As in resource files; a wallet is in none.
+#[must_use]
+pub const fn budget_field(period: BudgetPeriod) -> &'static str {
+    match period {
+        BudgetPeriod::Day => "usd_per_day",
+        BudgetPeriod::Week => "usd_per_week",
+        BudgetPeriod::Month => "usd_per_month",
+        BudgetPeriod::Year => "usd_per_year",
+        BudgetPeriod::Total => "usd_total",
+        BudgetPeriod::Wallet => "wallet",
+    }
+}
+
 /// One budget or monthly allowance of tokens as the ledger counts it.
 #[derive(Debug, Clone, Copy)]
 pub struct BalanceFigure<Amount> {

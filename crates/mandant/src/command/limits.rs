@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use base::Timestamp;
 use serde_json::{Value, json};
+use store::status::{budget_field, window_name};
 use store::{ApplyError, Resources, Store};
 
 use crate::cli::{LimitsCommand, Replay};
@@ -11,7 +12,7 @@ use crate::command::apply::read_resources;
 use crate::config::{Settings, checks};
 use crate::failure::Failure;
 use crate::output::{Output, grouped};
-use crate::replay::{self, ByLimit, Place, Refusals, ReplayError, Replayed};
+use crate::replay::{self, ByLimit, Limit, Refusals, ReplayError, Replayed};
 
 /// `mandant limits`
 pub(crate) fn run(verb: &LimitsCommand, settings: &Settings, output: Output) -> Result<(), Failure> {
@@ -74,33 +75,51 @@ fn tell(tenants: &BTreeMap<String, Replayed>, since: &str, output: Output) {
             rows.extend(replayed.by_shadow.iter().map(row));
         }
     }
-    output.table(&["tenant", "would be refused", "in blocks", "by", "limit", "first", "last"], &rows);
-    output.note("Windows, calls at once and blocks only; tokens per month and budgets are not replayed.");
+    let columns = ["tenant", "would be refused", "in blocks", "beside holds", "by", "limit", "first", "last"];
+    output.table(&columns, &rows);
+    output.note("Beside holds: only what calls under way held was in the way; a relay lets such calls wait first.");
 }
 
 fn limits(by_limit: &ByLimit) -> Vec<Value> {
-    let each = by_limit.iter().map(|((account, place), refusals)| {
-        json!({
-            "account": account, "window": place.window, "limit": place.limit, "calls_refused": refusals.calls,
-            "calls_refused_in_blocks": refusals.in_block, "first": time(refusals.first), "last": time(refusals.last),
-        })
+    let each = by_limit.iter().map(|((account, limit), refusals)| {
+        let mut told = json!({
+            "account": account, "calls_refused": refusals.calls, "calls_refused_in_blocks": refusals.in_block,
+            "calls_refused_beside_holds": refusals.beside_holds,
+            "first": time(refusals.first), "last": time(refusals.last),
+        });
+        match *limit {
+            Limit::Window(window, limit) => {
+                told["window"] = json!(window_name(window));
+                told["limit"] = json!(limit);
+            }
+            Limit::Budget(period, limit) => {
+                told["budget"] = json!(budget_field(period));
+                told["limit_usd"] = json!(limit);
+            }
+        }
+        told
     });
     each.collect()
 }
 
 fn head(tenant: &str, refused: u64, calls: u64, by: &str) -> Vec<String> {
-    let mut cells = vec![String::new(); 7];
+    let mut cells = vec![String::new(); 8];
     cells[0] = tenant.to_owned();
     cells[1] = format!("{} of {}", grouped(refused), grouped(calls));
-    cells[3] = by.to_owned();
+    cells[4] = by.to_owned();
     cells
 }
 
-fn row(((account, place), refusals): (&(String, Place), &Refusals)) -> Vec<String> {
-    let in_blocks = if refusals.in_block > 0 { grouped(refusals.in_block) } else { String::new() };
-    let limit = format!("{} {}", grouped(place.limit), place.window);
+fn row(((account, limit), refusals): (&(String, Limit), &Refusals)) -> Vec<String> {
+    let some = |count| if count > 0 { grouped(count) } else { String::new() };
+    let limit = match *limit {
+        Limit::Window(window, limit) => format!("{} {window}", grouped(limit)),
+        Limit::Budget(period, limit) => format!("{limit} {}", budget_field(period)),
+    };
     let (first, last) = (time(refusals.first), time(refusals.last));
-    vec![String::new(), grouped(refusals.calls), in_blocks, account.clone(), limit, first, last]
+    let counts = [refusals.calls, refusals.in_block, refusals.beside_holds].map(some);
+    let [calls, in_blocks, beside_holds] = counts;
+    vec![String::new(), calls, in_blocks, beside_holds, account.clone(), limit, first, last]
 }
 
 fn time(at: Timestamp) -> String {

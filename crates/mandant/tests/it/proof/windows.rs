@@ -157,4 +157,20 @@ fn a_replay_says_what_other_limits_would_have_refused() {
     let table = sandbox.good("limits replay --since 1h -f new.toml").out;
     assert!(table.contains("2 of 3") && table.contains("1 requests per minute"), "{table}");
     assert!(table.contains("1 of 3") && table.contains("only watched:"), "{table}");
+    // What one of the calls held is more than this budget, and less than a dollar.
+    for (usd, refused) in [("0.000001", 3), ("1", 0)] {
+        let budget = format!("budget = {{ usd_per_day = \"{usd}\" }}");
+        sandbox.write("new.toml", &format!("[[tenant]]\nid = \"minute\"\nplan = \"unlimited\"\n{budget}\n"));
+        let told = sandbox.good("limits replay --since 1h -f new.toml --json").json();
+        let minute = told["tenants"].as_array().unwrap().iter().find(|one| one["tenant_id"] == "minute").unwrap();
+        assert_eq!(minute["calls_refused"], refused, "{told:#}");
+        if refused > 0 {
+            assert_eq!(
+                (&minute["limits"][0]["budget"], &minute["limits"][0]["limit_usd"]),
+                (&json!("usd_per_day"), &json!(usd))
+            );
+            let table = sandbox.good("limits replay --since 1h -f new.toml").out;
+            assert!(table.contains("3 of 3") && table.contains("0.000001 usd_per_day"), "{table}");
+        }
+    }
 }

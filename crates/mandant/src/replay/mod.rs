@@ -2,8 +2,12 @@
 //! they used, through the same windows that a serving relay has.
 //!
 //! A refused call is taken as not made, and nobody is taken to have asked again. A block begins and ends as it would
-//! have. What limits that are only watched would have refused is told apart: they refuse nothing here either. Tokens per
-//! month and budgets are not replayed: they refuse by what calls cost, which changes with what is refused.
+//! have. What limits that are only watched would have refused is told apart: they refuse nothing here either. Budgets and
+//! tokens per month begin with what was charged before (`money`). Wallets, which no file sets, are not replayed.
+
+mod money;
+#[cfg(test)]
+mod tests;
 
 use core::hash::BuildHasher as _;
 use core::time::Duration;
@@ -14,8 +18,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use admit::{Admission, Ask, Breach, Pass};
-use base::{AccountIndex, Moment, Part, ScopeLevel, Timestamp, Window};
+use base::{AccountIndex, BudgetPeriod, Moment, Part, ScopeLevel, Timestamp, Window};
+use ledger::{Amounts, Ending, Hold};
 use store::{Account, ApplyError, ApplyOptions, Directory, Resources, Store, StoreError};
+
+use self::money::{Beyond, Earlier, Money, Took};
 
 /// The windows look back a day: calls from before the asked time fill them.
 const BEFORE: Duration = Duration::from_secs(86_400);
@@ -24,9 +31,11 @@ const START: Duration = Duration::from_secs(2 * 86_400);
 
 /// One limit that would have refused calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place {
-    pub(crate) window: Window,
-    pub(crate) limit: u64,
+pub(crate) enum Limit {
+    /// Requests or tokens in a window, tokens per month, or calls at once.
+    Window(Window, u64),
+    /// Money.
+    Budget(BudgetPeriod, base::Money),
 }
 
 /// What one limit of one account would have refused.
@@ -35,6 +44,8 @@ pub(crate) struct Refusals {
     pub(crate) calls: u64,
     /// Of these, so many because an earlier refusal had begun a block.
     pub(crate) in_block: u64,
+    /// Of these, so many only because of what calls under way held: a relay lets them wait (`reserve_wait`) before it refuses.
+    pub(crate) beside_holds: u64,
     pub(crate) first: Timestamp,
     pub(crate) last: Timestamp,
 }
@@ -51,7 +62,7 @@ pub(crate) struct Replayed {
 }
 
 /// By account, as `tenant acme` or `key search/ci`, and limit.
-pub(crate) type ByLimit = BTreeMap<(String, Place), Refusals>;
+pub(crate) type ByLimit = BTreeMap<(String, Limit), Refusals>;
 
 /// Why there is no replay.
 #[derive(Debug)]
@@ -114,11 +125,22 @@ pub(crate) fn directory(store: &Store, changed: Resources, folder: &Path) -> Res
 struct Call {
     at: Timestamp,
     took: Duration,
-    reserved: u64,
-    used: u64,
+    worst: Amounts,
+    ending: Ending,
     path: u32,
     model: base::ModelId,
     end_user: Option<u64>,
+}
+
+impl Call {
+    /// Tokens that its windows keep.
+    fn tokens_used(&self) -> u64 {
+        match self.ending {
+            Ending::Complete(used) | Ending::Cut(used) => used.tokens,
+            Ending::Refused => 0,
+            Ending::Unknown => self.worst.tokens,
+        }
+    }
 }
 
 /// Paths of accounts, each once.
@@ -154,107 +176,157 @@ pub(crate) fn replay(
     let before = i64::try_from(BEFORE.as_micros()).unwrap_or(0);
     let oldest = Timestamp::from_micros(since.micros().saturating_sub(before));
     let (mut calls, mut paths, numbers) = (Vec::new(), Paths::default(), RandomState::new());
+    let mut earlier = Earlier::default();
     store.visit_calls(&mut |call| {
+        let Some(path) = paths.find(directory, call) else { return };
+        let worst = Amounts { usd: call.held, tokens: call.held_tokens };
+        let tokens = call.usage.input.saturating_add(call.usage.output);
+        let ending = match call.ending {
+            store::Ending::Unknown => Ending::Unknown,
+            _ => Ending::Complete(Amounts { usd: call.charged, tokens }.min(worst)),
+        };
+        if call.at < since {
+            earlier.add(path, &paths.paths[path as usize].1, call.at, Took { worst, ending });
+        }
         if call.at < oldest {
             return;
         }
-        let Some(path) = paths.find(directory, call) else { return };
-        let used = call.usage.input.saturating_add(call.usage.output);
-        let is_known = !matches!(call.ending, store::Ending::Unknown);
         calls.push(Call {
             at: call.at,
             took: Duration::from_millis(call.total_ms.into()),
-            reserved: call.held_tokens,
-            used: if is_known { used } else { call.held_tokens },
+            worst,
+            ending,
             path,
             model: call.model.clone(),
             end_user: call.end_user.as_ref().map(|name| numbers.hash_one(name)),
         });
     })?;
     calls.sort_by_key(|call| call.at);
-    Ok(Replay::new(paths, since).run(&calls))
+    Ok(Replay::new(paths, earlier, since).run(&calls))
 }
 
-/// The windows and what they refused so far.
+/// The windows, the money, and what they refused so far.
 struct Replay {
     paths: Paths,
     since: Timestamp,
     admission: Admission,
+    money: Money,
     /// Calls under way: when they end, and which they are.
     ends: BinaryHeap<Reverse<(Moment, usize)>>,
-    passes: HashMap<usize, (Pass, u64)>,
+    under_way: HashMap<usize, (Pass, Option<Hold>)>,
     tenants: BTreeMap<String, Replayed>,
 }
 
 impl Replay {
-    fn new(paths: Paths, since: Timestamp) -> Replay {
-        let mut admission = Admission::default();
+    fn new(paths: Paths, earlier: Earlier, since: Timestamp) -> Replay {
+        let (mut admission, mut money) = (Admission::default(), Money::default());
         for account in paths.paths.iter().flat_map(|(_, path)| path) {
             admission.configure(account.index, &account.settings().limits);
+            money.configure(account);
         }
-        Replay { paths, since, admission, ends: BinaryHeap::new(), passes: HashMap::new(), tenants: BTreeMap::new() }
+        money.begin(earlier, |number| indexes(&paths.paths[number as usize].1));
+        let (ends, under_way, tenants) = (BinaryHeap::new(), HashMap::new(), BTreeMap::new());
+        Replay { paths, since, admission, money, ends, under_way, tenants }
     }
 
     fn run(mut self, calls: &[Call]) -> BTreeMap<String, Replayed> {
         let first = calls.first().map_or(Timestamp::EPOCH, |call| call.at);
         for (number, call) in calls.iter().enumerate() {
             let moment = Moment::START.saturating_add(START + call.at.saturating_since(first));
-            self.end_until(moment);
-            self.ask(number, call, moment);
+            self.end_until(moment, calls);
+            let is_asked_for = call.at >= self.since;
+            let said = self.ask(number, call, moment);
+            if is_asked_for {
+                self.tell(call, &said);
+            }
         }
         self.tenants
     }
 
-    fn end_until(&mut self, now: Moment) {
+    fn end_until(&mut self, now: Moment, calls: &[Call]) {
         while let Some(Reverse((at, number))) = self.ends.peek().copied().filter(|Reverse((at, _))| *at <= now) {
             self.ends.pop();
-            if let Some((pass, used)) = self.passes.remove(&number) {
-                self.admission.settle(pass, used, at);
+            let Some((pass, hold)) = self.under_way.remove(&number) else { continue };
+            self.admission.settle(pass, calls[number].tokens_used(), at);
+            if let Some(hold) = hold {
+                self.money.settle(hold, calls[number].ending);
             }
         }
     }
 
-    fn ask(&mut self, number: usize, call: &Call, moment: Moment) {
-        let (tenant, path) = &self.paths.paths[call.path as usize];
-        let indexes: Vec<AccountIndex> = path.iter().map(|account| account.index).collect();
+    /// Asks the windows, then the money, as the relay does. What a call from before the asked time cost is counted already.
+    fn ask(&mut self, number: usize, call: &Call, moment: Moment) -> Said {
+        let path = indexes(&self.paths.paths[call.path as usize].1);
         let model = Some(call.model.as_str());
-        let ask = Ask { path: &indexes, model, end_user: call.end_user, tokens: call.reserved };
-        let admitted = self.admission.admit(&ask, moment);
-        let breach = match &admitted {
-            Ok(pass) => pass.shadow_breach(),
-            Err(breach) => Some(breach),
+        let ask = Ask { path: &path, model, end_user: call.end_user, tokens: call.worst.tokens };
+        let pass = match self.admission.admit(&ask, moment) {
+            Ok(pass) => pass,
+            Err(breach) => return Said::Refused(Found::Breach(breach)),
         };
-        if call.at >= self.since {
-            let told = self.tenants.entry(tenant.clone()).or_default();
-            told.calls += 1;
-            if let Some(breach) = breach {
-                let (count, by_limit) = match admitted {
-                    Ok(_) => (&mut told.refused_by_shadow, &mut told.by_shadow),
-                    Err(_) => (&mut told.refused, &mut told.by_limit),
-                };
-                *count += 1;
-                note(by_limit, call, path, breach);
+        let hold = match (call.at >= self.since).then(|| self.money.reserve(&path, call.worst, call.at)).transpose() {
+            Ok(hold) => hold,
+            Err(beyond) => {
+                self.admission.cancel(pass, moment);
+                return Said::Refused(Found::Beyond(beyond));
             }
-        }
-        if let Ok(pass) = admitted {
-            self.passes.insert(number, (pass, call.used));
-            self.ends.push(Reverse((moment.saturating_add(call.took), number)));
-        }
+        };
+        let breach = pass.shadow_breach().copied().map(Found::Breach);
+        let watched = breach.or_else(|| self.money.watched(&path, call.worst, call.at).map(Found::Beyond));
+        self.under_way.insert(number, (pass, hold));
+        self.ends.push(Reverse((moment.saturating_add(call.took), number)));
+        watched.map_or(Said::Admitted, Said::Watched)
+    }
+
+    fn tell(&mut self, call: &Call, said: &Said) {
+        let (tenant, path) = &self.paths.paths[call.path as usize];
+        let told = self.tenants.entry(tenant.clone()).or_default();
+        told.calls += 1;
+        let (count, by_limit, found) = match said {
+            Said::Admitted => return,
+            Said::Watched(found) => (&mut told.refused_by_shadow, &mut told.by_shadow, found),
+            Said::Refused(found) => (&mut told.refused, &mut told.by_limit, found),
+        };
+        *count += 1;
+        note(by_limit, call, path, found);
     }
 }
 
-fn note(by_limit: &mut ByLimit, call: &Call, path: &[Arc<Account>], breach: &Breach) {
-    let account = path.iter().find(|account| account.index == breach.account).unwrap_or(&path[0]);
-    let name = match breach.part {
+/// What became of one call.
+enum Said {
+    Admitted,
+    /// It goes on, and a limit that is only watched would have refused it.
+    Watched(Found),
+    Refused(Found),
+}
+
+/// Which limit was found.
+enum Found {
+    Breach(Breach),
+    Beyond(Beyond),
+}
+
+fn indexes(path: &[Arc<Account>]) -> Vec<AccountIndex> {
+    path.iter().map(|account| account.index).collect()
+}
+
+fn note(by_limit: &mut ByLimit, call: &Call, path: &[Arc<Account>], found: &Found) {
+    let (account, part, limit) = match found {
+        Found::Breach(breach) => (breach.account, breach.part, Limit::Window(breach.window, breach.limit)),
+        Found::Beyond(beyond) => (beyond.account, Part::Whole, beyond.limit),
+    };
+    let account = path.iter().find(|one| one.index == account).unwrap_or(&path[0]);
+    let name = match part {
         Part::Whole => name(account),
         Part::Model => format!("{} model {}", name(account), call.model),
         Part::EndUser => format!("{} end user", name(account)),
     };
-    let place = Place { window: breach.window, limit: breach.limit };
-    let none = Refusals { calls: 0, in_block: 0, first: call.at, last: call.at };
-    let refusals = by_limit.entry((name, place)).or_insert(none);
+    let none = Refusals { calls: 0, in_block: 0, beside_holds: 0, first: call.at, last: call.at };
+    let refusals = by_limit.entry((name, limit)).or_insert(none);
     refusals.calls += 1;
-    refusals.in_block += u64::from(breach.is_block && !breach.begins_block);
+    match found {
+        Found::Breach(breach) => refusals.in_block += u64::from(breach.is_block && !breach.begins_block),
+        Found::Beyond(beyond) => refusals.beside_holds += u64::from(beyond.beside_holds),
+    }
     refusals.last = call.at;
 }
 
@@ -263,75 +335,5 @@ fn name(account: &Account) -> String {
     match (account.level, &account.parent) {
         (ScopeLevel::Key, Some(project)) => format!("key {}/{}", project.name, account.name),
         (level, _) => format!("{level} {}", account.name),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const HOUR: i64 = 3_600;
-
-    /// Replays calls of one key, each of 10 tokens and a second, at these seconds after an hour.
-    fn replay_at(limits: &str, seconds: &[i64]) -> Replayed {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Arc::new(Store::open(folder.path()).unwrap());
-        let text = format!(
-            "[[tenant]]\nid = \"acme\"\nplan = \"unlimited\"\nlimits = {limits}\n[[tenant.project]]\nid = \"search\"\n\
-             [[tenant.project.key]]\nname = \"ci\"\nsecret = \"a-secret-of-acme-0123456789\"\n"
-        );
-        let file = crate::config::resources::read("limits.toml", &text).unwrap();
-        store.apply(&serde_json::from_value(file.value).unwrap(), ApplyOptions::default()).unwrap();
-        let directory = Directory::load(store).unwrap();
-        let key = directory.tenant("acme").unwrap().keys()[0].clone();
-        let paths = Paths { numbers: HashMap::new(), paths: vec![("acme".into(), key.path().to_vec())] };
-        let call = |second: &i64| Call {
-            at: Timestamp::from_seconds(HOUR + second),
-            took: Duration::from_secs(1),
-            reserved: 10,
-            used: 10,
-            path: 0,
-            model: base::ModelId::new("m").unwrap(),
-            end_user: Some(1),
-        };
-        let calls: Vec<Call> = seconds.iter().map(call).collect();
-        Replay::new(paths, Timestamp::from_seconds(HOUR)).run(&calls).remove("acme").unwrap()
-    }
-
-    /// Account, limit, calls refused, those of them in blocks, and the seconds of the first and the last.
-    fn told(by_limit: &ByLimit) -> Vec<(&str, u64, u64, u64, i64, i64)> {
-        let second = |at: Timestamp| at.micros() / 1_000_000 - HOUR;
-        let each = by_limit.iter().map(|((account, place), one)| {
-            (account.as_str(), place.limit, one.calls, one.in_block, second(one.first), second(one.last))
-        });
-        each.collect()
-    }
-
-    #[test]
-    fn a_block_refuses_what_its_window_would_have_admitted_again() {
-        let seconds = [0, 2, 4, 70, 150, 203, 215];
-        let windows = replay_at("{ rpm = 2 }", &seconds);
-        assert_eq!((windows.calls, windows.refused), (7, 1));
-        assert_eq!(told(&windows.by_limit), [("tenant acme", 2, 1, 0, 4, 4)]);
-        // Begun at 4 and over at 204: at 203 it still refuses, and at 215 nothing is left of it.
-        let blocked = replay_at("{ rpm = 2, block_for = \"200s\" }", &seconds);
-        assert_eq!((blocked.calls, blocked.refused), (7, 4));
-        assert_eq!(told(&blocked.by_limit), [("tenant acme", 2, 4, 3, 4, 203)]);
-        // Of an end user's calls in the same way.
-        let user = replay_at("{ per_end_user = { rpm = 2, block_for = \"200s\" } }", &seconds);
-        assert_eq!(told(&user.by_limit), [("tenant acme end user", 2, 4, 3, 4, 203)]);
-    }
-
-    #[test]
-    fn limits_that_are_only_watched_are_told_apart_and_refuse_nothing() {
-        let seconds = [0, 2, 4, 6];
-        let watched = replay_at("{ shadow = { rpm = 1 }, models.m = { shadow = { rph = 3 } } }", &seconds);
-        assert_eq!((watched.calls, watched.refused, watched.refused_by_shadow), (4, 0, 3));
-        assert_eq!((told(&watched.by_limit), told(&watched.by_shadow)), (vec![], vec![("tenant acme", 1, 3, 0, 2, 6)]));
-        // What is refused is not watched: of four calls two go on, and one of these is too many.
-        let both = replay_at("{ rpm = 2, shadow = { rpm = 1 } }", &seconds);
-        assert_eq!((both.refused, both.refused_by_shadow), (2, 1));
-        assert_eq!(told(&both.by_limit), [("tenant acme", 2, 2, 0, 4, 6)]);
-        assert_eq!(told(&both.by_shadow), [("tenant acme", 1, 1, 0, 2, 2)]);
     }
 }
