@@ -1,8 +1,8 @@
 //! Batches: the requests of a file, made when somebody looks. Whoever has a key of this provider sees all of them.
 //!
 //! What becomes of one is said in its metadata: `sim` is `expired`, `failed`, `stuck`, `untold` (a result without a usage),
-//! `uncounted` (the same, and nobody says how many there are) or `short` (fewer results than are counted), and `looks` how
-//! often it is looked at before it ends.
+//! `uncounted` (the same, and nobody says how many there are) or `short` (fewer results than are counted), `looks` how
+//! often it is looked at before it ends, and `trace` under which name its requests are in the truth.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -127,7 +127,8 @@ fn finish(batch: &mut Batch, around: &Around<'_>, early: Option<&str>) -> Result
     };
     let (mut answers, mut failures) = (Vec::new(), Vec::new());
     for line in &lines[..done] {
-        let (answered, result) = request(line, &batch.key, around);
+        let trace = batch.said["metadata"]["trace"].as_str().map(str::to_owned);
+        let (answered, result) = request(line, (&batch.key, trace), around);
         (if answered { &mut answers } else { &mut failures }).push(result);
     }
     for line in lines[done..].iter().filter(|_| status == "expired") {
@@ -160,7 +161,7 @@ fn finish(batch: &mut Batch, around: &Around<'_>, early: Option<&str>) -> Result
 }
 
 /// Whether one request was answered, and the line that says so.
-fn request(line: &str, key: &str, around: &Around<'_>) -> (bool, Value) {
+fn request(line: &str, (key, trace): (&str, Option<String>), around: &Around<'_>) -> (bool, Value) {
     let asked: Value = serde_json::from_str(line).unwrap_or_default();
     let endpoint = match asked["url"].as_str() {
         Some("/v1/embeddings") => Endpoint::Embeddings,
@@ -171,7 +172,7 @@ fn request(line: &str, key: &str, around: &Around<'_>) -> (bool, Value) {
     };
     let body = asked["body"].to_string();
     let model = asked["body"]["model"].as_str().unwrap_or_default().to_owned();
-    let mut bill = Bill::open(around.books, Labels { key: key.to_owned(), trace: None, model });
+    let mut bill = Bill::open(around.books, Labels { key: key.to_owned(), trace, model });
     let result = |status: u16, body: Value| {
         let response = json!({ "status_code": status, "request_id": "req_batch", "body": body });
         json!({ "id": "batch_req_x", "custom_id": asked["custom_id"], "response": response, "error": null })

@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request};
+use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::{Value, json};
@@ -135,28 +136,11 @@ impl Client {
     /// `None` when the connection cannot be made or breaks.
     async fn exchange(&mut self, call: &Call) -> Option<Answer> {
         let started = Instant::now();
-        if self.line.is_none() {
-            self.line = Some(connect(self.address).await?);
-        }
-        let request = |uri: &str| {
-            Request::post(uri)
-                .header("authorization", format!("Bearer {}", secret(&call.tenant)))
-                .header("content-type", "application/json")
-                .header("user-agent", &call.trace)
-        };
-        let body = Full::new(call.body());
-        let response = match self.line.as_mut()? {
-            Line::One(sender, _) => {
-                sender.ready().await.ok()?;
-                let request = request("/v1/chat/completions").header("host", "relay").body(body).expect("a request");
-                sender.send_request(request).await.ok()?
-            }
-            Line::Two(sender) => {
-                sender.ready().await.ok()?;
-                let request = request("http://relay/v1/chat/completions").body(body).expect("a request");
-                sender.send_request(request).await.ok()?
-            }
-        };
+        let request = Request::post("/v1/chat/completions")
+            .header("authorization", format!("Bearer {}", secret(&call.tenant)))
+            .header("content-type", "application/json")
+            .header("user-agent", &call.trace);
+        let response = self.send(request.body(Full::new(call.body())).expect("a request")).await?;
         let (head, body) = response.into_parts();
         if let Some(id) = text(&head.headers, "x-request-id") {
             self.told.push((id, call.trace.clone()));
@@ -171,6 +155,25 @@ impl Client {
         Some(Answer { status, cost, body, took: started.elapsed() })
     }
 
+    /// Sends a request for a path; `None` when the connection cannot be made or breaks.
+    pub(super) async fn send(&mut self, mut request: Request<Full<Bytes>>) -> Option<Response<Incoming>> {
+        if self.line.is_none() {
+            self.line = Some(connect(self.address).await?);
+        }
+        match self.line.as_mut()? {
+            Line::One(sender, _) => {
+                sender.ready().await.ok()?;
+                request.headers_mut().insert("host", HeaderValue::from_static("relay"));
+                sender.send_request(request).await.ok()
+            }
+            Line::Two(sender) => {
+                sender.ready().await.ok()?;
+                *request.uri_mut() = format!("http://relay{}", request.uri()).parse().expect("an address");
+                sender.send_request(request).await.ok()
+            }
+        }
+    }
+
     /// Closes the connection at once, with whatever is under way on it.
     fn close(&mut self) {
         match self.line.take() {
@@ -182,7 +185,7 @@ impl Client {
     }
 }
 
-fn text(headers: &HeaderMap, name: &str) -> Option<String> {
+pub(super) fn text(headers: &HeaderMap, name: &str) -> Option<String> {
     headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
 }
 

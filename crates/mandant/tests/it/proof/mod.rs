@@ -5,6 +5,7 @@
 //! kills alone, and `MANDANT_SOAK_MINUTES=N` turns on the endurance run (with `MANDANT_SOAK_RPS`, default 500).
 //! `MANDANT_BINARY` names a program to test in place of this build, such as a release build.
 
+mod batches;
 mod books;
 mod caller;
 mod disconnects;
