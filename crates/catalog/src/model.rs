@@ -84,15 +84,20 @@ impl ModelKind {
             | Endpoint::OllamaChat
             | Endpoint::OllamaGenerate => matches!(self, ModelKind::Chat | ModelKind::Text),
             Endpoint::Completions => matches!(self, ModelKind::Completion | ModelKind::Text),
-            Endpoint::Embeddings | Endpoint::EmbedContent | Endpoint::BatchEmbedContents | Endpoint::CohereEmbed => {
-                matches!(self, ModelKind::Embedding)
-            }
+            Endpoint::Embeddings
+            | Endpoint::EmbedContent
+            | Endpoint::BatchEmbedContents
+            | Endpoint::Predict
+            | Endpoint::CohereEmbed
+            | Endpoint::OllamaEmbed
+            | Endpoint::OllamaEmbeddings => matches!(self, ModelKind::Embedding),
             Endpoint::CountTokens => {
                 matches!(self, ModelKind::Chat | ModelKind::Text | ModelKind::Completion | ModelKind::Embedding)
             }
-            Endpoint::ImageGenerations | Endpoint::ImageEdits | Endpoint::ImageVariations => {
-                matches!(self, ModelKind::Image)
-            }
+            Endpoint::ImageGenerations
+            | Endpoint::ImageEdits
+            | Endpoint::ImageVariations
+            | Endpoint::PredictImages => matches!(self, ModelKind::Image),
             Endpoint::Realtime => matches!(self, ModelKind::Realtime),
             Endpoint::Transcriptions | Endpoint::Translations => matches!(self, ModelKind::Transcription),
             Endpoint::Speech => matches!(self, ModelKind::Speech),
@@ -315,7 +320,11 @@ mod tests {
             ];
             assert_eq!(without_output.into_iter().any(|endpoint| kind.serves(endpoint)), !kind.has_output());
             assert_eq!(kind.serves(Endpoint::CohereChat), kind.serves(Endpoint::ChatCompletions));
-            assert_eq!(kind.serves(Endpoint::CohereEmbed), kind.serves(Endpoint::Embeddings));
+            for vectors in [Endpoint::CohereEmbed, Endpoint::Predict, Endpoint::OllamaEmbed, Endpoint::OllamaEmbeddings]
+            {
+                assert_eq!(kind.serves(vectors), kind.serves(Endpoint::Embeddings));
+            }
+            assert_eq!(kind.serves(Endpoint::PredictImages), kind.serves(Endpoint::ImageGenerations));
             assert_eq!(kind.serves(Endpoint::Messages), kind.serves(Endpoint::ChatCompletions));
         }
         assert!("Chat".parse::<ModelKind>().is_err());

@@ -168,16 +168,24 @@ pub(crate) fn quote_text(
     let output_price = if billable.audio_output { dearest.audio_output } else { dearest.text_output };
     let output_price =
         if images > 0 { output_price.max(rates.image_output.unwrap_or(Price::FREE)) } else { output_price };
+    let (characters, pictures) =
+        if predicts(model, billable) { (billable.characters, u64::from(billable.images)) } else { (0, 0) };
     let searches = if billable.web_search || billable.server_tools > 0 { WEB_SEARCHES_MAX } else { 0 };
     let usd = Cost::ZERO
         .plus(input.audio, dearest.audio_input)
         .plus(input.total - input.audio, dearest.text_input)
         .plus(output_tokens, output_price)
-        .plus(images, rates.image.unwrap_or(Price::FREE))
+        .plus(images.saturating_add(pictures), rates.image.unwrap_or(Price::FREE))
+        .plus(characters, rates.character.unwrap_or(Price::FREE))
         .plus(searches.saturating_add(billable.search_units), rates.web_search.unwrap_or(Price::FREE))
         .plus(1, rates.request.unwrap_or(Price::FREE))
         .charge_ceil();
     Ok(Quote { usd, input_tokens: input.total, output_tokens })
+}
+
+/// Whether texts and images become vectors at Vertex, which bills them by tokens, by characters or each, as the model has it.
+const fn predicts(model: &Model, billable: &Billable) -> bool {
+    matches!(model.kind, ModelKind::Embedding) && billable.characters > 0
 }
 
 /// The worst case of audio that is heard: as much as the model takes, since no length can be read off a file before it came.
@@ -218,6 +226,18 @@ fn check_priced(model: &Model, rates: &Rates, billable: &Billable) -> Result<(),
     }
     if billable.is_free {
         return Ok(());
+    }
+    if model.kind == ModelKind::Embedding && rates.character.is_some() {
+        if !predicts(model, billable) {
+            return unpriced("model", "vectors whose characters are not told; Vertex tells them (':predict')");
+        }
+        if billable.unknown_parameters {
+            let reason = "A parameter is not known to this relay, and may have more characters. Leave it out.";
+            return Err(Refusal::invalid(None, reason));
+        }
+    }
+    if predicts(model, billable) && billable.images > 0 && rates.image.is_none() {
+        return unpriced("instances.image", "images that become vectors ('image', each)");
     }
     if billable.untold_format && model.kind == ModelKind::Transcription && rates.output.is_some() {
         return unpriced("response_format", "answers in plain text or subtitles, which tell no usage; use 'json'");
@@ -286,7 +306,7 @@ fn input_bound(model: &Model, billable: &Billable, text_tokens: u64) -> InputBou
         unknown_parameters,
         cache_writes: _, // in the price
         stored_input,
-        characters: _,     // quoted apart
+        characters: _,     // quoted apart, or in the price
         partial_images: _, // output
         untold_format: _,  // refused, or no matter
         is_free: _,        // quoted apart

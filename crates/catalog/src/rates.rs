@@ -46,10 +46,10 @@ pub struct Rates {
     /// Image output tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_output: Option<Price>,
-    /// Characters that are spoken, in USD per one million.
+    /// Characters that are spoken, or that become vectors at Vertex, in USD per one million.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub character: Option<Price>,
-    /// Each image that is made, in USD per image.
+    /// Each image that is made, or that becomes a vector at Vertex, in USD per image.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "per_call")]
     pub image: Option<Price>,
     /// Each second of audio that is heard, in USD per second.

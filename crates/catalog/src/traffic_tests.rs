@@ -22,6 +22,7 @@ struct Exchange {
     #[serde(default)]
     method: String,
     request_body: Option<Box<RawValue>>,
+    response_body: Option<Box<RawValue>>,
     recorded_usage: Option<Recorded>,
 }
 
@@ -202,6 +203,15 @@ fn our_path(path: &str) -> Option<String> {
     Some(format!("/v{}{}", if is_cohere { 2 } else { 1 }, found.path()))
 }
 
+/// The tokens of vectors of Vertex, which the recorder did not look at.
+fn predicted(path: &str, answer: Option<&RawValue>) -> Option<Recorded> {
+    let text: String = serde_json::from_str(answer.filter(|_| path.ends_with(":predict"))?.get()).ok()?;
+    let answer: serde_json::Value = serde_json::from_str(&text).ok()?;
+    let predictions = answer["predictions"].as_array()?.iter();
+    let tokens = predictions.filter_map(|one| one["embeddings"]["statistics"]["token_count"].as_u64());
+    serde_json::from_value(serde_json::json!({ "input": tokens.sum::<u64>() })).ok()
+}
+
 #[test]
 fn the_worst_case_covers_every_recorded_usage() {
     let Some(lines) = lines("open.jsonl.gz") else { return };
@@ -211,7 +221,8 @@ fn the_worst_case_covers_every_recorded_usage() {
     for line in lines {
         let exchange: Exchange = serde_json::from_str(&line).expect("a record");
         let Some(path) = our_path(&exchange.path).filter(|_| exchange.method == "POST") else { continue };
-        let (Some(body), Some(recorded)) = (exchange.request_body, exchange.recorded_usage) else { continue };
+        let recorded = exchange.recorded_usage.or_else(|| predicted(&path, exchange.response_body.as_deref()));
+        let (Some(body), Some(recorded)) = (exchange.request_body, recorded) else { continue };
         let Ok(route) = wire::route("POST", &path, "", Accent::default()) else { continue };
         let endpoint = route.endpoint;
         let call = match wire::read(route, Some(b"application/json"), Bytes::from(body.get().to_owned())) {

@@ -37,6 +37,8 @@ pub(crate) struct Meter {
     prices_tokens: bool,
     /// Seconds of audio have.
     prices_seconds: bool,
+    /// Characters have.
+    prices_characters: bool,
     /// Zero until the head has come.
     status: u16,
     reading: Reading,
@@ -71,6 +73,7 @@ impl Meter {
             line_bytes_max,
             prices_tokens: true,
             prices_seconds: false,
+            prices_characters: false,
             status: 0,
             reading: Reading::Nothing,
             translator: None,
@@ -86,7 +89,12 @@ impl Meter {
 
     /// What its candidate asks for is what it is charged by.
     pub(crate) fn priced(self, rates: &Rates) -> Meter {
-        Meter { prices_tokens: rates.output.is_some(), prices_seconds: rates.second.is_some(), ..self }
+        Meter {
+            prices_tokens: rates.output.is_some(),
+            prices_seconds: rates.second.is_some(),
+            prices_characters: rates.character.is_some(),
+            ..self
+        }
     }
 
     /// The answer may name stored objects.
@@ -297,6 +305,13 @@ impl Meter {
         }
         let facts = wire::answer_facts(self.endpoint(), body);
         let outcome = match facts.usage {
+            // What is told of vectors is told of texts; of images that became some, the request says how many.
+            Ok(told) if self.endpoint() == Endpoint::Predict => match told {
+                Some(usage) if usage.characters > 0 || !self.prices_characters => {
+                    Outcome::Complete(Usage { images: u64::from(self.call.billable().images), ..usage })
+                }
+                _ => Outcome::Cut(self.count("", 0)),
+            },
             // Images that are priced by their tokens, and came without a count of them.
             Ok(Some(usage)) if usage.images > 0 && usage.output == 0 && self.prices_tokens => Outcome::Unknown,
             Ok(Some(usage)) => Outcome::Complete(usage),
@@ -398,10 +413,17 @@ impl Meter {
     /// `beyond_bytes` of further text are counted at four bytes a token, rounded up.
     fn count(&self, produced: &str, beyond_bytes: u64) -> Usage {
         let tokenizer = self.model.tokenizer.unwrap_or(Tokenizer::O200k);
-        let prompt: u64 = self.call.prompt_texts().map(|text| catalog::count_tokens(tokenizer, &text)).sum();
+        let (mut prompt, mut characters) = (0, 0);
+        for text in self.call.prompt_texts() {
+            prompt += catalog::count_tokens(tokenizer, &text);
+            characters += text.chars().count() as u64;
+        }
+        // Only there do they have a price without tokens.
+        let predicts = self.endpoint() == Endpoint::Predict;
+        let (characters, images) = if predicts { (characters, u64::from(self.call.billable().images)) } else { (0, 0) };
         let messages = u64::from(self.call.billable().messages) * TOKENS_PER_MESSAGE;
         let output = catalog::count_tokens(tokenizer, produced) + beyond_bytes.div_ceil(4);
-        Usage { input: prompt + messages, output, ..Usage::default() }
+        Usage { input: prompt + messages, output, characters, images, ..Usage::default() }
     }
 }
 

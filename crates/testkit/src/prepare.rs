@@ -35,6 +35,7 @@ pub(crate) enum Endpoint {
     Contents,
     CountTokens,
     Vectors,
+    Predicted,
     CohereChat,
     Converse,
 }
@@ -52,7 +53,7 @@ impl Endpoint {
             | Endpoint::Heard => Style::Openai,
             Endpoint::Responses | Endpoint::CountResponseTokens => Style::Responses,
             Endpoint::Messages | Endpoint::CountMessageTokens => Style::Anthropic,
-            Endpoint::Contents | Endpoint::CountTokens | Endpoint::Vectors => Style::Gemini,
+            Endpoint::Contents | Endpoint::CountTokens | Endpoint::Vectors | Endpoint::Predicted => Style::Gemini,
             Endpoint::CohereChat => Style::Cohere,
             Endpoint::Converse => Style::Bedrock,
         }
@@ -159,6 +160,10 @@ pub(crate) fn prepare(
         Endpoint::Vectors => {
             let (prompt, count) = gemini::embedded(&members)?;
             let page = gemini::vectors(prompt, count, options.embedding_dimensions);
+            (false, page, Usage { prompt, ..Usage::default() })
+        }
+        Endpoint::Predicted => {
+            let (page, prompt) = gemini::predicted(&members, options.embedding_dimensions)?;
             (false, page, Usage { prompt, ..Usage::default() })
         }
         Endpoint::Responses => styled(&responses::read(&members)?, &settings, responses::plain, responses::stream),

@@ -100,6 +100,7 @@ fn target<'a>(method: &Method, path: &'a str, query: &'a str) -> Target<'a> {
             "streamGenerateContent" => Target::Gemini(model, Endpoint::Contents, streamed),
             "countTokens" => Target::Gemini(model, Endpoint::CountTokens, Form::Whole),
             "embedContent" | "batchEmbedContents" => Target::Gemini(model, Endpoint::Vectors, Form::Whole),
+            "predict" => Target::Gemini(model, Endpoint::Predicted, Form::Whole),
             _ => Target::Unknown,
         };
     }

@@ -81,7 +81,8 @@ pub struct Billable {
     pub cache_writes: CacheWrites,
     /// Something that the provider keeps is input again, such as the conversation before, of any length.
     pub stored_input: bool,
-    /// Characters of a text that is to be spoken.
+    /// Characters of a text that is to be spoken; or that a text may have which becomes a vector where characters can have a
+    /// price (Vertex).
     pub characters: u64,
     /// Unfinished images that are shown before each image is done.
     pub partial_images: u32,

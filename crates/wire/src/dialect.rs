@@ -14,13 +14,13 @@ pub enum Dialect {
     Openai,
     /// Anthropic's messages, and whoever copies them.
     Anthropic,
-    /// Google's Gemini API: contents, embeddings and models under `/v1beta` and `/v1`.
+    /// Google's Gemini API: contents, embeddings and models under `/v1beta` and `/v1`; and what Vertex predicts.
     Gemini,
     /// Cohere's chat, embeddings and reranking under `/v2`.
     Cohere,
     /// Amazon Bedrock's Converse, whose model is in the path and whose streams are frames.
     Bedrock,
-    /// Ollama's own chat and completion, whose streams are lines.
+    /// Ollama's own chat and completion, whose streams are lines, and its embeddings.
     Ollama,
 }
 
@@ -98,6 +98,10 @@ pub enum Endpoint {
     EmbedContent,
     /// Gemini: contents become vectors.
     BatchEmbedContents,
+    /// Vertex: texts and images become vectors.
+    Predict,
+    /// Vertex: images are made from a text, by the same path.
+    PredictImages,
     /// OpenAI: a stored response is read again.
     ResponseGet,
     /// OpenAI: a stored response is deleted.
@@ -144,6 +148,10 @@ pub enum Endpoint {
     OllamaChat,
     /// Ollama: a text is continued, as a stream unless told otherwise.
     OllamaGenerate,
+    /// Ollama: texts become vectors.
+    OllamaEmbed,
+    /// Ollama: a text becomes a vector, as older clients ask for it.
+    OllamaEmbeddings,
     /// OpenAI: a conversation by voice over a WebSocket; each of its responses is a call.
     Realtime,
     /// OpenAI: the requests in a file are made by the provider, in its own time.
@@ -170,7 +178,7 @@ pub enum Endpoint {
 
 impl Endpoint {
     /// Every endpoint.
-    pub const ALL: [Endpoint; 50] = [
+    pub const ALL: [Endpoint; 54] = [
         Endpoint::ChatCompletions,
         Endpoint::Completions,
         Endpoint::Embeddings,
@@ -187,6 +195,8 @@ impl Endpoint {
         Endpoint::CountTokens,
         Endpoint::EmbedContent,
         Endpoint::BatchEmbedContents,
+        Endpoint::Predict,
+        Endpoint::PredictImages,
         Endpoint::ResponseGet,
         Endpoint::ResponseDelete,
         Endpoint::ResponseCancel,
@@ -210,6 +220,8 @@ impl Endpoint {
         Endpoint::Invoke,
         Endpoint::OllamaChat,
         Endpoint::OllamaGenerate,
+        Endpoint::OllamaEmbed,
+        Endpoint::OllamaEmbeddings,
         Endpoint::Realtime,
         Endpoint::BatchCreate,
         Endpoint::BatchGet,
@@ -261,10 +273,14 @@ impl Endpoint {
             Endpoint::GenerateContent
             | Endpoint::CountTokens
             | Endpoint::EmbedContent
-            | Endpoint::BatchEmbedContents => Some(Dialect::Gemini),
+            | Endpoint::BatchEmbedContents
+            | Endpoint::Predict
+            | Endpoint::PredictImages => Some(Dialect::Gemini),
             Endpoint::CohereChat | Endpoint::CohereEmbed | Endpoint::CohereRerank => Some(Dialect::Cohere),
             Endpoint::Converse | Endpoint::Invoke => Some(Dialect::Bedrock),
-            Endpoint::OllamaChat | Endpoint::OllamaGenerate => Some(Dialect::Ollama),
+            Endpoint::OllamaChat | Endpoint::OllamaGenerate | Endpoint::OllamaEmbed | Endpoint::OllamaEmbeddings => {
+                Some(Dialect::Ollama)
+            }
             Endpoint::ModelList
             | Endpoint::ModelGet
             | Endpoint::FileList
@@ -404,6 +420,8 @@ impl Endpoint {
             | Endpoint::CountTokens
             | Endpoint::EmbedContent
             | Endpoint::BatchEmbedContents
+            | Endpoint::Predict
+            | Endpoint::PredictImages
             | Endpoint::ResponseGet
             | Endpoint::ResponseDelete
             | Endpoint::ResponseCancel
@@ -434,6 +452,8 @@ impl Endpoint {
             | Endpoint::Realtime
             | Endpoint::CohereEmbed
             | Endpoint::CohereRerank
+            | Endpoint::OllamaEmbed
+            | Endpoint::OllamaEmbeddings
             | Endpoint::ModelList
             | Endpoint::ModelGet
             | Endpoint::Usage
@@ -463,7 +483,20 @@ impl Endpoint {
     /// Whether images are made.
     #[must_use]
     pub const fn makes_images(self) -> bool {
-        matches!(self, Endpoint::ImageGenerations | Endpoint::ImageEdits | Endpoint::ImageVariations)
+        matches!(
+            self,
+            Endpoint::ImageGenerations | Endpoint::ImageEdits | Endpoint::ImageVariations | Endpoint::PredictImages
+        )
+    }
+
+    /// How many answers are made of a prompt where nothing is said.
+    #[must_use]
+    pub const fn choices_by_default(self) -> u32 {
+        match self {
+            // So many images Google makes.
+            Endpoint::PredictImages => 4,
+            _ => 1,
+        }
     }
 
     /// Whether its streams are those of OpenAI's images and audio.
@@ -495,7 +528,13 @@ impl Endpoint {
     pub const fn is_embedding(self) -> bool {
         matches!(
             self,
-            Endpoint::Embeddings | Endpoint::EmbedContent | Endpoint::BatchEmbedContents | Endpoint::CohereEmbed
+            Endpoint::Embeddings
+                | Endpoint::EmbedContent
+                | Endpoint::BatchEmbedContents
+                | Endpoint::Predict
+                | Endpoint::CohereEmbed
+                | Endpoint::OllamaEmbed
+                | Endpoint::OllamaEmbeddings
         )
     }
 
@@ -520,6 +559,7 @@ impl Endpoint {
             Endpoint::CountTokens => ":countTokens",
             Endpoint::EmbedContent => ":embedContent",
             Endpoint::BatchEmbedContents => ":batchEmbedContents",
+            Endpoint::Predict | Endpoint::PredictImages => ":predict",
             Endpoint::ResponseGet
             | Endpoint::ResponseDelete
             | Endpoint::FileGet
@@ -548,6 +588,8 @@ impl Endpoint {
             Endpoint::Invoke => "/invoke",
             Endpoint::OllamaChat => "/api/chat",
             Endpoint::OllamaGenerate => "/api/generate",
+            Endpoint::OllamaEmbed => "/api/embed",
+            Endpoint::OllamaEmbeddings => "/api/embeddings",
             Endpoint::Realtime => "/realtime",
         }
     }
@@ -572,6 +614,8 @@ impl Endpoint {
             Endpoint::CountTokens => "countTokens",
             Endpoint::EmbedContent => "embedContent",
             Endpoint::BatchEmbedContents => "batchEmbedContents",
+            Endpoint::Predict => "predict",
+            Endpoint::PredictImages => "predict/images",
             Endpoint::ResponseGet => "responses/get",
             Endpoint::ResponseDelete => "responses/delete",
             Endpoint::ResponseCancel => "responses/cancel",
@@ -595,6 +639,8 @@ impl Endpoint {
             Endpoint::Invoke => "invoke",
             Endpoint::OllamaChat => "api/chat",
             Endpoint::OllamaGenerate => "api/generate",
+            Endpoint::OllamaEmbed => "api/embed",
+            Endpoint::OllamaEmbeddings => "api/embeddings",
             Endpoint::Realtime => "realtime",
             Endpoint::BatchCreate => "batches",
             Endpoint::BatchGet => "batches/get",

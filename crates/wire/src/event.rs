@@ -6,6 +6,7 @@ mod gemini;
 mod made;
 mod messages;
 mod ollama;
+mod predict;
 mod responses;
 
 use crate::dialect::{Dialect, Endpoint};
@@ -132,6 +133,7 @@ impl Reading {
     fn document(&mut self, scanner: &mut Lenient<'_>, shape: &mut Shape) -> Result<(), ScanError> {
         match (self.endpoint.dialect(), self.endpoint) {
             (Some(Dialect::Anthropic), _) => self.message_event(scanner, shape),
+            (_, Endpoint::Predict | Endpoint::PredictImages) => self.predicted(scanner, shape),
             (Some(Dialect::Gemini), _) => self.gemini_event(scanner, shape),
             (Some(Dialect::Cohere), _) => self.cohere_event(scanner, shape),
             (_, Endpoint::Invoke) => self.invoked_event(scanner, shape),

@@ -67,6 +67,33 @@ fn the_model_of_a_publishers_path_is_what_stands_before_the_action() {
 }
 
 #[test]
+fn one_path_of_predictions_makes_vectors_or_images_as_its_body_says() {
+    for below in [
+        "/v1/projects/my-project/locations/us-central1/publishers/google",
+        "/v1beta1/projects/my-project/locations/us-central1/publishers/google",
+        "/v1/publishers/google",
+        "/v1beta1/publishers/google",
+        "/v1",
+        "/v1beta",
+    ] {
+        let path = format!("{below}/models/some-model-001:predict");
+        let found = plain("POST", &path).expect("a route");
+        assert_eq!((found.tail, found.stream, found.hosting), (Some("some-model-001"), false, Hosting::Inventor));
+        assert_eq!((found.endpoint, found.dialect), (Endpoint::Predict, Dialect::Gemini));
+        for (body, endpoint) in [
+            (r#"{"instances":[{"content":"a"}]}"#, Endpoint::Predict),
+            (r#"{"instances":[]}"#, Endpoint::Predict),
+            (r#"{"instances":[{"prompt":"a"}]}"#, Endpoint::PredictImages),
+            (r#"{"parameters":{"sampleCount":1},"\u0069nstances":[{"\u0070rompt":"a"}]}"#, Endpoint::PredictImages),
+        ] {
+            let call = crate::read(found, None, bytes::Bytes::from_static(body.as_bytes())).expect(body);
+            assert_eq!(call.endpoint(), endpoint, "{body}");
+            assert_eq!(call.path("theirs").as_deref(), Some("/models/theirs:predict"));
+        }
+    }
+}
+
+#[test]
 fn every_listed_route_is_found_and_takes_one_method() {
     for spec in ROUTES {
         let path =
@@ -162,7 +189,11 @@ fn a_path_that_two_servers_could_read_differently_is_not_found() {
         "/v1/projects/p/q/locations/l/publishers/google/models/m:generateContent",
         "/v1/projects/p/locations/l/publishers/anthropic/models/m:generateContent",
         "/v1/projects/p/locations/l/publishers/google/models/m:rawPredict",
-        "/v1/projects/p/locations/l/publishers/google/models/m:predict",
+        "/v1/projects/p/locations/l/publishers/anthropic/models/m:predict",
+        "/v1/projects/p/locations/l/publishers/google/models/m:predictLongRunning",
+        "/v1/predict",
+        "/v1/api/embed",
+        "/api/embed/",
         "/v1/projects/p/locations/../publishers/google/models/m:generateContent",
         "/v1/projects/p/locations/l/publishers/google/models/:generateContent",
     ] {

@@ -124,6 +124,30 @@ fn ollamas_settings_are_nested_and_its_model_is_not() {
     }
 }
 
+#[test]
+fn what_becomes_vectors_gets_its_model_where_its_dialect_has_it() {
+    for (endpoint, tail, body, expected) in [
+        (
+            Endpoint::OllamaEmbed,
+            None,
+            r#"{"model":"a","input":["x"],"options":{"num_ctx":9}}"#,
+            r#"{"model":"up/m\"1","input":["x"],"options":{"num_ctx":9}}"#,
+        ),
+        (Endpoint::OllamaEmbeddings, None, r#"{"prompt":"x"}"#, r#"{"model":"up/m\"1","prompt":"x"}"#),
+        (
+            Endpoint::Predict,
+            Some("m"),
+            r#"{ "instances" : [{"content":"x"}],"parameters":{}}"#,
+            r#"{ "instances" : [{"content":"x"}],"parameters":{}}"#,
+        ),
+    ] {
+        let route = crate::Route { tail, ..crate::Route::from(endpoint) };
+        let call = read(route, None, Bytes::copy_from_slice(body.as_bytes())).expect(body);
+        let edits = Edits { model: ALL.model, ..Edits::default() };
+        assert_eq!(call.outgoing(&edits).to_bytes(), expected);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -287,3 +287,57 @@ fn bedrocks_parts_exclude_each_other_and_its_total_has_all() {
     assert_eq!(of(r#"{"inputTokens":1,"outputTokens":-5}"#), Err(UsageFault::Negative));
     assert_eq!(of("{}"), Ok(None));
 }
+
+#[test]
+fn vectors_of_vertex_have_the_tokens_of_every_text_and_the_characters_of_all() {
+    let of = |answer: &str| answer_usage(Endpoint::Predict, answer.as_bytes());
+    let text = |tokens: &str| {
+        format!(r#"{{"embeddings":{{"values":[0.1,-2],"statistics":{{"truncated":false,"token_count":{tokens}}}}}}}"#)
+    };
+    let answer = |predictions: &[String]| {
+        format!(
+            r#"{{"predictions":[{}],"metadata":{{"billableCharacterCount":29}},"modelVersionId":"1"}}"#,
+            predictions.join(",")
+        )
+    };
+    let usage = |input, characters| Ok(Some(Usage { input, characters, ..Usage::default() }));
+    assert_eq!(of(&answer(&[text("10")])), usage(10, 29));
+    assert_eq!(of(&answer(&[text("10"), text("7.0")])), usage(17, 29));
+    assert_eq!(of(&answer(&[text("10")]).replace("billable", "other")), usage(10, 0));
+    // One that is not told leaves open what all have.
+    assert_eq!(of(&answer(&[text("10"), r#"{"embeddings":{"values":[1]}}"#.into()])), Ok(None));
+    assert_eq!(of(r#"{"predictions":[{"textEmbedding":[0.1],"imageEmbedding":[0.2]}]}"#), Ok(None));
+    assert_eq!(of(r#"{"predictions":[]}"#), Ok(None));
+    assert_eq!(of(&answer(&[text("-1")])), Err(UsageFault::Negative));
+    assert_eq!(of(&answer(&[text("10"), text("1.5")])), Err(UsageFault::Fractional));
+    assert_eq!(of(&answer(&[text("10")]).replace("29", "\"29\"")), Err(UsageFault::NotANumber));
+    assert_eq!(of(r#"{"predictions":["#), Err(UsageFault::Malformed));
+}
+
+#[test]
+fn images_of_vertex_are_those_that_came() {
+    let of = |predictions: &str| {
+        answer_usage(Endpoint::PredictImages, format!("{{\"predictions\":[{predictions}]}}").as_bytes())
+    };
+    let images = |images| Ok(Some(Usage { images, ..Usage::default() }));
+    let image = r#"{"mimeType":"image/png","bytesBase64Encoded":"QUJD"}"#;
+    assert_eq!(of(&[image, image].join(",")), images(2));
+    assert_eq!(
+        of(&[image, r#"{"raiFilteredReason":"x"}"#, r#"{"safetyAttributes":{},"contentType":"Positive Prompt"}"#]
+            .join(",")),
+        images(1)
+    );
+    assert_eq!(of(""), images(0));
+    assert_eq!(answer_usage(Endpoint::PredictImages, b"{}"), images(0));
+    assert_eq!(of("{"), Err(UsageFault::Malformed));
+}
+
+#[test]
+fn ollamas_vectors_have_the_tokens_of_their_texts() {
+    let of = |endpoint, answer: &str| answer_usage(endpoint, answer.as_bytes());
+    let told = r#"{"model":"e","embeddings":[[0.1,0.2]],"total_duration":14143917,"load_duration":1019500,"prompt_eval_count":8}"#;
+    assert_eq!(of(Endpoint::OllamaEmbed, told), Ok(Some(Usage { input: 8, ..Usage::default() })));
+    assert_eq!(of(Endpoint::OllamaEmbed, &told.replace(":8}", ":-8}")), Err(UsageFault::Negative));
+    assert_eq!(of(Endpoint::OllamaEmbed, r#"{"model":"e","embeddings":[[0.1]]}"#), Ok(None));
+    assert_eq!(of(Endpoint::OllamaEmbeddings, r#"{"embedding":[0.1,0.2]}"#), Ok(None));
+}

@@ -304,6 +304,35 @@ fn what_is_heard_is_held_by_all_that_the_model_takes() {
     assert_eq!(quote_loose(&heard, &unpriced, &asked).map_err(|refusal| refusal.code()), Err("model_not_found"));
 }
 
+/// Whatever Vertex tells of vectors, the quote covers it; and what has no price there is refused.
+#[test]
+fn vectors_are_held_by_their_tokens_their_characters_and_each_image() {
+    let vector = model(ModelKind::Embedding);
+    let asked = Billable { text_bytes: 200, characters: 200, images: 2, prompts: 2, ..Billable::default() };
+    let each = Price::parse_per_unit("0.0001").unwrap();
+    let rates = Rates { character: Some(usd("0.20")), image: Some(each), ..Rates::new(usd("0.10"), None) };
+    let quote = quote_loose(&vector, &rates, &asked).unwrap();
+    for (input, characters, images) in [(quote.input_tokens, 200, 2), (0, 200, 0), (quote.input_tokens, 0, 0)] {
+        let usage = Usage { input, characters, images, ..Usage::default() };
+        assert!(rates.charge(&usage) <= quote.usd, "{usage:?} {quote:?}");
+    }
+    let most = Usage { input: quote.input_tokens, characters: 200, images: 2, ..Usage::default() };
+    assert_eq!(rates.charge(&most), quote.usd, "and nothing beyond");
+    let refused = |rates: &Rates, billable: &Billable| match quote_loose(&vector, rates, billable) {
+        Err(Refusal::InvalidRequest { param, .. }) => param,
+        other => panic!("{other:?}"),
+    };
+    let by_token = Rates::new(usd("0.10"), None);
+    assert_eq!(refused(&by_token, &asked).as_deref(), Some("instances.image"));
+    assert!(quote_loose(&vector, &by_token, &Billable { images: 0, ..asked.clone() }).is_ok());
+    // Elsewhere images are told as tokens, and characters are not told at all.
+    let elsewhere = Billable { characters: 0, ..asked.clone() };
+    assert!(quote_loose(&vector, &by_token, &elsewhere).is_ok());
+    assert_eq!(refused(&rates, &elsewhere).as_deref(), Some("model"));
+    assert_eq!(refused(&rates, &Billable { unknown_parameters: true, ..asked.clone() }), None);
+    assert!(quote_loose(&vector, &by_token, &Billable { unknown_parameters: true, images: 0, ..asked }).is_ok());
+}
+
 #[test]
 fn images_from_images_are_held_with_what_they_are_made_from() {
     let image = model(ModelKind::Image);

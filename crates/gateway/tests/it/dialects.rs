@@ -268,6 +268,14 @@ async fn vectors_of_google_are_metered() {
     let input: Vec<u64> = records.iter().map(|record| record.usage.input).collect();
     assert_eq!((input.len(), input[0] * 2), (2, input[1]));
     assert_eq!(records[1].charged, Money::from_nanos(input[1] as i64 * 1_000));
+    let texts = json!({ "instances": [{ "content": "one two three" }, { "content": "one two three" }] });
+    let reply = app.call(post("/v1beta/models/vector:predict", "acme", texts.to_string())).await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    let records = app.records("acme").await;
+    assert_eq!((records[0].endpoint.name(), records[0].usage.characters), ("predict", 22));
+    let billed = app.provider.truth().total.prompt_tokens;
+    assert_eq!(records.iter().map(|record| record.usage.input).sum::<u64>(), billed);
+    assert_eq!(app.spent("acme"), Money::from_nanos(billed as i64 * 1_000));
     let other = json!({ "requests": [{ "model": "models/other", "content": content }] });
     let reply = app.call(post("/v1beta/models/vector:batchEmbedContents", "acme", other.to_string())).await;
     assert_eq!(reply.status, 400, "{}", reply.text());

@@ -26,6 +26,7 @@ mod nothing_held;
 mod nothing_lost;
 mod owned;
 mod parts_of_accounts;
+mod predicts;
 mod quiet_neighbours;
 mod realtime;
 mod relays;

@@ -149,6 +149,8 @@ fn endpoint(exchange: &Exchange) -> Option<Endpoint> {
     // What is heard comes as forms, which `wire` reads. What batches cost comes with their results, in no recording.
     let begins_batch = |one: &Endpoint| matches!(one, Endpoint::BatchCreate | Endpoint::MessageBatchCreate);
     let known = known.filter(is_of_version).filter(|one| !one.hears() && !begins_batch(one));
+    // Of what is predicted, vectors alone were recorded.
+    let known = known.filter(|one| *one != Endpoint::PredictImages);
     // Of two forms only their lengths are recorded.
     let is_other = is_other || exchange.request_body.get("_binary_base64_len").is_some();
     known.max_by_key(|endpoint| endpoint.path().len()).filter(|_| exchange.method == "POST" && !is_other)
@@ -392,6 +394,12 @@ fn metered_wrong(app: &TestApp, cases: &[Case]) -> Vec<String> {
         if record.charged + record.variance != price_of(&usage, case.endpoint) {
             problems.push(format!("{name}: charged {} for {usage:?}", record.charged));
         }
+        if case.endpoint == Endpoint::Predict
+            && case.exchange.status == 200
+            && predicted(case) != Some((usage.input, usage.characters))
+        {
+            problems.push(format!("{name}: metered {usage:?}, recorded {:?}", predicted(case)));
+        }
         let Some(recorded) = &case.exchange.recorded_usage else { continue };
         if let Some(expected) = input_and_output(recorded)
             && expected != (usage.input, usage.output)
@@ -400,6 +408,14 @@ fn metered_wrong(app: &TestApp, cases: &[Case]) -> Vec<String> {
         }
     }
     problems
+}
+
+/// The tokens and characters of vectors of Vertex, which the recorder did not look at.
+fn predicted(case: &Case) -> Option<(u64, u64)> {
+    let answer: Value = serde_json::from_slice(&case.exchange.response_body).ok()?;
+    let predictions = answer["predictions"].as_array()?.iter();
+    let tokens = predictions.map(|one| one["embeddings"]["statistics"]["token_count"].as_u64());
+    Some((tokens.sum::<Option<u64>>()?, answer["metadata"]["billableCharacterCount"].as_u64()?))
 }
 
 /// What stands in the requests that are refused.

@@ -145,6 +145,7 @@ const fn endpoint_code(endpoint: Endpoint) -> u8 {
         Endpoint::Invoke => 52,
         Endpoint::OllamaChat => 53,
         Endpoint::OllamaGenerate => 54,
+        Endpoint::OllamaEmbed => 55,
         Endpoint::BatchCreate => 56,
         Endpoint::BatchGet => 57,
         Endpoint::BatchCancel => 58,
@@ -155,6 +156,9 @@ const fn endpoint_code(endpoint: Endpoint) -> u8 {
         Endpoint::MessageBatchResults => 63,
         Endpoint::MessageBatchDelete => 64,
         Endpoint::MessageBatchList => 65,
+        Endpoint::OllamaEmbeddings => 70,
+        Endpoint::Predict => 71,
+        Endpoint::PredictImages => 72,
     }
 }
 

@@ -1,4 +1,4 @@
-//! Google's contents: plain, as events and as one JSON array; and vectors.
+//! Google's contents: plain, as events and as one JSON array; and vectors, Vertex's too.
 
 use serde_json::{Map, Value, json};
 
@@ -162,6 +162,22 @@ pub(crate) fn embedded(members: &Map<String, Value>) -> Result<(u64, Option<usiz
             None => Err(ErrorAnswer::invalid("content is required", Some("content"))),
         },
     }
+}
+
+/// Vertex's vectors, each with the tokens of its text, and all tokens.
+pub(crate) fn predicted(members: &Map<String, Value>, dimensions: usize) -> Result<(Page, u64), ErrorAnswer> {
+    let instances = list(members, "instances")?;
+    let counts: Vec<u64> = instances.iter().map(|instance| tokens(&instance["content"])).collect();
+    let of = |tokens: &u64| {
+        let statistics = json!({ "truncated": false, "token_count": tokens });
+        json!({ "embeddings": { "statistics": statistics, "values": vec![0.25; dimensions] } })
+    };
+    let texts = instances.iter().filter_map(|instance| instance["content"].as_str());
+    let characters = texts.map(|text| text.chars().filter(|one| !one.is_whitespace()).count()).sum::<usize>();
+    let mut page = Page::default();
+    page.text("{\"predictions\":").json(&counts.iter().map(of).collect::<Vec<_>>());
+    page.text(",\"metadata\":").json(&json!({ "billableCharacterCount": characters })).text("}").end_event(0);
+    Ok((page, counts.iter().sum()))
 }
 
 pub(crate) fn vectors(prompt: u64, count: Option<usize>, dimensions: usize) -> Page {

@@ -151,6 +151,9 @@ fn answers() {
         r#"{"data":[{"b64_json":"QUJD"}],"usage":{"input_tokens":9,"output_tokens":272,"total_tokens":281}}"#,
         r#"{"output":{"message":{"content":[{"text":"x"}]}},"usage":{"inputTokens":5,"outputTokens":7,"totalTokens":12}}"#,
         r#"{"id":"c","message":{"content":[{"type":"text","text":"x"}]},"usage":{"billed_units":{"input_tokens":7,"output_tokens":9}}}"#,
+        r#"{"predictions":[{"embeddings":{"values":[0.1],"statistics":{"truncated":false,"token_count":7}}}],"metadata":{"billableCharacterCount":29}}"#,
+        r#"{"predictions":[{"mimeType":"image/png","bytesBase64Encoded":"QUJD"},{"raiFilteredReason":"x"}]}"#,
+        r#"{"model":"m","embeddings":[[0.1]],"total_duration":14143917,"prompt_eval_count":8}"#,
     ];
     let ran = fuzz("answers").corpus(corpus).run(|input| {
         let mut seen = Vec::new();

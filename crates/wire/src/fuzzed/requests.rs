@@ -8,7 +8,7 @@ use crate::scan::{Kind, Strict};
 use crate::{Edits, Endpoint, Route, read};
 
 /// A body of each kind.
-const BODIES: [(Endpoint, &str); 12] = [
+const BODIES: [(Endpoint, &str); 16] = [
     (
         Endpoint::ChatCompletions,
         r#"{"model":"m","stream":true,"max_tokens":10,"user":"u","messages":[{"role":"user","content":[{"type":"text","text":"x"},{"type":"image_url","image_url":{"url":"data:image/png;base64,QUJD"}}]}],"tools":[{"type":"function","function":{"name":"f"}}]}"#,
@@ -27,6 +27,13 @@ const BODIES: [(Endpoint, &str); 12] = [
         Endpoint::GenerateContent,
         r#"{"contents":[{"role":"user","parts":[{"text":"x"},{"inlineData":{"mimeType":"image/png","data":"QUJD"}}]}],"generationConfig":{"maxOutputTokens":5,"candidateCount":2}}"#,
     ),
+    (
+        Endpoint::Predict,
+        r#"{"instances":[{"content":"x","task_type":"RETRIEVAL_QUERY","title":"t"},{"text":"y","image":{"bytesBase64Encoded":"QUJD","mimeType":"image/png"}}],"parameters":{"outputDimensionality":8}}"#,
+    ),
+    (Endpoint::PredictImages, r#"{"instances":[{"prompt":"x"}],"parameters":{"sampleCount":2,"aspectRatio":"1:1"}}"#),
+    (Endpoint::OllamaEmbed, r#"{"model":"m","input":["a","b"],"truncate":true,"options":{"num_ctx":9}}"#),
+    (Endpoint::OllamaEmbeddings, r#"{"model":"m","prompt":"a","keep_alive":"5m"}"#),
     (Endpoint::CohereChat, r#"{"model":"m","stream":true,"messages":[{"role":"user","content":"x"}],"max_tokens":4}"#),
     (Endpoint::CohereRerank, r#"{"model":"m","query":"q","documents":["a","b"],"top_n":1}"#),
     (
@@ -44,7 +51,11 @@ fn requests() {
     let ran = fuzz("requests").corpus(BODIES.map(|(_, body)| body)).run(|input| {
         let mut seen = Vec::new();
         for (endpoint, _) in BODIES {
-            let tail = matches!(endpoint, Endpoint::GenerateContent | Endpoint::Converse).then_some("m");
+            let in_path = matches!(
+                endpoint,
+                Endpoint::GenerateContent | Endpoint::Converse | Endpoint::Predict | Endpoint::PredictImages
+            );
+            let tail = in_path.then_some("m");
             let route = Route { tail, ..Route::from(endpoint) };
             match read(route, Some(b"application/json"), Bytes::copy_from_slice(input)) {
                 Err(refusal) => seen.push(fuzz::sign(&(refusal.code(), refusal.param()))),

@@ -62,7 +62,7 @@ impl<'a> Draft<'a> {
             model,
             stream: endpoint.streams_lines(),
             client_wants_usage: false,
-            billable: Billable::default(),
+            billable: Billable { choices: endpoint.choices_by_default(), ..Billable::default() },
             end_user: None,
             places: Places::at(inside),
             texts: SmallVec::new(),
@@ -151,6 +151,8 @@ impl<'a> Draft<'a> {
             Field::Query => self.query(scanner)?,
             Field::ResponseItems => self.response_items(scanner)?,
             Field::EmbedRequests => self.embed_requests(scanner)?,
+            Field::Instances => self.instances(scanner)?,
+            Field::Parameters => self.parameters(scanner)?,
             Field::CountedRequest => self.counted_request(scanner)?,
             Field::CachedContent => self.cached_content(scanner)?,
             Field::ResourceName => self.resource_name(scanner)?,
@@ -503,6 +505,9 @@ impl<'a> Draft<'a> {
         let billable = &mut self.billable;
         (billable.text_bytes, billable.search_units) = (text_bytes, search_units);
         billable.is_free = !self.endpoint.has_usage();
+        if self.endpoint == Endpoint::Predict {
+            billable.characters = text_bytes;
+        }
         if self.stream {
             check_image_stream(self.endpoint, self.billable.choices)?;
         }
@@ -558,7 +563,7 @@ fn narrow(value: u64) -> u32 {
 }
 
 /// A name cut and escaped so that it can be shown.
-fn printable(name: &str) -> String {
+pub(super) fn printable(name: &str) -> String {
     name.chars().take(64).collect::<String>().escape_debug().to_string()
 }
 

@@ -320,3 +320,118 @@ fn a_converse_is_read_for_what_it_can_cost() {
     let sent = converse("").expect("taken").outgoing(&Edits { output_limit: Some(3), ..Edits::default() }).to_bytes();
     assert!(sent.starts_with(b"{\"inferenceConfig\":{\"maxTokens\":3},\"messages\""), "{sent:?}");
 }
+
+fn predict(text: &str) -> Result<Call, Refusal> {
+    read(to("/v1/projects/p/locations/l/publishers/google/models/m:predict", ""), None, body(text))
+}
+
+#[test]
+fn what_vertex_may_bill_apart_is_refused_by_its_name() {
+    for (text, expected) in [
+        (
+            r#"{"instances":[{"content":"a","task_type":"RETRIEVAL_QUERY","title":"t","mimeType":"text/plain"}]}"#,
+            "taken",
+        ),
+        (r#"{"instances":[{"content":"a"}],"parameters":{"autoTruncate":true,"outputDimensionality":64}}"#, "taken"),
+        (r#"{"instances":[{"content":"a","title":null}],"parameters":null,"labels":{"team":"a"}}"#, "taken"),
+        (r#"{"instances":[{"text":"a","image":{"bytesBase64Encoded":"QUJD","mimeType":"image/png"}}]}"#, "taken"),
+        (r#"{"instances":[{"text":"a"}],"parameters":{"dimension":128}}"#, "taken"),
+        (r#"{"instances":[{"video":{"gcsUri":"gs://b/o"}}]}"#, "invalid_request instances.video"),
+        (r#"{"instances":[{"image":{"gcsUri":"gs://b/o"}}]}"#, "invalid_request instances.image.gcsUri"),
+        (r#"{"instances":[{"image":{"bytesBase64Encoded":7}}]}"#, "invalid_request instances.image.bytesBase64Encoded"),
+        (r#"{"instances":[{"image":"QUJD"}]}"#, "invalid_request instances.image"),
+        (r#"{"instances":[{"content":["a"]}]}"#, "invalid_request instances.content"),
+        (r#"{"instances":[{"Content":"a"}]}"#, "invalid_request instances.Content"),
+        (r#"{"instances":[{"content":"a","content":"b"}]}"#, "ambiguous_request instances.content"),
+        (r#"{"instances":[{"content":"a","\u0063ontent":"b"}]}"#, "ambiguous_request instances.content"),
+        (r#"{"instances":["a"]}"#, "invalid_request instances"),
+        (r#"{"instances":{"content":"a"}}"#, "invalid_request instances"),
+        (r#"{"instances":[],"instances":[{"content":"a"}]}"#, "ambiguous_request instances"),
+        (r#"{"Instances":[{"content":"a"}]}"#, "ambiguous_request instances"),
+        (r#"{"instances":[{"content":"a"}],"parameters":{"sampleCount":2}}"#, "invalid_request parameters.sampleCount"),
+        (r#"{"instances":[{"content":"a"}],"parameters":[]}"#, "invalid_request parameters"),
+        (r#"{"instances":[{"prompt":"a"}],"parameters":{"sampleCount":2,"aspectRatio":"1:1","seed":1}}"#, "taken"),
+        (r#"{"instances":[{"prompt":"a"}],"parameters":{"sampleCount":0}}"#, "invalid_request parameters.sampleCount"),
+        (
+            r#"{"instances":[{"prompt":"a"}],"parameters":{"sampleCount":"2"}}"#,
+            "invalid_request parameters.sampleCount",
+        ),
+        (
+            r#"{"instances":[{"prompt":"a"}],"parameters":{"sample_count":2}}"#,
+            "invalid_request parameters.sample_count",
+        ),
+        (
+            r#"{"instances":[{"prompt":"a"}],"parameters":{"sampleCount":1,"sampleCount":9}}"#,
+            "ambiguous_request parameters.sampleCount",
+        ),
+        (r#"{"instances":[{"prompt":"a"}],"parameters":{"mode":"upscale"}}"#, "invalid_request parameters.mode"),
+        (
+            r#"{"instances":[{"prompt":"a"}],"parameters":{"storageUri":"gs://b"}}"#,
+            "invalid_request parameters.storageUri",
+        ),
+        // Music, questions about images, and edits of them are asked for alike, and cost something else.
+        (r#"{"instances":[{"prompt":"a","sample_count":2}]}"#, "invalid_request instances.sample_count"),
+        (r#"{"instances":[{"prompt":"a","image":{"bytesBase64Encoded":"QUJD"}}]}"#, "invalid_request instances.image"),
+        (r#"{"instances":[{"content":"a"},{"prompt":"a"}]}"#, "invalid_request instances.content"),
+        (
+            r#"{"instances":[{"prompt":"a"}],"parameters":{"maxOutputTokens":9}}"#,
+            "invalid_request parameters.maxOutputTokens",
+        ),
+    ] {
+        assert_eq!(code(predict(text)), expected, "{text}");
+    }
+}
+
+#[test]
+fn a_prediction_is_read_for_what_it_can_cost() {
+    let text =
+        r#"{"instances":[{"content":"a\u00fc","title":"t"},{"text":"b","image":{"bytesBase64Encoded":"QUJDREVG"}}]}"#;
+    let call = predict(text).expect("taken");
+    let billable = call.billable();
+    assert_eq!((call.endpoint(), billable.prompts, billable.images), (Endpoint::Predict, 2, 1));
+    assert_eq!((billable.choices, billable.unknown_parameters), (1, false));
+    // An image is no text, and a character has a byte at least.
+    assert_eq!((billable.text_bytes, billable.characters), (text.len() as u64 - 8, text.len() as u64 - 8));
+    assert_eq!(call.prompt_texts().collect::<Vec<_>>(), ["a\u{fc}", "t", "b"]);
+    assert!(predict(r#"{"instances":[],"endpoint":"x"}"#).expect("taken").billable().unknown_parameters);
+    let images = |parameters: &str| {
+        let text = format!(r#"{{"instances":[{{"prompt":"a"}},{{"prompt":"b"}}]{parameters}}}"#);
+        let billable = predict(&text).expect("taken").billable().clone();
+        (billable.prompts, billable.choices, billable.characters)
+    };
+    // Google makes four of each prompt where nothing is said.
+    assert_eq!(images(""), (2, 4, 0));
+    assert_eq!(images(r#","parameters":{"sampleCount":null}"#), (2, 4, 0));
+    assert_eq!(images(r#","parameters":{"sampleCount":1}"#), (2, 1, 0));
+    assert_eq!(images(r#","parameters":{"sampleCount":8}"#), (2, 8, 0));
+}
+
+#[test]
+fn ollamas_texts_that_become_vectors_are_read() {
+    let embed = |endpoint, text: &str| read(endpoint, None, body(text));
+    for (endpoint, text, expected) in [
+        (
+            Endpoint::OllamaEmbed,
+            r#"{"model":"e","input":["a","b"],"truncate":false,"dimensions":8,"options":{"num_ctx":9},"keep_alive":"5m"}"#,
+            "taken",
+        ),
+        (Endpoint::OllamaEmbed, r#"{"model":"e","input":7}"#, "invalid_request input"),
+        (Endpoint::OllamaEmbed, r#"{"model":"e","input":"a","Input":"b"}"#, "ambiguous_request input"),
+        (Endpoint::OllamaEmbed, r#"{"model":"e","input":"a","input":"b"}"#, "ambiguous_request input"),
+        (Endpoint::OllamaEmbeddings, r#"{"model":"e","prompt":"a","options":{},"keep_alive":null}"#, "taken"),
+        (Endpoint::OllamaEmbeddings, r#"{"model":"e","prompt":"a","Prompt":"b"}"#, "ambiguous_request prompt"),
+    ] {
+        let read = embed(endpoint, text);
+        assert!(read.as_ref().is_ok_and(|call| !call.billable().unknown_parameters) == (expected == "taken"), "{text}");
+        assert_eq!(code(read), expected, "{text}");
+    }
+    let many = embed(Endpoint::OllamaEmbed, r#"{"model":"e","input":["a","b"]}"#).expect("taken");
+    assert_eq!((many.billable().prompts, many.billable().unknown_parameters, many.stream()), (2, false, false));
+    assert_eq!(many.prompt_texts().collect::<Vec<_>>(), ["a", "b"]);
+    let one = embed(Endpoint::OllamaEmbeddings, r#"{"model":"e","prompt":"a"}"#).expect("taken");
+    assert_eq!((one.billable().prompts, one.stream()), (1, false));
+    assert!(
+        embed(Endpoint::OllamaEmbeddings, r#"{"model":"e","input":"a"}"#).expect("taken").billable().unknown_parameters
+    );
+    assert_eq!(one.prompt_texts().collect::<Vec<_>>(), ["a"]);
+}

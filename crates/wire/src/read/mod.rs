@@ -14,6 +14,7 @@ mod made;
 mod media;
 mod nested;
 mod ollama;
+mod predict;
 mod query;
 mod responses;
 mod table;
@@ -59,7 +60,11 @@ pub fn read<'a>(route: impl Into<Route<'a>>, content_type: Option<&[u8]>, body: 
     if route.endpoint.makes_batch() {
         return batch::create(&route, body);
     }
-    let endpoint = if route.endpoint.is_billed() { route.endpoint } else { endpoint_of(&body)? };
+    let endpoint = match route.endpoint {
+        Endpoint::Predict => predict::endpoint_of(&body)?,
+        billed if billed.is_billed() => billed,
+        _ => endpoint_of(&body)?,
+    };
     let query = query::read(endpoint, route.query)?;
     let draft = Draft::read(endpoint, model_of(route.tail)?, &body);
     let draft = draft.map_err(|refusal| anthropic::or_other_maker(endpoint, &body, refusal))?;

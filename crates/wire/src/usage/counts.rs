@@ -37,9 +37,9 @@ pub struct Usage {
     pub rejected_prediction: u64,
     /// Of `output`: images.
     pub image_output: u64,
-    /// Images that were made, each by itself.
+    /// Images that were made, or that became vectors, each by itself.
     pub images: u64,
-    /// Characters that were spoken.
+    /// Characters that were spoken, or that became vectors.
     pub characters: u64,
     /// Seconds of audio that were heard, each begun one counted.
     pub seconds: u64,

@@ -1,4 +1,4 @@
-//! The parameters of Gemini's contents and embeddings.
+//! The parameters of Gemini's contents and embeddings, and of what Vertex predicts.
 
 use super::super::table::{ALL, Field, Rule, Table};
 
@@ -6,6 +6,8 @@ use super::super::table::{ALL, Field, Rule, Table};
 pub(super) static CONTENT: Table = Table::new(KNOWN_CONTENT, true);
 /// `embedContent` and `batchEmbedContents`.
 pub(super) static EMBED: Table = Table::new(KNOWN_EMBED, true);
+/// `predict`, whatever it makes.
+pub(super) static PREDICT: Table = Table::new(KNOWN_PREDICT, true);
 
 const KNOWN_CONTENT: &[(&str, Rule)] = &[
     ("model", Rule::Field(Field::ResourceName)),
@@ -31,4 +33,10 @@ const KNOWN_EMBED: &[(&str, Rule)] = &[
     ("autoTruncate", Rule::Harmless(ALL)),
     ("embedContentConfig", Rule::Harmless(ALL)),
     ("outputDimensionality", Rule::Harmless(ALL)),
+];
+
+const KNOWN_PREDICT: &[(&str, Rule)] = &[
+    ("labels", Rule::Harmless(ALL)),
+    ("instances", Rule::Field(Field::Instances)),
+    ("parameters", Rule::Field(Field::Parameters)),
 ];

@@ -19,6 +19,7 @@ pub(super) fn table_of(endpoint: Endpoint) -> &'static Table {
         Endpoint::Responses | Endpoint::ResponseInputTokens => &responses::TABLE,
         Endpoint::GenerateContent | Endpoint::CountTokens => &gemini::CONTENT,
         Endpoint::EmbedContent | Endpoint::BatchEmbedContents => &gemini::EMBED,
+        Endpoint::Predict | Endpoint::PredictImages => &gemini::PREDICT,
         Endpoint::ImageGenerations | Endpoint::ImageEdits => &media::IMAGES,
         Endpoint::Speech => &media::SPEECH,
         Endpoint::CohereChat => &cohere::CHAT,
@@ -27,6 +28,8 @@ pub(super) fn table_of(endpoint: Endpoint) -> &'static Table {
         Endpoint::Converse => &bedrock::TABLE,
         Endpoint::OllamaChat => &ollama::CHAT,
         Endpoint::OllamaGenerate => &ollama::GENERATE,
+        Endpoint::OllamaEmbed => &ollama::EMBED,
+        Endpoint::OllamaEmbeddings => &ollama::EMBEDDINGS,
         _ => &openai::TABLE,
     }
 }
@@ -44,6 +47,7 @@ mod tests {
             &responses::TABLE,
             &gemini::CONTENT,
             &gemini::EMBED,
+            &gemini::PREDICT,
             &media::IMAGES,
             &media::SPEECH,
             &cohere::CHAT,
@@ -52,6 +56,8 @@ mod tests {
             &bedrock::TABLE,
             &ollama::CHAT,
             &ollama::GENERATE,
+            &ollama::EMBED,
+            &ollama::EMBEDDINGS,
         ] {
             for (place, (name, _)) in table.known.iter().enumerate() {
                 assert_eq!(table.find(name.as_bytes()), Some(place), "{name} stands twice");

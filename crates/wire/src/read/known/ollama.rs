@@ -6,6 +6,10 @@ use super::super::table::{ALL, Field, Rule, Table};
 pub(super) static CHAT: Table = Table::new(KNOWN_CHAT, false);
 /// `generate`.
 pub(super) static GENERATE: Table = Table::new(KNOWN_GENERATE, false);
+/// `embed`.
+pub(super) static EMBED: Table = Table::new(KNOWN_EMBED, false);
+/// `embeddings`, which is older.
+pub(super) static EMBEDDINGS: Table = Table::new(KNOWN_EMBEDDINGS, false);
 
 const KNOWN_CHAT: &[(&str, Rule)] = &[
     ("model", Rule::Field(Field::Model)),
@@ -36,4 +40,21 @@ const KNOWN_GENERATE: &[(&str, Rule)] = &[
     ("template", Rule::Field(Field::OllamaText)),
     ("keep_alive", Rule::Harmless(ALL)),
     ("top_logprobs", Rule::Harmless(ALL)),
+];
+
+const KNOWN_EMBED: &[(&str, Rule)] = &[
+    ("model", Rule::Field(Field::Model)),
+    ("input", Rule::Field(Field::Input)),
+    // Without an output, none of them can raise the price.
+    ("options", Rule::Harmless(ALL)),
+    ("truncate", Rule::Harmless(ALL)),
+    ("dimensions", Rule::Harmless(ALL)),
+    ("keep_alive", Rule::Harmless(ALL)),
+];
+
+const KNOWN_EMBEDDINGS: &[(&str, Rule)] = &[
+    ("model", Rule::Field(Field::Model)),
+    ("prompt", Rule::Field(Field::Prompt)),
+    ("options", Rule::Harmless(ALL)),
+    ("keep_alive", Rule::Harmless(ALL)),
 ];
