@@ -2,17 +2,20 @@
 //! target panic.
 //!
 //! A target is a function of bytes that stands beside the parser it is for, as a test. It panics where a promise is broken, and
-//! returns a sign of what it saw; an input with a sign that was not seen before is mutated further. That is no coverage: it
-//! is what a target can tell about itself, and it needs no other compiler.
+//! returns a sign of what it saw; an input with a sign that was not seen before is mutated further. In a build with counters
+//! (`./fuzz` makes it, with `--cfg fuzz_guided`), so is an input that takes an edge, or takes it about as often, as none did before.
 //!
-//! `MANDANT_FUZZ_SECONDS` says how long each target runs (a second; with `MANDANT_LONG` an hour), `MANDANT_FUZZ_SEED` with which
+//! `MANDANT_FUZZ_SECONDS` says how long each target runs (a second), `MANDANT_FUZZ_SEED` with which
 //! random numbers (with `MANDANT_LONG` other ones each time). A panic names the file with the input;
-//! `MANDANT_FUZZ_INPUT=file` runs a target with that input alone.
+//! `MANDANT_FUZZ_INPUT=file` runs a target with that input alone. `MANDANT_FUZZ_CORPUS=folder` keeps what was new for the next run,
+//! and a line a minute and run in `TARGET.ledger`.
 //!
 //! **Architecture invariant:** `fuzz` knows no crate of ours.
 
 #![expect(clippy::disallowed_methods, reason = "a run is bounded by the time that passes, and a long one is to differ")]
 
+mod guide;
+mod kept;
 mod mutate;
 
 use std::collections::HashSet;
@@ -21,6 +24,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use guide::Guide;
+use kept::{Kept, Spent};
 use mutate::Mutator;
 
 /// Longest input.
@@ -29,6 +34,8 @@ const INPUT_BYTES_MAX: usize = 64 << 10;
 const KEPT_MAX: usize = 4_096;
 /// Inputs between two looks at the clock.
 const BATCH: usize = 16;
+/// Time between two lines about a run.
+const PROGRESS_EVERY: Duration = Duration::from_secs(60);
 
 /// One target, its corpus and its words.
 pub struct Fuzz {
@@ -79,21 +86,47 @@ impl Fuzz {
             eprintln!("{}: {} bytes, sign {sign:016x}", self.name, input.len());
             return Ran { inputs: 1, signs: 1 };
         }
-        let seed = seed();
-        let (begun, span) = (Instant::now(), span());
+        let corpus = std::env::var_os("MANDANT_FUZZ_CORPUS").filter(|path| !path.is_empty());
+        self.rounds(&target, corpus.map(PathBuf::from), seed(), span())
+    }
+
+    #[expect(clippy::print_stderr, reason = "a run says what it did")]
+    fn rounds(&self, target: &impl Fn(&[u8]) -> u64, corpus: Option<PathBuf>, seed: u64, span: Duration) -> Ran {
+        let (begun, processor) = (Instant::now(), kept::processor());
+        let mut earlier = corpus.map(|corpus| Kept::open(&corpus, self.name));
         let mut kept = self.corpus.clone();
+        kept.extend(earlier.iter_mut().flat_map(|(_, inputs)| std::mem::take(inputs)));
         let mut random = fastrand::Rng::with_seed(seed);
-        let (mut signs, mut inputs) = (HashSet::new(), 0);
-        for input in &self.corpus {
-            signs.insert(self.call(&target, input, seed));
+        let (mut signs, mut guide, mut inputs) = (HashSet::new(), Guide::new(), 0);
+        let mut next = Instant::now() + PROGRESS_EVERY;
+        let spent = |inputs, signs: &HashSet<u64>, guide: &Guide| Spent {
+            inputs,
+            wall: begun.elapsed(),
+            processor: kept::processor().saturating_sub(processor),
+            signs: signs.len(),
+            edges: guide.edges(),
+            seed,
+        };
+        for input in &kept {
+            Guide::clear();
+            let sign = self.call(target, input, seed);
+            guide.is_new();
+            signs.insert(sign);
             inputs += 1;
         }
         while begun.elapsed() < span {
             for _ in 0..BATCH {
                 let input = Mutator { random: &mut random, kept: &kept, words: &self.words }.next(INPUT_BYTES_MAX);
                 inputs += 1;
-                if !signs.insert(self.call(&target, &input, seed)) {
+                Guide::clear();
+                let sign = self.call(target, &input, seed);
+                // Asked first: what the driver does is no coverage.
+                let is_new = guide.is_new();
+                if !signs.insert(sign) && !is_new {
                     continue;
+                }
+                if let Some((earlier, _)) = &mut earlier {
+                    earlier.add(&input);
                 }
                 if kept.len() < KEPT_MAX {
                     kept.push(input);
@@ -102,9 +135,28 @@ impl Fuzz {
                     kept[place] = input;
                 }
             }
+            if next <= Instant::now() {
+                next += PROGRESS_EVERY;
+                let so_far = spent(inputs, &signs, &guide);
+                eprintln!("{}: {inputs} inputs, {} signs, {} edges", self.name, so_far.signs, so_far.edges);
+                if let Some((earlier, _)) = &mut earlier {
+                    earlier.spend(&so_far);
+                }
+            }
         }
         let seconds = begun.elapsed().as_secs();
-        eprintln!("{}: {inputs} inputs in {seconds} s, {} signs, seed {seed}", self.name, signs.len());
+        let spent = spent(inputs, &signs, &guide);
+        eprintln!(
+            "{}: {inputs} inputs in {seconds} s, {} signs, {} edges, seed {seed}",
+            self.name, spent.signs, spent.edges
+        );
+        if let Some((earlier, _)) = &mut earlier {
+            let all = earlier.spend(&spent);
+            eprintln!(
+                "{}: in all runs {} inputs in {:.0} s, {:.0} s of a processor",
+                self.name, all.inputs, all.wall, all.processor
+            );
+        }
         Ran { inputs, signs: signs.len() }
     }
 
@@ -155,7 +207,7 @@ fn is_long() -> bool {
 }
 
 fn span() -> Duration {
-    Duration::from_secs(number("MANDANT_FUZZ_SECONDS").unwrap_or(if is_long() { 3_600 } else { 1 }))
+    Duration::from_secs(number("MANDANT_FUZZ_SECONDS").unwrap_or(1))
 }
 
 fn seed() -> u64 {
@@ -193,6 +245,53 @@ mod tests {
         assert_eq!(tried(), tried());
         assert!(tried().iter().all(|input| input.len() <= 100));
         assert!(tried().iter().collect::<HashSet<_>>().len() > 150, "they differ");
+    }
+
+    /// A word that nothing but the edges tells of, a byte at a time.
+    fn deep(input: &[u8]) -> u64 {
+        let mut at = 0;
+        for byte in b"M4ndant!" {
+            if input.get(at) != Some(std::hint::black_box(byte)) {
+                return 0;
+            }
+            at += 1;
+            step(at);
+        }
+        panic!("the mistake")
+    }
+
+    /// An edge of its own for each place.
+    fn step(at: usize) {
+        match at {
+            1 => _ = std::hint::black_box(11),
+            2 => _ = std::hint::black_box(22),
+            3 => _ = std::hint::black_box(33),
+            4 => _ = std::hint::black_box(44),
+            5 => _ = std::hint::black_box(55),
+            6 => _ = std::hint::black_box(66),
+            _ => _ = std::hint::black_box(77),
+        }
+    }
+
+    #[cfg(fuzz_guided)]
+    fn finds_deep() -> bool {
+        let fuzz = Fuzz::new("deep").corpus(["{}"]);
+        catch_unwind(AssertUnwindSafe(|| fuzz.rounds(&deep, None, 1, Duration::from_secs(20)))).is_err()
+    }
+
+    #[cfg(fuzz_guided)]
+    mod guided {
+        #[test]
+        fn a_mistake_that_only_edges_tell_of_is_found() {
+            assert!(super::finds_deep());
+        }
+    }
+
+    #[cfg(not(fuzz_guided))]
+    #[test]
+    fn a_mistake_that_only_edges_tell_of_is_not_found_unguided() {
+        let fuzz = Fuzz::new("deep").corpus(["{}"]);
+        assert_eq!(fuzz.rounds(&deep, None, 1, Duration::from_secs(1)).signs, 1);
     }
 
     #[test]
