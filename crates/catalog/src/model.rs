@@ -84,9 +84,13 @@ impl ModelKind {
             | Endpoint::OllamaChat
             | Endpoint::OllamaGenerate => matches!(self, ModelKind::Chat | ModelKind::Text),
             Endpoint::Completions => matches!(self, ModelKind::Completion | ModelKind::Text),
-            Endpoint::Embeddings | Endpoint::EmbedContent | Endpoint::BatchEmbedContents | Endpoint::CohereEmbed => {
-                matches!(self, ModelKind::Embedding)
-            }
+            // Each model has one form there, whether its maker calls it a chat or not.
+            Endpoint::InvokeText => matches!(self, ModelKind::Chat | ModelKind::Completion | ModelKind::Text),
+            Endpoint::Embeddings
+            | Endpoint::EmbedContent
+            | Endpoint::BatchEmbedContents
+            | Endpoint::CohereEmbed
+            | Endpoint::InvokeVectors => matches!(self, ModelKind::Embedding),
             Endpoint::CountTokens => {
                 matches!(self, ModelKind::Chat | ModelKind::Text | ModelKind::Completion | ModelKind::Embedding)
             }

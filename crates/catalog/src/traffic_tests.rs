@@ -213,7 +213,6 @@ fn the_worst_case_covers_every_recorded_usage() {
         let Some(path) = our_path(&exchange.path).filter(|_| exchange.method == "POST") else { continue };
         let (Some(body), Some(recorded)) = (exchange.request_body, exchange.recorded_usage) else { continue };
         let Ok(route) = wire::route("POST", &path, "", Accent::default()) else { continue };
-        let endpoint = route.endpoint;
         let call = match wire::read(route, Some(b"application/json"), Bytes::from(body.get().to_owned())) {
             Ok(call) => call,
             Err(refusal) => {
@@ -221,6 +220,7 @@ fn the_worst_case_covers_every_recorded_usage() {
                 continue;
             }
         };
+        let endpoint = call.endpoint();
         let mut model = model_for(call.model().map_or("", ModelId::as_str));
         model.upstream_routing = true;
         if endpoint.is_embedding() {

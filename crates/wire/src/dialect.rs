@@ -140,6 +140,10 @@ pub enum Endpoint {
     Converse,
     /// Bedrock: one of Anthropic's models is asked in Anthropic's own words, at once or as a stream.
     Invoke,
+    /// Bedrock: a model of another maker is asked for a text in its maker's words, at once or as a stream.
+    InvokeText,
+    /// Bedrock: a model of another maker makes vectors of texts.
+    InvokeVectors,
     /// Ollama: a conversation is continued, as a stream unless told otherwise.
     OllamaChat,
     /// Ollama: a text is continued, as a stream unless told otherwise.
@@ -170,7 +174,7 @@ pub enum Endpoint {
 
 impl Endpoint {
     /// Every endpoint.
-    pub const ALL: [Endpoint; 50] = [
+    pub const ALL: [Endpoint; 52] = [
         Endpoint::ChatCompletions,
         Endpoint::Completions,
         Endpoint::Embeddings,
@@ -208,6 +212,8 @@ impl Endpoint {
         Endpoint::CohereRerank,
         Endpoint::Converse,
         Endpoint::Invoke,
+        Endpoint::InvokeText,
+        Endpoint::InvokeVectors,
         Endpoint::OllamaChat,
         Endpoint::OllamaGenerate,
         Endpoint::Realtime,
@@ -263,7 +269,9 @@ impl Endpoint {
             | Endpoint::EmbedContent
             | Endpoint::BatchEmbedContents => Some(Dialect::Gemini),
             Endpoint::CohereChat | Endpoint::CohereEmbed | Endpoint::CohereRerank => Some(Dialect::Cohere),
-            Endpoint::Converse | Endpoint::Invoke => Some(Dialect::Bedrock),
+            Endpoint::Converse | Endpoint::Invoke | Endpoint::InvokeText | Endpoint::InvokeVectors => {
+                Some(Dialect::Bedrock)
+            }
             Endpoint::OllamaChat | Endpoint::OllamaGenerate => Some(Dialect::Ollama),
             Endpoint::ModelList
             | Endpoint::ModelGet
@@ -396,6 +404,7 @@ impl Endpoint {
             | Endpoint::CohereChat
             | Endpoint::Converse
             | Endpoint::Invoke
+            | Endpoint::InvokeText
             | Endpoint::OllamaChat
             | Endpoint::OllamaGenerate => true,
             Endpoint::Embeddings
@@ -433,6 +442,7 @@ impl Endpoint {
             // Its limit is not ours to set: an event of the client has it.
             | Endpoint::Realtime
             | Endpoint::CohereEmbed
+            | Endpoint::InvokeVectors
             | Endpoint::CohereRerank
             | Endpoint::ModelList
             | Endpoint::ModelGet
@@ -487,7 +497,13 @@ impl Endpoint {
     /// Whether its streams are frames with sums.
     #[must_use]
     pub const fn streams_frames(self) -> bool {
-        matches!(self, Endpoint::Converse | Endpoint::Invoke)
+        matches!(self, Endpoint::Converse) || self.is_invoked()
+    }
+
+    /// Whether Bedrock invokes a model, in the form of its maker.
+    #[must_use]
+    pub const fn is_invoked(self) -> bool {
+        matches!(self, Endpoint::Invoke | Endpoint::InvokeText | Endpoint::InvokeVectors)
     }
 
     /// Whether texts become vectors.
@@ -495,7 +511,11 @@ impl Endpoint {
     pub const fn is_embedding(self) -> bool {
         matches!(
             self,
-            Endpoint::Embeddings | Endpoint::EmbedContent | Endpoint::BatchEmbedContents | Endpoint::CohereEmbed
+            Endpoint::Embeddings
+                | Endpoint::EmbedContent
+                | Endpoint::BatchEmbedContents
+                | Endpoint::CohereEmbed
+                | Endpoint::InvokeVectors
         )
     }
 
@@ -545,7 +565,7 @@ impl Endpoint {
             Endpoint::CohereEmbed => "/embed",
             Endpoint::CohereRerank => "/rerank",
             Endpoint::Converse => "/converse",
-            Endpoint::Invoke => "/invoke",
+            Endpoint::Invoke | Endpoint::InvokeText | Endpoint::InvokeVectors => "/invoke",
             Endpoint::OllamaChat => "/api/chat",
             Endpoint::OllamaGenerate => "/api/generate",
             Endpoint::Realtime => "/realtime",
@@ -593,6 +613,8 @@ impl Endpoint {
             Endpoint::CohereRerank => "rerank",
             Endpoint::Converse => "converse",
             Endpoint::Invoke => "invoke",
+            Endpoint::InvokeText => "invoke/text",
+            Endpoint::InvokeVectors => "invoke/vectors",
             Endpoint::OllamaChat => "api/chat",
             Endpoint::OllamaGenerate => "api/generate",
             Endpoint::Realtime => "realtime",

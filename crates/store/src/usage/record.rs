@@ -155,6 +155,8 @@ const fn endpoint_code(endpoint: Endpoint) -> u8 {
         Endpoint::MessageBatchResults => 63,
         Endpoint::MessageBatchDelete => 64,
         Endpoint::MessageBatchList => 65,
+        Endpoint::InvokeText => 72,
+        Endpoint::InvokeVectors => 73,
     }
 }
 

@@ -39,6 +39,8 @@ pub(super) enum Field {
     Images,
     InferenceConfig,
     Input,
+    MakerSettings,
+    MakerTurn,
     McpServers,
     MaxCompletionTokens,
     MaxTokens,
