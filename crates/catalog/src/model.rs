@@ -84,11 +84,14 @@ impl ModelKind {
             | Endpoint::OllamaChat
             | Endpoint::OllamaGenerate => matches!(self, ModelKind::Chat | ModelKind::Text),
             Endpoint::Completions => matches!(self, ModelKind::Completion | ModelKind::Text),
+            // Each model has one form there, whether its maker calls it a chat or not.
+            Endpoint::InvokeText => matches!(self, ModelKind::Chat | ModelKind::Completion | ModelKind::Text),
             Endpoint::Embeddings
             | Endpoint::EmbedContent
             | Endpoint::BatchEmbedContents
             | Endpoint::Predict
             | Endpoint::CohereEmbed
+            | Endpoint::InvokeVectors
             | Endpoint::OllamaEmbed
             | Endpoint::OllamaEmbeddings => matches!(self, ModelKind::Embedding),
             Endpoint::CountTokens => {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use base::{ModelId, Money, Refusal, Timestamp};
 use smallvec::SmallVec;
 use wire::convert::{Translation, is_translated};
-use wire::{Billable, CacheWrites, Call, Endpoint};
+use wire::{Billable, CacheWrites, Call, Endpoint, Maker};
 
 use crate::quote::{quote_text, text_tokens};
 use crate::{Catalog, Model, PriceVersion, Quote, Target, Upstream, affordable_output};
@@ -241,7 +241,7 @@ fn add_candidates(
     for target_index in targets {
         // A route to an upstream that is gone is the operator's to mend; the other targets still answer.
         let Some(upstream) = catalog.upstream(model.route[target_index].upstream.as_str()) else { continue };
-        if !passes(call.endpoint(), upstream, &model.route[target_index]) {
+        if !passes(call, upstream, &model.route[target_index]) {
             foreign.push((target_index, upstream));
             continue;
         }
@@ -284,7 +284,13 @@ fn add_candidates(
 }
 
 /// Whether the bytes of a call pass as they are.
-fn passes(endpoint: Endpoint, upstream: &Upstream, target: &Target) -> bool {
+fn passes(call: &Call, upstream: &Upstream, target: &Target) -> bool {
+    let endpoint = call.endpoint();
+    // A model of another maker would not understand a word of it.
+    let made = Maker::of(target.model.as_str()).filter(|_| endpoint.is_invoked());
+    if made.is_some_and(|made| made != call.maker().unwrap_or(Maker::Anthropic)) {
+        return false;
+    }
     let is_served = target.endpoint.is_none_or(|served| served == endpoint) || !is_translated(endpoint);
     endpoint.dialect() == Some(upstream.dialect) && is_served
 }

@@ -296,6 +296,7 @@ fn input_bound(model: &Model, billable: &Billable, text_tokens: u64) -> InputBou
         choices: _,
         best_of: _,
         output_limit: _,
+        beyond_limit: _,     // output
         prediction_bytes: _, // output; its text is in `text_bytes` too
         audio_output: _,
         web_search,
@@ -367,7 +368,10 @@ fn output_bound(model: &Model, billable: &Billable, input_tokens: u64) -> u64 {
     let echoed = if billable.echo { input_tokens } else { 0 };
     let candidates = u64::from(billable.choices).max(billable.best_of.map_or(1, u64::from)).max(1);
     let choices = candidates.saturating_mul(u64::from(billable.prompts).max(1));
-    let one = asked.saturating_add(billable.prediction_bytes).saturating_add(model.hidden_output_tokens);
+    let one = asked
+        .saturating_add(billable.beyond_limit)
+        .saturating_add(billable.prediction_bytes)
+        .saturating_add(model.hidden_output_tokens);
     let made = one.saturating_mul(choices);
     // `input_tokens` is the sum over all prompts already.
     made.saturating_add(echoed.saturating_mul(candidates))

@@ -224,7 +224,6 @@ fn the_worst_case_covers_every_recorded_usage() {
         let recorded = exchange.recorded_usage.or_else(|| predicted(&path, exchange.response_body.as_deref()));
         let (Some(body), Some(recorded)) = (exchange.request_body, recorded) else { continue };
         let Ok(route) = wire::route("POST", &path, "", Accent::default()) else { continue };
-        let endpoint = route.endpoint;
         let call = match wire::read(route, Some(b"application/json"), Bytes::from(body.get().to_owned())) {
             Ok(call) => call,
             Err(refusal) => {
@@ -232,6 +231,7 @@ fn the_worst_case_covers_every_recorded_usage() {
                 continue;
             }
         };
+        let endpoint = call.endpoint();
         let mut model = model_for(call.model().map_or("", ModelId::as_str));
         model.upstream_routing = true;
         if endpoint.is_embedding() {

@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderName, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use thiserror::Error;
 use tokio::time::Instant;
+use wire::COUNT_HEADERS;
 
 use crate::attempt::{Attempt, AttemptError};
 use crate::bodies::{Bodies, SMALL_BYTES, Share};
@@ -105,6 +106,16 @@ pub(crate) fn pass_headers(upstream: &ResponseHead, fields: &mut Fields) {
         // Of a name that stands there twice, the first value.
         if let Some(value) = upstream.headers.get(name) {
             fields.put_value(name, value);
+        }
+    }
+}
+
+/// What Bedrock tells of an invoked model in headers, where some makers' clients read it: the tokens, and what is in the frames.
+pub(crate) fn pass_counts(upstream: &ResponseHead, fields: &mut Fields) {
+    for name in COUNT_HEADERS.into_iter().chain(["x-amzn-bedrock-content-type"]) {
+        let name = HeaderName::from_static(name);
+        if let Some(value) = upstream.headers.get(&name) {
+            fields.put_value(&name, value);
         }
     }
 }

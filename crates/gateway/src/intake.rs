@@ -8,7 +8,7 @@ use http::header::{CONTENT_ENCODING, TE};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use tokio::time::Instant;
-use wire::{Call, Route};
+use wire::{Call, Maker, Route};
 
 use crate::answer::ReceiptWishes;
 use crate::authenticate::Caller;
@@ -98,6 +98,18 @@ pub(crate) fn read<'a>(
     let mut call = wire::read(route, content_type, body)?;
     fill(caller, &mut call);
     Ok(call)
+}
+
+/// The route with the maker of the model that is invoked, by the name under which it is asked at its provider.
+pub(crate) fn with_maker<'a>(relay: &Relay, route: &Route<'a>) -> Route<'a> {
+    if !route.endpoint.is_invoked() {
+        return *route;
+    }
+    let catalog = relay.directory.catalog();
+    let model = route.model().and_then(|name| catalog.model(&name).cloned());
+    let targets = model.iter().flat_map(|model| &model.route).filter(|target| target.weight > 0);
+    let maker = targets.filter_map(|target| Maker::of(target.model.as_str())).next();
+    Route { maker, ..*route }
 }
 
 /// Fills in what the account has defaults for: the narrowest account that says something wins.

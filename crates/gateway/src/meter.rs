@@ -7,7 +7,7 @@ use catalog::{Model, Rates, Tokenizer};
 use http::HeaderName;
 use http::header::CONTENT_TYPE;
 use wire::convert::AnswerTranslator;
-use wire::{Call, Endpoint, Heard, StreamEnd, StreamMeter, StreamOptions, Usage, UsageFault};
+use wire::{COUNT_HEADERS, Call, Endpoint, Heard, StreamEnd, StreamMeter, StreamOptions, Usage, UsageFault};
 
 use crate::heads::ResponseHead;
 use crate::hold::Outcome;
@@ -39,6 +39,8 @@ pub(crate) struct Meter {
     prices_seconds: bool,
     /// Characters have.
     prices_characters: bool,
+    /// What the head tells of an invoked model's usage.
+    told: Result<Option<Usage>, UsageFault>,
     /// Zero until the head has come.
     status: u16,
     reading: Reading,
@@ -74,6 +76,7 @@ impl Meter {
             prices_tokens: true,
             prices_seconds: false,
             prices_characters: false,
+            told: Ok(None),
             status: 0,
             reading: Reading::Nothing,
             translator: None,
@@ -110,6 +113,10 @@ impl Meter {
     /// Learns from the head whether events or one document follow; a translation has a head of its own.
     pub(crate) fn begin(&mut self, head: &mut ResponseHead) {
         self.status = head.status.as_u16();
+        if matches!(self.endpoint(), Endpoint::InvokeText | Endpoint::InvokeVectors) {
+            let values = COUNT_HEADERS.map(|name| head.headers.get(&HeaderName::from_static(name)));
+            self.told = wire::header_usage(self.endpoint(), values);
+        }
         let content_type = head.headers.get(&CONTENT_TYPE);
         // An upstream that names no type answers what it was asked for. An error is never a stream, though Google types it
         // like one.
@@ -315,7 +322,12 @@ impl Meter {
             // Images that are priced by their tokens, and came without a count of them.
             Ok(Some(usage)) if usage.images > 0 && usage.output == 0 && self.prices_tokens => Outcome::Unknown,
             Ok(Some(usage)) => Outcome::Complete(usage),
-            Ok(None) => Outcome::Cut(self.count(&wire::answer_text(self.endpoint(), body), 0)),
+            // What the body does not tell, the head may.
+            Ok(None) => match self.told {
+                Ok(Some(usage)) => Outcome::Complete(usage),
+                Ok(None) => Outcome::Cut(self.count(&wire::answer_text(self.endpoint(), body), 0)),
+                Err(fault) => unusable(fault),
+            },
             Err(fault) => unusable(fault),
         };
         (outcome, facts.id)

@@ -112,7 +112,7 @@ async fn call(
     };
     let label = Label { claim, ..label };
     let bytes = body.held_bytes();
-    let (mut call, upload) = body.call(caller, route, head)?;
+    let (mut call, upload) = body.call(caller, &intake::with_maker(relay, route), head)?;
     files::choose_place(relay, caller, head, &mut call).await?;
     owned::open(relay, caller, &mut call)?;
     if batches::may_delete_results(&call) {
@@ -146,6 +146,9 @@ async fn call(
 
     let mut reply = Reply::new(answer.head.status, AnswerBody::Whole(None));
     answer::pass_headers(&answer.head, &mut reply.fields);
+    if call.endpoint().is_invoked() {
+        answer::pass_counts(&answer.head, &mut reply.fields);
+    }
     headers::limits(&mut reply.fields, &tightest, relay.clock.now());
     headers::output_limit(&mut reply.fields, limit);
     if answer.attempt.meter().is_stream() {

@@ -60,6 +60,8 @@ pub struct Billable {
     pub best_of: Option<u32>,
     /// `max_completion_tokens` or `max_tokens`, per choice; `None` when neither is given.
     pub output_limit: Option<u64>,
+    /// Tokens that may be billed beyond `output_limit`, per choice.
+    pub beyond_limit: u64,
     /// Bytes of a predicted output: rejected tokens of it are billed as output.
     pub prediction_bytes: u64,
     /// Audio may be answered, which is billed at its own price.
@@ -110,6 +112,7 @@ impl Default for Billable {
             choices: 1,
             best_of: None,
             output_limit: None,
+            beyond_limit: 0,
             prediction_bytes: 0,
             audio_output: false,
             web_search: false,

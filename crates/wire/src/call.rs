@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 use crate::billable::{Billable, CacheWrites};
 use crate::dialect::{Dialect, Endpoint};
 use crate::hosting::Hosting;
+use crate::maker::Maker;
 
 /// A place in a body, in bytes from its start: from `start` up to but not including `end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -174,6 +175,8 @@ pub(crate) struct Upload {
 pub struct Call {
     pub(crate) endpoint: Endpoint,
     pub(crate) hosting: Hosting,
+    /// Whose form the body has, where a model is invoked whose maker is known.
+    pub(crate) maker: Option<Maker>,
     pub(crate) query: Query,
     pub(crate) body: Bytes,
     pub(crate) model: Option<ModelId>,
@@ -211,6 +214,7 @@ impl Call {
         Call {
             endpoint,
             hosting,
+            maker: None,
             query: Query::None,
             body,
             model: None,
@@ -234,6 +238,12 @@ impl Call {
         self.endpoint
     }
 
+    /// Whose form the body has, where it is known.
+    #[must_use]
+    pub const fn maker(&self) -> Option<Maker> {
+        self.maker
+    }
+
     /// The path and query below an upstream's `base_url` for its model `model`, where [`Endpoint::path`] is not all of it.
     ///
     /// A model with a slash in its name is the name of a resource (`tunedModels/x`), and stands for itself.
@@ -248,13 +258,8 @@ impl Call {
         if self.endpoint == Endpoint::Converse {
             return Some(converse_path(model, self.stream));
         }
-        let of_amazon = match (self.endpoint, self.stream) {
-            (Endpoint::Invoke, false) => Some("invoke"),
-            (Endpoint::Invoke, true) => Some("invoke-with-response-stream"),
-            _ => None,
-        };
-        if let Some(action) = of_amazon {
-            return Some(amazon_path(model, action));
+        if self.endpoint.is_invoked() {
+            return Some(amazon_path(model, if self.stream { "invoke-with-response-stream" } else { "invoke" }));
         }
         if self.endpoint.dialect() != Some(Dialect::Gemini) {
             let path = self.endpoint.path();
@@ -270,7 +275,7 @@ impl Call {
 
     /// Whether the model is named in the path alone, though other bodies of the dialect have it.
     pub(crate) const fn names_model_in_path(&self) -> bool {
-        matches!(self.endpoint, Endpoint::Invoke) || self.hosting.names_model_in_path(self.endpoint)
+        self.endpoint.is_invoked() || self.hosting.names_model_in_path(self.endpoint)
     }
 
     /// Whether usage has to be asked for, since the client did not, and is to be taken out of the stream again.

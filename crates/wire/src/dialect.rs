@@ -144,6 +144,10 @@ pub enum Endpoint {
     Converse,
     /// Bedrock: one of Anthropic's models is asked in Anthropic's own words, at once or as a stream.
     Invoke,
+    /// Bedrock: a model of another maker is asked for a text in its maker's words, at once or as a stream.
+    InvokeText,
+    /// Bedrock: a model of another maker makes vectors of texts.
+    InvokeVectors,
     /// Ollama: a conversation is continued, as a stream unless told otherwise.
     OllamaChat,
     /// Ollama: a text is continued, as a stream unless told otherwise.
@@ -178,7 +182,7 @@ pub enum Endpoint {
 
 impl Endpoint {
     /// Every endpoint.
-    pub const ALL: [Endpoint; 54] = [
+    pub const ALL: [Endpoint; 56] = [
         Endpoint::ChatCompletions,
         Endpoint::Completions,
         Endpoint::Embeddings,
@@ -218,6 +222,8 @@ impl Endpoint {
         Endpoint::CohereRerank,
         Endpoint::Converse,
         Endpoint::Invoke,
+        Endpoint::InvokeText,
+        Endpoint::InvokeVectors,
         Endpoint::OllamaChat,
         Endpoint::OllamaGenerate,
         Endpoint::OllamaEmbed,
@@ -277,7 +283,9 @@ impl Endpoint {
             | Endpoint::Predict
             | Endpoint::PredictImages => Some(Dialect::Gemini),
             Endpoint::CohereChat | Endpoint::CohereEmbed | Endpoint::CohereRerank => Some(Dialect::Cohere),
-            Endpoint::Converse | Endpoint::Invoke => Some(Dialect::Bedrock),
+            Endpoint::Converse | Endpoint::Invoke | Endpoint::InvokeText | Endpoint::InvokeVectors => {
+                Some(Dialect::Bedrock)
+            }
             Endpoint::OllamaChat | Endpoint::OllamaGenerate | Endpoint::OllamaEmbed | Endpoint::OllamaEmbeddings => {
                 Some(Dialect::Ollama)
             }
@@ -412,6 +420,7 @@ impl Endpoint {
             | Endpoint::CohereChat
             | Endpoint::Converse
             | Endpoint::Invoke
+            | Endpoint::InvokeText
             | Endpoint::OllamaChat
             | Endpoint::OllamaGenerate => true,
             Endpoint::Embeddings
@@ -451,6 +460,7 @@ impl Endpoint {
             // Its limit is not ours to set: an event of the client has it.
             | Endpoint::Realtime
             | Endpoint::CohereEmbed
+            | Endpoint::InvokeVectors
             | Endpoint::CohereRerank
             | Endpoint::OllamaEmbed
             | Endpoint::OllamaEmbeddings
@@ -520,7 +530,13 @@ impl Endpoint {
     /// Whether its streams are frames with sums.
     #[must_use]
     pub const fn streams_frames(self) -> bool {
-        matches!(self, Endpoint::Converse | Endpoint::Invoke)
+        matches!(self, Endpoint::Converse) || self.is_invoked()
+    }
+
+    /// Whether Bedrock invokes a model, in the form of its maker.
+    #[must_use]
+    pub const fn is_invoked(self) -> bool {
+        matches!(self, Endpoint::Invoke | Endpoint::InvokeText | Endpoint::InvokeVectors)
     }
 
     /// Whether texts become vectors.
@@ -533,6 +549,7 @@ impl Endpoint {
                 | Endpoint::BatchEmbedContents
                 | Endpoint::Predict
                 | Endpoint::CohereEmbed
+                | Endpoint::InvokeVectors
                 | Endpoint::OllamaEmbed
                 | Endpoint::OllamaEmbeddings
         )
@@ -585,7 +602,7 @@ impl Endpoint {
             Endpoint::CohereEmbed => "/embed",
             Endpoint::CohereRerank => "/rerank",
             Endpoint::Converse => "/converse",
-            Endpoint::Invoke => "/invoke",
+            Endpoint::Invoke | Endpoint::InvokeText | Endpoint::InvokeVectors => "/invoke",
             Endpoint::OllamaChat => "/api/chat",
             Endpoint::OllamaGenerate => "/api/generate",
             Endpoint::OllamaEmbed => "/api/embed",
@@ -637,6 +654,8 @@ impl Endpoint {
             Endpoint::CohereRerank => "rerank",
             Endpoint::Converse => "converse",
             Endpoint::Invoke => "invoke",
+            Endpoint::InvokeText => "invoke/text",
+            Endpoint::InvokeVectors => "invoke/vectors",
             Endpoint::OllamaChat => "api/chat",
             Endpoint::OllamaGenerate => "api/generate",
             Endpoint::OllamaEmbed => "api/embed",

@@ -3,6 +3,7 @@
 mod bedrock;
 mod cohere;
 mod gemini;
+mod invoked;
 mod made;
 mod messages;
 mod ollama;
@@ -11,7 +12,7 @@ mod responses;
 
 use crate::dialect::{Dialect, Endpoint};
 use crate::scan::{Kind, Lenient, ScanError, Text, decode_into};
-use crate::usage::{self, MessageCounts, Usage, UsageFault};
+use crate::usage::{self, InvokedCounts, MessageCounts, Usage, UsageFault};
 
 /// Most delivered text that is kept for counting, in bytes.
 const TEXT_BYTES_MAX: usize = 1 << 20;
@@ -48,6 +49,7 @@ pub(crate) struct Reading {
     begun: u64,
     finished: u64,
     counts: MessageCounts,
+    invoked: InvokedCounts,
     /// Searches that the answer itself shows, where no usage counts them.
     searches: u64,
     /// Images that were made.
@@ -81,6 +83,7 @@ impl Reading {
             begun: 0,
             finished: 0,
             counts: MessageCounts::default(),
+            invoked: InvokedCounts::default(),
             searches: 0,
             images: 0,
             text: String::new(),
@@ -136,7 +139,7 @@ impl Reading {
             (_, Endpoint::Predict | Endpoint::PredictImages) => self.predicted(scanner, shape),
             (Some(Dialect::Gemini), _) => self.gemini_event(scanner, shape),
             (Some(Dialect::Cohere), _) => self.cohere_event(scanner, shape),
-            (_, Endpoint::Invoke) => self.invoked_event(scanner, shape),
+            (_, endpoint) if endpoint.is_invoked() => self.invoked_event(scanner, shape),
             (Some(Dialect::Bedrock), _) => self.bedrock_event(scanner, shape),
             (Some(Dialect::Ollama), _) => self.ollama_event(scanner, shape),
             (_, endpoint) if endpoint.answers_response() => self.response_event(scanner, shape),

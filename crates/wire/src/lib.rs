@@ -22,6 +22,7 @@ mod frames;
 mod heard;
 mod hosting;
 mod lines;
+mod maker;
 mod named;
 mod objects;
 mod read;
@@ -45,6 +46,7 @@ pub use event::{Delivered, answer_text};
 pub use form::Form;
 pub use heard::{Heard, heard};
 pub use hosting::Hosting;
+pub use maker::Maker;
 pub use objects::{ObjectStream, Rename, rename_objects};
 pub use read::{batch_endpoint, read};
 pub use results::{BatchState, ResultLine, Results, batch_state, result_line};
@@ -52,11 +54,13 @@ pub use route::{Accent, ROUTES, Route, RouteSpec, dialect_of, route};
 pub use splice::{Edits, Outgoing};
 pub use sse::StreamFault;
 pub use stream::{ArrayState, StreamEnd, StreamMeter, StreamOptions};
-pub use usage::{Usage, UsageFault};
+pub use usage::{COUNT_HEADERS, Usage, UsageFault, header_usage};
 
 #[cfg(test)]
 mod dialect_stream_tests;
 #[cfg(test)]
 mod fuzzed;
+#[cfg(test)]
+mod invoked_tests;
 #[cfg(test)]
 mod traffic_tests;

@@ -6,6 +6,7 @@ use base::Refusal;
 
 use crate::dialect::{Dialect, Endpoint};
 use crate::hosting::Hosting;
+use crate::maker::Maker;
 
 /// One client-facing route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -235,17 +236,25 @@ pub struct Route<'a> {
     pub query: &'a str,
     /// Whose form of the dialect it is.
     pub hosting: Hosting,
+    /// The maker of the model, where the path names it otherwise than its maker does.
+    pub maker: Option<Maker>,
 }
 
 impl From<Endpoint> for Route<'_> {
     /// The route of an endpoint whose calls say everything in their bodies.
     fn from(endpoint: Endpoint) -> Self {
         let dialect = endpoint.dialect().unwrap_or(Dialect::Openai);
-        Route { dialect, endpoint, tail: None, stream: false, query: "", hosting: Hosting::Inventor }
+        Route { dialect, endpoint, tail: None, stream: false, query: "", hosting: Hosting::Inventor, maker: None }
     }
 }
 
 impl Route<'_> {
+    /// The model that the path names, as its client writes it.
+    #[must_use]
+    pub fn model(&self) -> Option<Cow<'_, str>> {
+        self.tail.map(unescaped)
+    }
+
     /// Everything but its body that tells one call from another, such as "chat/completions" or "generateContent m".
     #[must_use]
     pub fn asked(&self) -> Cow<'static, str> {
@@ -271,7 +280,7 @@ pub fn route<'a>(method: &str, path: &'a str, query: &'a str, accent: Accent) ->
         if spec.method == method {
             let dialect = spec.dialect.unwrap_or(accent.dialect());
             let RouteSpec { endpoint, stream, hosting, .. } = *spec;
-            return Ok(Route { dialect, endpoint, tail, stream, query, hosting });
+            return Ok(Route { dialect, endpoint, tail, stream, query, hosting, maker: None });
         }
         allowed = match (allowed, spec.method) {
             (Some("GET"), "DELETE") => Some("GET, DELETE"),

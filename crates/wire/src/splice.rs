@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 use crate::call::{Call, NamedPlace, NestedPlaces, Span, Upload, UsageOption};
 use crate::dialect::{Dialect, Endpoint};
 use crate::hosting::Hosting;
+use crate::maker::Maker;
 
 /// Values to set in an outgoing body. `None` and `false` leave the client's own.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -89,7 +90,9 @@ impl Call {
         {
             set(&mut patches, &mut inserted, "model", self.places.model, &quoted(model));
         }
-        let is_nested = self.endpoint.dialect() == Some(Dialect::Gemini) || self.endpoint == Endpoint::Converse;
+        let is_nested = self.endpoint.dialect() == Some(Dialect::Gemini)
+            || self.endpoint == Endpoint::Converse
+            || self.maker.and_then(Maker::nested_limit).is_some();
         if is_nested || self.endpoint.streams_lines() {
             self.nest(edits.model, limit, temperature, &mut patches, &mut inserted);
             return self.assembled(patches, inserted);
@@ -185,6 +188,9 @@ impl Call {
             patches.extend(self.places.resource_names.iter().map(|place| Patch::new(*place, &value)));
         }
         let (object_name, limit_name) = match self.endpoint {
+            Endpoint::InvokeText => {
+                self.maker.and_then(Maker::nested_limit).expect("only makers with settings of their own are nested")
+            }
             Endpoint::Converse => ("inferenceConfig", "maxTokens"),
             Endpoint::OllamaChat | Endpoint::OllamaGenerate => ("options", "num_predict"),
             _ => ("generationConfig", "maxOutputTokens"),
@@ -193,7 +199,11 @@ impl Call {
         if let Some(limit) = limit {
             let mut digits = itoa::Buffer::new();
             let value = digits.format(limit).as_bytes();
-            set(patches, &mut members, limit_name, self.places.max_tokens, value);
+            // Nova's other spelling of it.
+            patches.extend(self.places.max_completion_tokens.map(|place| Patch::new(place, value)));
+            if self.places.max_tokens.is_some() || self.places.max_completion_tokens.is_none() {
+                set(patches, &mut members, limit_name, self.places.max_tokens, value);
+            }
         }
         if let Some(temperature) = temperature {
             set(patches, &mut members, "temperature", self.places.temperature, temperature.as_bytes());
@@ -231,6 +241,7 @@ impl Call {
             let model = model.or(self.model.as_ref().map(base::ModelId::as_str)).unwrap_or("");
             let name = match self.endpoint {
                 Endpoint::Responses => "max_output_tokens",
+                Endpoint::InvokeText => self.maker.map_or("max_tokens", |maker| maker.limit(model)),
                 Endpoint::ChatCompletions if refuses_max_tokens(model) => "max_completion_tokens",
                 _ => "max_tokens",
             };

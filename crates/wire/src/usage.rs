@@ -6,6 +6,7 @@ mod counts;
 mod gemini;
 mod messages;
 pub(crate) mod realtime;
+mod told;
 
 use base::Money;
 
@@ -14,6 +15,9 @@ use self::counts::{Count, cost, details, largest};
 pub use self::counts::{Usage, UsageFault};
 pub(crate) use self::counts::{seconds, seconds_ceil};
 pub(crate) use self::messages::MessageCounts;
+
+pub(crate) use self::told::InvokedCounts;
+pub use self::told::{COUNT_HEADERS, header_usage};
 
 use crate::dialect::{Dialect, Endpoint};
 use crate::scan::{Lenient, ScanError};
@@ -55,6 +59,15 @@ pub(crate) fn read(
         }
         Some(Dialect::Gemini) => gemini::read(scanner),
         Some(Dialect::Cohere) => cohere::read(scanner),
+        // Makers have their own names for it, of which none is another's.
+        Some(Dialect::Bedrock) if endpoint == Endpoint::InvokeText => {
+            let (start, end) = scanner.span()?;
+            let object = scanner.slice(start, end);
+            match bedrock::read(&mut Lenient::new(object))? {
+                Ok(None) => read_openai(endpoint, &mut Lenient::new(object)),
+                read => Ok(read),
+            }
+        }
         Some(Dialect::Bedrock) => bedrock::read(scanner),
         // It has no object of its own: its counts stand among the other members of an answer.
         Some(Dialect::Ollama) => scanner.skip().map(|()| Ok(None)),

@@ -226,6 +226,23 @@ fn a_translated_call_is_held_for_whatever_the_other_provider_writes_to_its_cache
 }
 
 #[test]
+fn an_invoked_model_is_asked_only_where_its_maker_is_the_same_or_not_told() {
+    let speaker = |name| Upstream::new(UpstreamId::new(name).unwrap(), Dialect::Bedrock, "https://host", vec![]);
+    let at = |upstream, name| Target { model: id(name), ..target(upstream, 1, 1) };
+    let titan = "amazon.titan-text-express-v1";
+    let route = vec![at("a", titan), at("b", "meta.llama3-8b-instruct-v1:0"), at("c", "theirs")];
+    let catalog = Catalog::new(vec![model(titan, "1.00", route)], ["a", "b", "c"].map(speaker).into());
+    let route = wire::Route { tail: Some(titan), ..wire::Route::from(Endpoint::Invoke) };
+    let body = br#"{"inputText":"Hi","textGenerationConfig":{"maxTokenCount":50}}"#;
+    let call = wire::read(route, None, Bytes::from_static(body)).unwrap();
+    let plan = plan_for(&catalog, &call, 0).unwrap();
+    let mut asked: Vec<char> = upstreams(&plan).chars().collect();
+    asked.sort_unstable();
+    assert_eq!(asked, ['a', 'c']);
+    assert_eq!(plan.quote().output_tokens, 51, "a token beyond the limit, as was recorded");
+}
+
+#[test]
 fn a_target_that_serves_one_endpoint_is_asked_there_whatever_the_client_calls() {
     let speaker = Upstream::new(UpstreamId::new("a").unwrap(), Dialect::Openai, "https://host/v1", vec![]);
     let served =

@@ -41,6 +41,12 @@ fn quote(billable: &Billable) -> Quote {
 }
 
 #[test]
+fn what_may_be_billed_beyond_a_limit_is_held_for_every_choice() {
+    let asking = Billable { beyond_limit: 1, choices: 3, ..ask() };
+    assert_eq!(quote(&asking).output_tokens, 3 * 501);
+}
+
+#[test]
 fn a_plain_chat_costs_its_bytes_and_its_limit_at_the_dearest_class() {
     let plain = Rates { cache_write: Some(usd("1.25")), ..Rates::new(usd("1.00"), Some(usd("4.00"))) };
     let quote = quote_loose(&model(ModelKind::Chat), &plain, &ask()).unwrap();

@@ -16,6 +16,7 @@ mod files;
 mod hostile_clients;
 mod hosting;
 mod idempotency;
+mod invoked;
 mod isolation;
 mod limits;
 mod makes;

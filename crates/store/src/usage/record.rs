@@ -156,9 +156,11 @@ const fn endpoint_code(endpoint: Endpoint) -> u8 {
         Endpoint::MessageBatchResults => 63,
         Endpoint::MessageBatchDelete => 64,
         Endpoint::MessageBatchList => 65,
-        Endpoint::OllamaEmbeddings => 70,
-        Endpoint::Predict => 71,
-        Endpoint::PredictImages => 72,
+        Endpoint::OllamaEmbeddings => 66,
+        Endpoint::Predict => 67,
+        Endpoint::PredictImages => 68,
+        Endpoint::InvokeText => 69,
+        Endpoint::InvokeVectors => 70,
     }
 }
 

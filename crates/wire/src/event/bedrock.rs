@@ -2,6 +2,7 @@
 
 use super::{Reading, Shape};
 use crate::base64;
+use crate::dialect::Endpoint;
 use crate::scan::{Kind, Lenient, ScanError, ScanFault};
 use crate::usage;
 
@@ -10,15 +11,7 @@ impl Reading {
     pub(super) fn bedrock_event(&mut self, scanner: &mut Lenient<'_>, shape: &mut Shape) -> Result<(), ScanError> {
         scanner.object::<ScanError>(|scanner, key| match key.raw {
             b"delta" | b"start" if scanner.kind()? == Kind::Object => self.bedrock_block(scanner),
-            b"output" if scanner.kind()? == Kind::Object => scanner.object(|scanner, key| match key.raw {
-                b"message" if scanner.kind()? == Kind::Object => scanner.object(|scanner, key| match key.raw {
-                    b"content" if scanner.kind()? == Kind::Array => scanner.array(|scanner| {
-                        if scanner.kind()? == Kind::Object { self.bedrock_block(scanner) } else { scanner.skip() }
-                    }),
-                    _ => scanner.skip(),
-                }),
-                _ => scanner.skip(),
-            }),
+            b"output" if scanner.kind()? == Kind::Object => self.bedrock_output(scanner),
             b"usage" if scanner.kind()? == Kind::Object => {
                 shape.usage = usage::read(self.endpoint, scanner)?.transpose();
                 Ok(())
@@ -36,7 +29,21 @@ impl Reading {
         Ok(())
     }
 
-    /// One event of an invoked model of Anthropic's, which is wrapped in base64; or its whole answer, which is not.
+    /// What is around blocks: a message, or the event that begins one or adds to it.
+    pub(super) fn bedrock_output(&mut self, scanner: &mut Lenient<'_>) -> Result<(), ScanError> {
+        scanner.object(|scanner, key| match key.raw {
+            b"delta" | b"start" if scanner.kind()? == Kind::Object => self.bedrock_block(scanner),
+            b"message" if scanner.kind()? == Kind::Object => scanner.object(|scanner, key| match key.raw {
+                b"content" if scanner.kind()? == Kind::Array => scanner.array(|scanner| {
+                    if scanner.kind()? == Kind::Object { self.bedrock_block(scanner) } else { scanner.skip() }
+                }),
+                _ => scanner.skip(),
+            }),
+            _ => scanner.skip(),
+        })
+    }
+
+    /// One event of an invoked model, which is wrapped in base64; or its whole answer, which is not.
     pub(super) fn invoked_event(&mut self, scanner: &mut Lenient<'_>, shape: &mut Shape) -> Result<(), ScanError> {
         let (start, end) = scanner.span()?;
         let document = scanner.slice(start, end);
@@ -48,10 +55,15 @@ impl Reading {
             }
             _ => scanner.skip(),
         })?;
-        let Some(wrapped) = wrapped else { return self.message_event(&mut Lenient::new(document), shape) };
+        let is_event = wrapped.is_some();
+        let mut read = |scanner: &mut Lenient<'_>| match self.endpoint {
+            Endpoint::Invoke => self.message_event(scanner, shape),
+            _ => self.maker_event(scanner, is_event, shape),
+        };
+        let Some(wrapped) = wrapped else { return read(&mut Lenient::new(document)) };
         let event = base64::decoded(wrapped).ok_or(ScanError { fault: ScanFault::Unexpected, at: start })?;
         let mut scanner = Lenient::new(&event);
-        self.message_event(&mut scanner, shape)?;
+        read(&mut scanner)?;
         scanner.end()
     }
 

@@ -210,6 +210,7 @@ impl Asked {
         Ok(Call {
             endpoint: route.endpoint,
             hosting: route.hosting,
+            maker: None,
             query: Query::None,
             body: held,
             model: self.model.clone(),

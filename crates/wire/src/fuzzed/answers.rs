@@ -116,6 +116,41 @@ fn frame(headers: &[(&str, &str)], payload: &[u8]) -> Vec<u8> {
     frame
 }
 
+/// A frame with an event of an invoked model.
+pub(crate) fn invoked_frame(event: &str) -> Vec<u8> {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut wrapped = String::new();
+    for three in event.as_bytes().chunks(3) {
+        let bits = (0..3).fold(0, |bits, place| bits << 8 | u32::from(*three.get(place).unwrap_or(&0)));
+        for place in 0..4 {
+            let digit = DIGITS[(bits >> (18 - 6 * place) & 63) as usize] as char;
+            wrapped.push(if place <= three.len() { digit } else { '=' });
+        }
+    }
+    let payload = format!(r#"{{"bytes":"{wrapped}","p":"abc"}}"#);
+    frame(&[(":event-type", "chunk"), (":message-type", "event")], payload.as_bytes())
+}
+
+/// A stream of an invoked model, whose events are wrapped, is read alike however it is cut, whatever is in them.
+#[test]
+fn invoked_frames() {
+    let events = [
+        r#"{"generation":"x","prompt_token_count":3,"generation_token_count":1}"#,
+        r#"{"outputText":"x","index":0,"totalOutputTextTokenCount":2,"inputTextTokenCount":5.0}"#,
+        r#"{"contentBlockDelta":{"delta":{"text":"x"},"contentBlockIndex":0}}"#,
+        r#"{"metadata":{"usage":{"inputTokens":1,"outputTokens":2}},"amazon-bedrock-invocationMetrics":{"inputTokenCount":1,"outputTokenCount":2}}"#,
+    ];
+    let corpus = events.map(|event| event.as_bytes().to_vec());
+    let corpus = corpus.into_iter().chain([events.map(invoked_frame).concat()]);
+    let options = StreamOptions { line_bytes_max: 32 << 10, ..StreamOptions::new(Endpoint::InvokeText, false) };
+    let ran = fuzz("invoked_frames").corpus(corpus).run(|input| {
+        let framed = String::from_utf8_lossy(input);
+        let framed = [invoked_frame(&framed), invoked_frame(events[3])].concat();
+        fuzz::sign(&(check(options, input), check(options, &framed)))
+    });
+    assert!(ran.signs > 10, "{ran:?}");
+}
+
 /// A stream of frames is read alike however it is cut; and with its sums put right, what is in a frame may be anything.
 #[test]
 fn frames() {

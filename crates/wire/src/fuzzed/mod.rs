@@ -7,6 +7,8 @@ mod forms;
 mod requests;
 mod translation;
 
+pub(crate) use self::answers::invoked_frame;
+
 /// Words that decide something in some dialect.
 const WORDS: [&str; 40] = [
     "\"model\":\"m\"",

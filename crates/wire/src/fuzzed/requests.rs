@@ -8,7 +8,7 @@ use crate::scan::{Kind, Strict};
 use crate::{Edits, Endpoint, Route, read};
 
 /// A body of each kind.
-const BODIES: [(Endpoint, &str); 16] = [
+const BODIES: [(Endpoint, &str); 20] = [
     (
         Endpoint::ChatCompletions,
         r#"{"model":"m","stream":true,"max_tokens":10,"user":"u","messages":[{"role":"user","content":[{"type":"text","text":"x"},{"type":"image_url","image_url":{"url":"data:image/png;base64,QUJD"}}]}],"tools":[{"type":"function","function":{"name":"f"}}]}"#,
@@ -40,22 +40,36 @@ const BODIES: [(Endpoint, &str); 16] = [
         Endpoint::Converse,
         r#"{"messages":[{"role":"user","content":[{"text":"x"}]}],"inferenceConfig":{"maxTokens":5}}"#,
     ),
+    // Whose form it is says the name of the model: see `tail_of`.
+    (Endpoint::Invoke, r#"{"inputText":"x","textGenerationConfig":{"maxTokenCount":5,"temperature":0}}"#),
+    (
+        Endpoint::Invoke,
+        r#"{"schemaVersion":"messages-v1","messages":[{"role":"user","content":[{"text":"x"}]}],"inferenceConfig":{"max_new_tokens":5}}"#,
+    ),
+    (Endpoint::Invoke, r#"{"prompt":"x","max_gen_len":5,"maxTokens":5,"numResults":2}"#),
+    (Endpoint::Invoke, r#"{"message":"x","max_tokens":5,"num_generations":2,"texts":["x"]}"#),
     (Endpoint::ImageGenerations, r#"{"model":"m","prompt":"p","n":2,"size":"1024x1024"}"#),
     (Endpoint::Speech, r#"{"model":"m","input":"say","voice":"alloy"}"#),
     (Endpoint::Moderations, r#"{"model":"m","input":[{"type":"text","text":"x"}]}"#),
 ];
+
+/// The model that the path names.
+fn tail_of(endpoint: Endpoint, number: usize) -> Option<&'static str> {
+    const MAKERS: [&str; 4] = ["amazon.titan-text-x", "amazon.nova-lite-x", "ai21.j2-x", "cohere.command-x"];
+    match endpoint {
+        Endpoint::GenerateContent | Endpoint::Converse | Endpoint::Predict | Endpoint::PredictImages => Some("m"),
+        Endpoint::Invoke => Some(MAKERS[number % MAKERS.len()]),
+        _ => None,
+    }
+}
 
 /// A request that is taken is JSON to others too, is forwarded as it came, and has the model that it is given.
 #[test]
 fn requests() {
     let ran = fuzz("requests").corpus(BODIES.map(|(_, body)| body)).run(|input| {
         let mut seen = Vec::new();
-        for (endpoint, _) in BODIES {
-            let in_path = matches!(
-                endpoint,
-                Endpoint::GenerateContent | Endpoint::Converse | Endpoint::Predict | Endpoint::PredictImages
-            );
-            let tail = in_path.then_some("m");
+        for (number, (endpoint, _)) in BODIES.into_iter().enumerate() {
+            let tail = tail_of(endpoint, number);
             let route = Route { tail, ..Route::from(endpoint) };
             match read(route, Some(b"application/json"), Bytes::copy_from_slice(input)) {
                 Err(refusal) => seen.push(fuzz::sign(&(refusal.code(), refusal.param()))),

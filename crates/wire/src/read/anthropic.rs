@@ -32,10 +32,10 @@ pub(super) fn cache_writes(endpoint: Endpoint, body: &[u8]) -> CacheWrites {
     }
 }
 
-/// Amazon takes bodies of many makers behind one path; only Anthropic's are read here.
+/// Amazon takes bodies of many makers behind one path. Whose they are is not guessed from the body.
 fn other_maker() -> Refusal {
-    let sentence = "Only Anthropic's models can be invoked through this relay, with 'anthropic_version' in the body. Ask \
-                    others with Converse.";
+    let sentence = "The maker of this model is not known here, or is Anthropic: it can be invoked only with \
+                    'anthropic_version' in the body. Ask others with Converse, or by their maker's name.";
     Refusal::invalid(Some("anthropic_version"), sentence)
 }
 

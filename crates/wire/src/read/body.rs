@@ -12,6 +12,7 @@ use super::table::{Field, Rule, Table, fold, is_valid_at};
 use crate::billable::{Billable, ServiceTier};
 use crate::call::{Named, Places, Span, TextPlace, UsageOption};
 use crate::dialect::{Dialect, Endpoint};
+use crate::maker::Maker;
 use crate::scan::{Kind, Strict, Text};
 
 /// Most parameters that this relay does not know, per request: each is compared with all.
@@ -25,6 +26,7 @@ const UNPRICED: [&str; 3] = ["code_interpreter", "image_generation", "file_searc
 /// What was read so far.
 pub(super) struct Draft<'a> {
     pub(super) endpoint: Endpoint,
+    pub(super) maker: Option<Maker>,
     pub(super) model: Option<ModelId>,
     pub(super) stream: bool,
     pub(super) client_wants_usage: bool,
@@ -34,7 +36,7 @@ pub(super) struct Draft<'a> {
     pub(super) texts: SmallVec<[TextPlace; 4]>,
     pub(super) payloads: Vec<Span>,
     pub(super) max_tokens: Option<u64>,
-    max_completion_tokens: Option<u64>,
+    pub(super) max_completion_tokens: Option<u64>,
     /// Tokens of text that the provider adds for what the request names.
     pub(super) extra_text_tokens: u64,
     pub(super) named: Vec<Named>,
@@ -51,7 +53,12 @@ pub(super) struct Draft<'a> {
 
 impl<'a> Draft<'a> {
     /// Reads the whole body, which is known to be UTF-8. `model` is the one that the path names, where it names one.
-    pub(super) fn read(endpoint: Endpoint, model: Option<ModelId>, body: &'a [u8]) -> Result<Draft<'a>, Refusal> {
+    pub(super) fn read(
+        endpoint: Endpoint,
+        maker: Option<Maker>,
+        model: Option<ModelId>,
+        body: &'a [u8],
+    ) -> Result<Draft<'a>, Refusal> {
         let mut scanner = Strict::new(body);
         if scanner.kind()? != Kind::Object {
             return Err(Refusal::invalid(None, "The body must be a JSON object."));
@@ -59,6 +66,7 @@ impl<'a> Draft<'a> {
         let inside = scanner.at() + 1;
         let mut draft = Draft {
             endpoint,
+            maker,
             model,
             stream: endpoint.streams_lines(),
             client_wants_usage: false,
@@ -75,7 +83,7 @@ impl<'a> Draft<'a> {
             has_anthropic_version: false,
             documents: 0,
             query_bytes: 0,
-            table: table_of(endpoint),
+            table: table_of(endpoint, maker),
             seen: 0,
             unknown: SmallVec::new(),
         };
@@ -140,7 +148,9 @@ impl<'a> Draft<'a> {
         match field {
             Field::Model => self.model(scanner)?,
             Field::Messages if self.endpoint.dialect() == Some(Dialect::Gemini) => self.contents(scanner)?,
-            Field::Messages | Field::System if self.endpoint == Endpoint::Converse => {
+            Field::Messages | Field::System
+                if self.endpoint == Endpoint::Converse || self.maker == Some(Maker::Nova) =>
+            {
                 self.bedrock_blocks(scanner, name)?;
             }
             Field::Messages => self.messages(scanner)?,
@@ -163,6 +173,8 @@ impl<'a> Draft<'a> {
             Field::BedrockFields => self.bedrock_fields(scanner)?,
             Field::BedrockTier => self.bedrock_tier(scanner)?,
             Field::Performance => self.performance(scanner)?,
+            Field::MakerSettings => self.maker_settings(scanner, name)?,
+            Field::MakerTurn => self.maker_turn(scanner)?,
             Field::McpServers => self.mcp_servers(scanner)?,
             Field::Metadata => self.metadata(scanner)?,
             Field::Speed => self.speed(scanner)?,
@@ -508,6 +520,7 @@ impl<'a> Draft<'a> {
         if self.endpoint == Endpoint::Predict {
             billable.characters = text_bytes;
         }
+        billable.beyond_limit = self.maker.map_or(0, Maker::beyond_limit);
         if self.stream {
             check_image_stream(self.endpoint, self.billable.choices)?;
         }

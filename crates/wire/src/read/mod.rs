@@ -9,6 +9,7 @@ mod cohere;
 mod fields;
 mod gemini;
 mod gemini_media;
+mod invoked;
 mod known;
 mod made;
 mod media;
@@ -31,6 +32,7 @@ pub(crate) use self::table::fold;
 use crate::billable::Billable;
 use crate::call::{Call, Filled, Named, NamedPlace, Objects};
 use crate::dialect::Endpoint;
+use crate::maker::Maker;
 use crate::route::{Route, unescaped};
 use crate::scan::{Kind, Strict};
 
@@ -65,8 +67,10 @@ pub fn read<'a>(route: impl Into<Route<'a>>, content_type: Option<&[u8]>, body: 
         billed if billed.is_billed() => billed,
         _ => endpoint_of(&body)?,
     };
+    let maker = maker_of(&route).filter(|_| endpoint == Endpoint::Invoke);
+    let endpoint = maker.map_or(Ok(endpoint), Maker::endpoint)?;
     let query = query::read(endpoint, route.query)?;
-    let draft = Draft::read(endpoint, model_of(route.tail)?, &body);
+    let draft = Draft::read(endpoint, maker, model_of(route.tail)?, &body);
     let draft = draft.map_err(|refusal| anthropic::or_other_maker(endpoint, &body, refusal))?;
     let Draft { endpoint, model, stream, client_wants_usage, billable, end_user, places, texts, payloads, .. } = draft;
     let objects = Some(draft.named).filter(|named| !named.is_empty());
@@ -79,7 +83,7 @@ pub fn read<'a>(route: impl Into<Route<'a>>, content_type: Option<&[u8]>, body: 
     let filled = Filled::default();
     #[rustfmt::skip]
     let call = Call {
-        endpoint, hosting: route.hosting, query, body, model, stream, client_wants_usage, billable, end_user, places, filled, texts, payloads,
+        endpoint, hosting: route.hosting, maker, query, body, model, stream, client_wants_usage, billable, end_user, places, filled, texts, payloads,
         objects, is_stored, upload: None,
     };
     Ok(call)
@@ -92,6 +96,11 @@ fn of_object(route: &Route<'_>) -> Result<Call, Refusal> {
     objects.named.insert(0, Named { place: NamedPlace::Path, id, is_needed: true, opened: None });
     let stream = objects.pairs.iter().any(|(name, value)| *name == "stream" && value == "true");
     Ok(Call { stream, ..Call::naming(route.endpoint, route.hosting, Bytes::new(), objects) })
+}
+
+/// The maker of the model: by its provider's name where that is known, else by the one in the path.
+fn maker_of(route: &Route<'_>) -> Option<Maker> {
+    route.maker.or_else(|| Maker::of(&unescaped(route.tail?)))
 }
 
 /// The model that a path names.

@@ -40,6 +40,8 @@ pub(super) enum Field {
     InferenceConfig,
     Input,
     Instances,
+    MakerSettings,
+    MakerTurn,
     McpServers,
     MaxCompletionTokens,
     MaxTokens,

@@ -39,6 +39,7 @@ pub fn call(model: Option<ModelId>, billable: Billable) -> Call {
         objects: None,
         is_stored: false,
         hosting: Hosting::default(),
+        maker: None,
         upload: None,
     }
 }

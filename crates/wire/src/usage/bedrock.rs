@@ -23,8 +23,8 @@ pub(super) fn read(scanner: &mut Lenient<'_>) -> Result<Result<Option<Usage>, Us
     let mut fault = None;
     scanner.object::<ScanError>(|scanner, key| {
         let place = match key.raw {
-            b"inputTokens" => &mut counts.input,
-            b"outputTokens" => &mut counts.output,
+            b"inputTokens" | b"inputTokenCount" => &mut counts.input,
+            b"outputTokens" | b"outputTokenCount" => &mut counts.output,
             b"totalTokens" => &mut counts.total,
             b"cacheReadInputTokens" | b"cacheReadInputTokenCount" => &mut counts.cached,
             b"cacheWriteInputTokens" | b"cacheWriteInputTokenCount" => &mut counts.cache_write,

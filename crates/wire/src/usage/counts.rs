@@ -139,7 +139,7 @@ pub(crate) fn count(scanner: &mut Lenient<'_>) -> Result<Count, ScanError> {
 }
 
 /// A whole number as some providers write it: plain digits, or with a fraction of zeros.
-fn count_of(raw: &[u8]) -> Result<u64, UsageFault> {
+pub(super) fn count_of(raw: &[u8]) -> Result<u64, UsageFault> {
     // Nearly all counts; as many digits as can be no more than the largest one, and not overflow.
     if (1..=9).contains(&raw.len()) && raw.iter().all(u8::is_ascii_digit) {
         return Ok(raw.iter().fold(0, |value, digit| value * 10 + u64::from(digit - b'0')));

@@ -4,6 +4,7 @@ mod anthropic;
 mod bedrock;
 mod cohere;
 mod gemini;
+mod invoked;
 mod media;
 mod ollama;
 mod openai;
@@ -11,9 +12,13 @@ mod responses;
 
 use super::table::Table;
 use crate::dialect::Endpoint;
+use crate::maker::Maker;
 
-/// The table of an endpoint.
-pub(super) fn table_of(endpoint: Endpoint) -> &'static Table {
+/// The table of an endpoint, or of the maker whose model is invoked.
+pub(super) fn table_of(endpoint: Endpoint, maker: Option<Maker>) -> &'static Table {
+    if let Some(table) = maker.and_then(invoked::table) {
+        return table;
+    }
     match endpoint {
         Endpoint::Messages | Endpoint::CountMessageTokens | Endpoint::Invoke => &anthropic::TABLE,
         Endpoint::Responses | Endpoint::ResponseInputTokens => &responses::TABLE,
@@ -58,7 +63,10 @@ mod tests {
             &ollama::GENERATE,
             &ollama::EMBED,
             &ollama::EMBEDDINGS,
-        ] {
+        ]
+        .into_iter()
+        .chain(invoked::TABLES)
+        {
             for (place, (name, _)) in table.known.iter().enumerate() {
                 assert_eq!(table.find(name.as_bytes()), Some(place), "{name} stands twice");
                 assert!(name.len() <= NAME_BYTES_MAX, "{name}");
