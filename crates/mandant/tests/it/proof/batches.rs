@@ -176,7 +176,10 @@ fn load(stand: &mut Stand, round: u64, seen: &Arc<Mutex<Seen>>, end: impl FnOnce
 /// What the results of a batch cost: its requests are alike, and each is rounded by itself.
 fn bill_of(tally: &Tally) -> Nanos {
     let count = tally.attempts.max(1);
-    assert!(tally.prompt_tokens % count == 0 && tally.completion_tokens % count == 0, "they are alike: {tally:?}");
+    assert!(
+        tally.prompt_tokens.is_multiple_of(count) && tally.completion_tokens.is_multiple_of(count),
+        "they are alike: {tally:?}"
+    );
     let prompt_tokens = tally.prompt_tokens / count;
     let each = Tally { prompt_tokens, completion_tokens: tally.completion_tokens / count, ..Tally::default() };
     bill(&each) * count as Nanos
