@@ -77,19 +77,36 @@ def converse_stream(body: dict, breaks: bool) -> tuple[str, list[bytes]]:
 
 
 def invoke(body: dict, breaks: bool) -> tuple[str, list[bytes]]:
+    if "anthropic_version" not in body:
+        # Nova's own form is Converse's.
+        return converse(body, breaks)
     message = {"id": "msg_1", "type": "message", "role": "assistant", "content": [{"type": "text", "text": TEXT}]}
     answer = {**message, "stop_reason": "end_turn", "usage": {"input_tokens": 9, "output_tokens": 5}}
     return "application/json", [json.dumps(answer).encode()]
 
 
 def invoke_stream(body: dict, breaks: bool) -> tuple[str, list[bytes]]:
+    if "anthropic_version" not in body:
+        return "application/vnd.amazon.eventstream", chunks(nova_events())
     events = [{"type": "message_start", "message": {"id": "msg_1", "usage": {"input_tokens": 9, "output_tokens": 1}}}]
     events += [{"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": word}} for word in TEXT.split(" ")]
     if not breaks:
         events += [{"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 5}}]
         events += [{"type": "message_stop"}]
+    return "application/vnd.amazon.eventstream", chunks(events)
+
+
+def nova_events() -> list[dict]:
+    events = [{"messageStart": {"role": "assistant"}}]
+    events += [{"contentBlockDelta": {"contentBlockIndex": 0, "delta": {"text": word}}} for word in TEXT.split(" ")]
+    events += [{"contentBlockStop": {"contentBlockIndex": 0}}, {"messageStop": {"stopReason": "end_turn"}}]
+    metrics = {"inputTokenCount": 9, "outputTokenCount": 5, "invocationLatency": 1, "firstByteLatency": 1}
+    return [*events, {"metadata": {"usage": BEDROCK_USAGE}, "amazon-bedrock-invocationMetrics": metrics}]
+
+
+def chunks(events: list[dict]) -> list[bytes]:
     wrapped = [base64.b64encode(json.dumps(one).encode()).decode() for one in events]
-    return "application/vnd.amazon.eventstream", [frame("chunk", {"bytes": one}) for one in wrapped]
+    return [frame("chunk", {"bytes": one}) for one in wrapped]
 
 
 ANSWERS = {

@@ -20,6 +20,7 @@ DELTA_POOR = "sdk-test-secret-of-delta-poor"
 DELTA_THROTTLED = "sdk-test-secret-of-delta-throttled-too"
 BETA = "sdk-test-secret-of-beta"
 MODEL = "us.amazon.nova-lite-v1:0"
+CLAUDE = "eu.anthropic.claude-haiku-4-5"
 ASK = [{"role": "user", "content": [{"text": "Say hello to the tenants."}]}]
 LOOK_UP = {"toolSpec": {"name": "look_up", "inputSchema": {"json": {"type": "object", "properties": {}}}}}
 
@@ -80,19 +81,32 @@ class BedrockClient(unittest.TestCase):
             list(stream)
         self.assertEqual(caught.exception.response["Error"]["Code"], "modelStreamErrorException")
 
-    def test_an_invoked_model(self) -> None:
+    def invoked(self, model: str, body: str) -> tuple[dict, list[dict]]:
+        """What a model answers, and the events of its stream."""
+        client = self.client(DELTA)
+        answer = json.loads(client.invoke_model(modelId=model, body=body)["body"].read())
+        stream = client.invoke_model_with_response_stream(modelId=model, body=body)["body"]
+        return answer, [json.loads(one["chunk"]["bytes"]) for one in stream]
+
+    def test_an_invoked_model_of_anthropic(self) -> None:
         body = json.dumps({"anthropic_version": "bedrock-2023-05-31", "max_tokens": 50, "messages": [{"role": "user", "content": "Hi"}]})
-        answer = json.loads(self.client(DELTA).invoke_model(modelId=MODEL, body=body)["body"].read())
+        answer, events = self.invoked(CLAUDE, body)
         self.assertEqual((answer["content"][0]["text"], answer["usage"]["output_tokens"]), (TEXT, 5))
-        stream = self.client(DELTA).invoke_model_with_response_stream(modelId=MODEL, body=body)["body"]
-        events = [json.loads(one["chunk"]["bytes"]) for one in stream]
         words = [one["delta"]["text"] for one in events if one["type"] == "content_block_delta"]
         self.assertEqual((" ".join(words), events[-1]["type"]), (TEXT, "message_stop"))
         broken = self.client(DELTA).invoke_model_with_response_stream(modelId="nova-that-breaks", body=body)["body"]
         with self.assertRaises(EventStreamError) as caught:
             list(broken)
         self.assertEqual(caught.exception.response["Error"]["Code"], "modelStreamErrorException")
-        self.refused("ValidationException", 400, lambda: self.client(DELTA).invoke_model(modelId=MODEL, body='{"inputText":"Hi"}'))
+
+    def test_an_invoked_model_has_the_form_of_its_maker(self) -> None:
+        answer, events = self.invoked(MODEL, json.dumps({"messages": ASK, "inferenceConfig": {"maxTokens": 50}}))
+        self.assertEqual((answer["output"]["message"]["content"][0]["text"], answer["usage"]["outputTokens"]), (TEXT, 5))
+        words = [one["contentBlockDelta"]["delta"]["text"] for one in events if "contentBlockDelta" in one]
+        self.assertEqual(" ".join(words), TEXT)
+        self.assertEqual(events[-1]["amazon-bedrock-invocationMetrics"]["outputTokenCount"], 5)
+        # A model of Anthropic's does not understand Titan.
+        self.refused("ValidationException", 400, lambda: self.client(DELTA).invoke_model(modelId=CLAUDE, body='{"inputText":"Hi"}'))
 
     def test_refusals_are_typed(self) -> None:
         self.refused("UnrecognizedClientException", 401, lambda: self.ask("unknown"))
