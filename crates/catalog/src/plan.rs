@@ -287,8 +287,8 @@ fn add_candidates(
 fn passes(call: &Call, upstream: &Upstream, target: &Target) -> bool {
     let endpoint = call.endpoint();
     // A model of another maker would not understand a word of it.
-    let made = Maker::of(target.model.as_str()).filter(|_| endpoint.is_invoked());
-    if made.is_some_and(|made| made != call.maker().unwrap_or(Maker::Anthropic)) {
+    let asked = call.maker().unwrap_or(Maker::Anthropic);
+    if endpoint.is_invoked() && Maker::of(target.model.as_str()).is_some_and(|made| made != asked) {
         return false;
     }
     let is_served = target.endpoint.is_none_or(|served| served == endpoint) || !is_translated(endpoint);

@@ -178,12 +178,13 @@ pub(crate) fn call(
         limits: Vec::new(),
         accounts: status::of_caller(relay, caller, now),
     };
-    let planned = intake::read(caller, *route, Some(b"application/json"), body).and_then(|mut call| {
-        owned::open(relay, caller, &mut call)?;
-        (explanation.model, explanation.end_user) =
-            (call.model().map(ToString::to_string), call.end_user().map(str::to_owned));
-        Ok((intake::plan(relay, caller, &call, now)?, call))
-    });
+    let planned =
+        intake::read(caller, intake::with_maker(relay, route), Some(b"application/json"), body).and_then(|mut call| {
+            owned::open(relay, caller, &mut call)?;
+            (explanation.model, explanation.end_user) =
+                (call.model().map(ToString::to_string), call.end_user().map(str::to_owned));
+            Ok((intake::plan(relay, caller, &call, now)?, call))
+        });
     let refusal = match planned {
         Err(refusal) => Some(refusal),
         Ok((mut plan, call)) => {

@@ -106,10 +106,9 @@ pub(crate) fn with_maker<'a>(relay: &Relay, route: &Route<'a>) -> Route<'a> {
         return *route;
     }
     let catalog = relay.directory.catalog();
-    let model = route.model().and_then(|name| catalog.model(&name).cloned());
-    let targets = model.iter().flat_map(|model| &model.route).filter(|target| target.weight > 0);
-    let maker = targets.filter_map(|target| Maker::of(target.model.as_str())).next();
-    Route { maker, ..*route }
+    let model = route.model().and_then(|name| catalog.model(&name));
+    let mut targets = model.iter().flat_map(|model| &model.route).filter(|target| target.weight > 0);
+    Route { maker: targets.find_map(|target| Maker::of(target.model.as_str())), ..*route }
 }
 
 /// Fills in what the account has defaults for: the narrowest account that says something wins.

@@ -201,3 +201,16 @@ async fn what_has_no_price_is_refused_by_name_before_anything_leaves() {
     }
     assert!(app.provider.requests().is_empty(), "nothing left");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_invoked_model_is_explained_in_its_makers_form_as_it_is_called() {
+    let app = app(Vec::new(), vec![tenant("acme", json!({}))]).await;
+    let body = json!({ "inputText": "Hello", "textGenerationConfig": { "maxTokenCount": 50 } });
+    let asked = post("/v1/explain?endpoint=/model/titan/invoke", "acme", body.to_string());
+    let said = app.call(asked).await.json();
+    assert_eq!(
+        (&said["would_be_forwarded"], &said["worst_case"]["output_tokens"]),
+        (&json!(true), &json!(51)),
+        "{said:#}"
+    );
+}

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use base::{AccountIndex, AccountMap, AttemptId, BudgetPeriod, Budgets, Timestamp, Window};
-use ledger::{AccountConfig, AccountPath, Alerts, Amounts, Ending, Entry, Hold, Ledger, NoHold, Resource};
+use ledger::{AccountConfig, AccountPath, Amounts, Ending, Entry, Hold, Ledger, NoHold, Resource};
 use store::Account;
 
 use super::Limit;
@@ -73,9 +73,7 @@ impl Money {
         let config = AccountConfig {
             budgets: settings.budgets,
             tokens_per_month: settings.limits.own.tokens_per_month,
-            wallet: None,
-            alerts: Alerts::NONE,
-            zone: settings.zone.clone(),
+            ..AccountConfig::unlimited(settings.zone.clone())
         };
         self.ledger.configure(account.index, &config);
         let more = settings.limits.more.as_deref();

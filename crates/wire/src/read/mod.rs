@@ -67,7 +67,7 @@ pub fn read<'a>(route: impl Into<Route<'a>>, content_type: Option<&[u8]>, body: 
         billed if billed.is_billed() => billed,
         _ => endpoint_of(&body)?,
     };
-    let maker = maker_of(&route).filter(|_| endpoint == Endpoint::Invoke);
+    let maker = if endpoint == Endpoint::Invoke { maker_of(&route) } else { None };
     let endpoint = maker.map_or(Ok(endpoint), Maker::endpoint)?;
     let query = query::read(endpoint, route.query)?;
     let draft = Draft::read(endpoint, maker, model_of(route.tail)?, &body);
