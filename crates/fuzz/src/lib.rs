@@ -151,11 +151,7 @@ impl Fuzz {
             self.name, spent.signs, spent.edges
         );
         if let Some((earlier, _)) = &mut earlier {
-            let all = earlier.spend(&spent);
-            eprintln!(
-                "{}: in all runs {} inputs in {:.0} s, {:.0} s of a processor",
-                self.name, all.inputs, all.wall, all.processor
-            );
+            earlier.spend(&spent);
         }
         Ran { inputs, signs: signs.len() }
     }

@@ -2,46 +2,23 @@
 //! clients of each form get.
 
 use base::Money;
-use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 use store::Ending;
-use testkit::{ChunkBorders, Exchange, Options, Replay, SimulatedProvider};
+use testkit::Exchange;
 
 use crate::app::{TestApp, secret, tenant};
 use crate::client::post;
-use crate::native::frame;
+use crate::native::{exchange, frame, replaying};
 
 const KEY: &str = "sk-upstream-canary-0123";
 const FRAMES: &str = "application/vnd.amazon.eventstream";
 const BELOW: &str = "/v1/projects/my-project/locations/us-east5/publishers/anthropic/models";
 const ANSWER: &str = r#"{"id":"msg_1","type":"message","role":"assistant","content":[{"type":"text","text":"Hello"}],"model":"theirs","stop_reason":"end_turn","usage":{"input_tokens":3,"cache_read_input_tokens":4,"output_tokens":6}}"#;
 
-fn exchange(path: &str, body: Value, kind: &'static str, answer: impl Into<Bytes>) -> Exchange {
-    Exchange {
-        id: path.to_owned(),
-        provider: "by hand".into(),
-        endpoint: String::new(),
-        method: "POST".into(),
-        path: path.to_owned(),
-        request_body: body,
-        status: 200,
-        response_headers: [(CONTENT_TYPE, kind.parse().unwrap())].into_iter().collect(),
-        response_body: answer.into(),
-        streaming: false,
-        verbatim: true,
-        recorded_usage: None,
-    }
-}
-
 /// Models "ours" at Vertex, "plain" at Anthropic itself, and "amazons" at Bedrock; all are "theirs" there.
 async fn app(exchanges: Vec<Exchange>) -> TestApp {
-    let options = Options {
-        replay: Some(Replay::new(exchanges)),
-        chunk_borders: ChunkBorders::Random { chunk_bytes_max: 7 },
-        ..Options::default()
-    };
-    let provider = SimulatedProvider::start(options).await.expect("the simulated provider starts");
+    let provider = replaying(exchanges).await;
     let base_url = provider.base_url();
     let upstream = |id: &str, dialect: &str, more: Value| {
         let mut upstream = json!({ "id": id, "dialect": dialect, "base_url": base_url, "api_keys": [KEY] });

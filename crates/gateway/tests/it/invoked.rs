@@ -3,15 +3,13 @@
 
 use base::Money;
 use bytes::Bytes;
-use http::HeaderMap;
-use http::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 use store::Ending;
-use testkit::{ChunkBorders, Exchange, Options, Replay, SimulatedProvider};
+use testkit::Exchange;
 
 use crate::app::{TestApp, tenant};
 use crate::client::post;
-use crate::native::frame;
+use crate::native::{exchange, frame, replaying};
 
 const FRAMES: &str = "application/vnd.amazon.eventstream";
 const TITAN: &str = "us.amazon.titan-text-express-v1";
@@ -20,37 +18,18 @@ const LLAMA: &str = "meta.llama3-8b-instruct-v1:0";
 const VECTORS: &str = "amazon.titan-embed-text-v2:0";
 
 /// One answer of the model that its provider calls `model`.
-fn exchange(model: &str, action: &str, body: Value, headers: &[(&'static str, &str)], answer: Bytes) -> Exchange {
+fn invoked(model: &str, action: &str, body: Value, headers: &[(&'static str, &str)], answer: Bytes) -> Exchange {
     let path = format!("/v1/model/{}/{action}", model.replace(':', "%3A"));
-    let mut response_headers = HeaderMap::new();
-    response_headers.insert(CONTENT_TYPE, "application/json".parse().unwrap());
+    let mut exchange = exchange(&path, body, "application/json", answer);
     for (name, value) in headers {
-        response_headers.insert(*name, value.parse().unwrap());
+        exchange.response_headers.insert(*name, value.parse().unwrap());
     }
-    Exchange {
-        id: path.clone(),
-        provider: "by hand".into(),
-        endpoint: String::new(),
-        method: "POST".into(),
-        path,
-        request_body: body,
-        status: 200,
-        response_headers,
-        response_body: answer,
-        streaming: false,
-        verbatim: true,
-        recorded_usage: None,
-    }
+    exchange
 }
 
 /// Models "titan", "jurassic", "llama", "vectors" and "pictures", which are Amazon's by other names.
 async fn app(exchanges: Vec<Exchange>, tenants: Vec<Value>) -> TestApp {
-    let options = Options {
-        replay: Some(Replay::new(exchanges)),
-        chunk_borders: ChunkBorders::Random { chunk_bytes_max: 7 },
-        ..Options::default()
-    };
-    let provider = SimulatedProvider::start(options).await.expect("the simulated provider starts");
+    let provider = replaying(exchanges).await;
     let model = |id: &str, target: &str| {
         json!({
             "id": id, "kind": "chat", "context_window": 100_000, "max_output_tokens": 1_000,
@@ -100,7 +79,7 @@ async fn metered(app: &TestApp) -> (Ending, u64, u64, Money) {
 async fn an_invoked_model_of_another_maker_passes_byte_for_byte_and_is_metered_by_its_body() {
     let answer =
         r#"{"inputTextTokenCount":5,"results":[{"tokenCount":7,"outputText":"Hello","completionReason":"FINISH"}]}"#;
-    let app = app(vec![exchange(TITAN, "invoke", titan(50), &[], Bytes::from(answer))], acme()).await;
+    let app = app(vec![invoked(TITAN, "invoke", titan(50), &[], Bytes::from(answer))], acme()).await;
     let body = titan(50).to_string();
     let reply = app.call(post("/model/titan/invoke", "acme", body.clone())).await;
     assert_eq!((reply.status.as_u16(), reply.text().as_str()), (200, answer));
@@ -113,7 +92,7 @@ async fn what_a_body_does_not_tell_is_metered_by_the_headers_which_the_client_ge
     let body = json!({ "prompt": "Hi", "maxTokens": 20, "numResults": 2 });
     let answer = r#"{"id":1,"completions":[{"data":{"text":"Hello"}},{"data":{"text":"Hi"}}]}"#;
     let headers = [("x-amzn-bedrock-input-token-count", "26"), ("x-amzn-bedrock-output-token-count", "30")];
-    let app = app(vec![exchange(JURASSIC, "invoke", body.clone(), &headers, Bytes::from(answer))], acme()).await;
+    let app = app(vec![invoked(JURASSIC, "invoke", body.clone(), &headers, Bytes::from(answer))], acme()).await;
     let reply = app.call(post("/model/jurassic/invoke", "acme", body.to_string())).await;
     assert_eq!((reply.status.as_u16(), reply.text().as_str()), (200, answer));
     assert_eq!(reply.headers["x-amzn-bedrock-output-token-count"], "30");
@@ -124,14 +103,14 @@ async fn what_a_body_does_not_tell_is_metered_by_the_headers_which_the_client_ge
 async fn an_answer_that_tells_its_tokens_nowhere_is_counted_and_counts_that_are_none_keep_the_hold() {
     let body = json!({ "prompt": "Say something kind.", "maxTokens": 20 });
     let answer = r#"{"id":1,"completions":[{"data":{"text":"Hello to all of you"}}]}"#;
-    let one = exchange(JURASSIC, "invoke", body.clone(), &[], Bytes::from(answer));
+    let one = invoked(JURASSIC, "invoke", body.clone(), &[], Bytes::from(answer));
     let counted = app(vec![one], acme()).await;
     counted.call(post("/model/jurassic/invoke", "acme", body.to_string())).await;
     let (ending, input, output, _) = metered(&counted).await;
     assert!(ending == Ending::Cut && input >= 4 && output >= 5, "{ending:?} {input} {output}");
 
     let headers = [("x-amzn-bedrock-input-token-count", "-26"), ("x-amzn-bedrock-output-token-count", "30")];
-    let one = exchange(JURASSIC, "invoke", body.clone(), &headers, Bytes::from(answer));
+    let one = invoked(JURASSIC, "invoke", body.clone(), &headers, Bytes::from(answer));
     let held = app(vec![one], acme()).await;
     held.call(post("/model/jurassic/invoke", "acme", body.to_string())).await;
     let record = held.written("acme").remove(0);
@@ -149,14 +128,14 @@ async fn an_invoked_stream_of_another_maker_is_metered_by_its_last_event() {
     let stream: Vec<u8> = events.iter().flat_map(chunk).collect();
     let headers = [("content-type", FRAMES), ("x-amzn-bedrock-content-type", "application/json")];
     let action = "invoke-with-response-stream";
-    let whole = app(vec![exchange(LLAMA, action, body.clone(), &headers, stream.clone().into())], acme()).await;
+    let whole = app(vec![invoked(LLAMA, action, body.clone(), &headers, stream.clone().into())], acme()).await;
     let reply = whole.call(post(&format!("/model/llama/{action}"), "acme", body.to_string())).await;
     assert_eq!((reply.status.as_u16(), &reply.body[..]), (200, &stream[..]));
     assert_eq!(reply.headers["x-amzn-bedrock-content-type"], "application/json");
     assert_eq!(metered(&whole).await, (Ending::Complete, 10, 3, Money::from_nanos(10_000 + 6_000)));
 
     let begun = chunk(&events[0]);
-    let cut = app(vec![exchange(LLAMA, action, body.clone(), &headers, begun.clone().into())], acme()).await;
+    let cut = app(vec![invoked(LLAMA, action, body.clone(), &headers, begun.clone().into())], acme()).await;
     let reply = cut.call(post(&format!("/model/llama/{action}"), "acme", body.to_string())).await;
     assert!(reply.body.starts_with(&begun) && reply.text().contains("modelStreamErrorException"));
     assert_eq!(metered(&cut).await, (Ending::Cut, 10, 1, Money::from_nanos(10_000 + 2_000)));
@@ -166,7 +145,7 @@ async fn an_invoked_stream_of_another_maker_is_metered_by_its_last_event() {
 async fn vectors_of_an_invoked_model_cost_their_input() {
     let body = json!({ "inputText": "Hi", "dimensions": 256, "normalize": true });
     let answer = r#"{"embedding":[0.5,-0.25],"inputTextTokenCount":2}"#;
-    let app = app(vec![exchange(VECTORS, "invoke", body.clone(), &[], Bytes::from(answer))], acme()).await;
+    let app = app(vec![invoked(VECTORS, "invoke", body.clone(), &[], Bytes::from(answer))], acme()).await;
     let reply = app.call(post("/model/vectors/invoke", "acme", body.to_string())).await;
     assert_eq!((reply.status.as_u16(), reply.text().as_str()), (200, answer));
     assert_eq!(metered(&app).await, (Ending::Complete, 2, 0, Money::from_nanos(2_000)));
@@ -178,7 +157,7 @@ async fn an_accounts_limit_goes_out_as_the_maker_calls_it() {
     let sent = json!({ "textGenerationConfig": { "maxTokenCount": 9 }, "inputText": "Hi" });
     let answer = r#"{"inputTextTokenCount":1,"results":[{"tokenCount":2,"outputText":"Hello"}]}"#;
     let tenants = vec![tenant("acme", json!({ "defaults": { "max_tokens": 9 } }))];
-    let app = app(vec![exchange(TITAN, "invoke", sent.clone(), &[], Bytes::from(answer))], tenants).await;
+    let app = app(vec![invoked(TITAN, "invoke", sent.clone(), &[], Bytes::from(answer))], tenants).await;
     let reply = app.call(post("/model/titan/invoke", "acme", asked.to_string())).await;
     assert_eq!(reply.status.as_u16(), 200, "{}", reply.text());
     let seen = app.provider.requests().pop().expect("the provider was asked");

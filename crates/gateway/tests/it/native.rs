@@ -14,7 +14,7 @@ use crate::client::{Reply, post};
 const KEY: &str = "sk-upstream-canary-0123";
 
 /// One answer to a request for the upstream's model "theirs".
-fn exchange(path: &str, body: Value, kind: &'static str, answer: impl Into<Bytes>) -> Exchange {
+pub(crate) fn exchange(path: &str, body: Value, kind: &'static str, answer: impl Into<Bytes>) -> Exchange {
     Exchange {
         id: path.to_owned(),
         provider: "by hand".into(),
@@ -31,14 +31,19 @@ fn exchange(path: &str, body: Value, kind: &'static str, answer: impl Into<Bytes
     }
 }
 
-/// Models "ours" of each dialect, served as "theirs"; "free" has no price for units of search.
-async fn app(exchanges: Vec<Exchange>) -> TestApp {
+/// A provider that gives these answers, in small pieces.
+pub(crate) async fn replaying(exchanges: Vec<Exchange>) -> SimulatedProvider {
     let options = Options {
         replay: Some(Replay::new(exchanges)),
         chunk_borders: ChunkBorders::Random { chunk_bytes_max: 7 },
         ..Options::default()
     };
-    let provider = SimulatedProvider::start(options).await.expect("the simulated provider starts");
+    SimulatedProvider::start(options).await.expect("the simulated provider starts")
+}
+
+/// Models "ours" of each dialect, served as "theirs"; "free" has no price for units of search.
+async fn app(exchanges: Vec<Exchange>) -> TestApp {
+    let provider = replaying(exchanges).await;
     let base_url = provider.base_url();
     let upstream =
         |dialect: &str| json!({ "id": dialect, "dialect": dialect, "base_url": base_url, "api_keys": [KEY] });

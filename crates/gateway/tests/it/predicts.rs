@@ -1,48 +1,24 @@
 //! What Vertex predicts, and Ollama's vectors, end to end: who is asked, what is held and charged, and what is refused.
 
 use base::Money;
-use bytes::Bytes;
-use http::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 use store::Ending;
-use testkit::{ChunkBorders, Exchange, Options, Replay, SimulatedProvider};
+use testkit::Exchange;
 
 use crate::app::{TestApp, secret, tenant};
 use crate::client::{Reply, post};
+use crate::native::{exchange, replaying};
 
 const KEY: &str = "sk-upstream-canary-0123";
 const BELOW: &str = "/v1/projects/my-project/locations/us-east5/publishers/google/models";
 
-/// One answer to a request for the upstream's model "theirs".
-fn exchange(path: &str, body: Value, answer: impl Into<Bytes>) -> Exchange {
-    Exchange {
-        id: path.to_owned(),
-        provider: "by hand".into(),
-        endpoint: String::new(),
-        method: "POST".into(),
-        path: path.to_owned(),
-        request_body: body,
-        status: 200,
-        response_headers: [(CONTENT_TYPE, "application/json".parse().unwrap())].into_iter().collect(),
-        response_body: answer.into(),
-        streaming: false,
-        verbatim: true,
-        recorded_usage: None,
-    }
-}
-
 fn prediction(body: &Value, answer: &str) -> Exchange {
-    exchange("/v1/models/theirs:predict", body.clone(), answer.to_owned())
+    exchange("/v1/models/theirs:predict", body.clone(), "application/json", answer.to_owned())
 }
 
 /// Vectors by the token, by the character, and by the character and the image; images each; and Ollama's vectors.
 async fn app(exchanges: Vec<Exchange>) -> TestApp {
-    let options = Options {
-        replay: Some(Replay::new(exchanges)),
-        chunk_borders: ChunkBorders::Random { chunk_bytes_max: 7 },
-        ..Options::default()
-    };
-    let provider = SimulatedProvider::start(options).await.expect("the simulated provider starts");
+    let provider = replaying(exchanges).await;
     let base_url = provider.base_url();
     let upstream = |dialect: &str| json!({ "id": dialect, "dialect": dialect, "base_url": base_url, "api_keys": [KEY], "auth": "bearer" });
     let model = |id: &str, kind: &str, upstream: &str, price: Value| {
@@ -212,7 +188,8 @@ async fn ollamas_vectors_pass_and_are_charged_by_the_tokens_that_it_tells_or_by_
         ("/api/embed", &many, told, Ending::Complete, 8),
         ("/api/embeddings", &one, r#"{"embedding":[0.01,-0.002]}"#, Ending::Cut, 6),
     ] {
-        let app = app(vec![exchange(&format!("/v1{path}"), asked("theirs", ask.clone()), answer)]).await;
+        let app =
+            app(vec![exchange(&format!("/v1{path}"), asked("theirs", ask.clone()), "application/json", answer)]).await;
         let reply = app.call(post(path, "acme", asked("local", ask.clone()).to_string())).await;
         assert_eq!((reply.status.as_u16(), reply.text().as_str()), (200, answer), "{path}");
         let record = app.records("acme").await.remove(0);
