@@ -80,8 +80,10 @@ impl Applier {
         Position::new(self.shared.applied.load(Ordering::Relaxed))
     }
 
-    /// Blocks until everything that was journalled before this call is in the store.
-    pub(crate) fn flush(&self) {
+    /// Blocks until everything that was journalled before this call is in the store, and says whether it is: not where
+    /// the journal cannot be written any more, or the process stops.
+    pub(crate) fn flush(&self) -> bool {
+        let end = self.shared.journal.end();
         let mut orders = self.shared.orders.lock().expect("no panic while orders are given");
         let wanted = orders.rounds_begun + 1;
         orders.rounds_wanted = orders.rounds_wanted.max(wanted);
@@ -89,6 +91,7 @@ impl Applier {
         while orders.rounds_done < wanted && !orders.stopping {
             orders = self.shared.done.wait(orders).expect("no panic while orders are given");
         }
+        self.applied() >= end
     }
 
     /// Applies what is left and ends the thread.
@@ -189,5 +192,37 @@ impl Turns {
         if self.gives_way && self.steps.is_multiple_of(STEPS_A_TURN) {
             std::thread::yield_now();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use journal::RealDisk;
+
+    use super::*;
+
+    /// [`base::AttemptId`] 1-1, as it is ended before it left.
+    fn void() -> (u8, Vec<u8>) {
+        let mut payload = Vec::new();
+        let attempt = base::AttemptId { epoch: 1, sequence: 1 };
+        let kind = store::Record::Void(attempt).encode(&mut payload);
+        (kind, payload)
+    }
+
+    #[test]
+    fn flush_tells_whether_the_store_has_everything() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(Store::open(folder.path()).unwrap());
+        let options = journal::Options::new(1, journal::BootId([1; 16]));
+        let disk = RealDisk::new(&folder.path().join("journal"));
+        let (journal, recovered) = Journal::open(disk, options, Position::new(0)).unwrap();
+        drop(recovered);
+        let applier = Applier::start(journal.clone(), store, Position::new(0));
+        let (kind, payload) = void();
+        journal.append(kind, &payload).unwrap();
+        assert!(applier.flush());
+        applier.stop();
+        journal.append(kind, &payload).unwrap();
+        assert!(!applier.flush(), "what came after the stop is in no store");
     }
 }

@@ -202,9 +202,10 @@ impl Running {
         }
     }
 
-    /// Blocks until everything that was journalled so far is in the store.
-    pub fn flush(&self) {
-        self.relay.applier.flush();
+    /// Blocks until everything that was journalled so far is in the store, and says whether it is: not where the journal
+    /// is unusable, or the process stops.
+    pub fn flush(&self) -> bool {
+        self.relay.applier.flush()
     }
 
     /// The relay's figures, as Prometheus reads them.

@@ -68,6 +68,7 @@ pub(crate) fn all(world: &World) -> Verdict {
         i2_charge_within_hold(*id, attempt)?;
         i3_one_intent_one_end(*id, attempt)?;
         i3_output_is_committed(*id, attempt)?;
+        i3_batch_is_looked_after(*id, attempt, world.shelf.batches.contains(id), node.journal.durable())?;
         i4_refund_within_charge(*id, attempt)?;
         i10_nothing_leaves_without_a_hold(*id, attempt)?;
     }
@@ -209,6 +210,14 @@ fn i3_output_is_committed(id: AttemptId, attempt: &Attempt) -> Verdict {
     ensure(!attempt.seen_too_early, "I3", || format!("a client saw what is not on the disk, attempt {id}: {attempt:?}"))
 }
 
+/// I3: a batch of which its client knows is one that somebody looks after, until its end is on the disk.
+fn i3_batch_is_looked_after(id: AttemptId, attempt: &Attempt, is_noted: bool, durable: Position) -> Verdict {
+    let has_end = attempt.ends.iter().any(|(at, _)| *at <= durable);
+    ensure(!attempt.is_batch_told || is_noted || has_end, "I3", || {
+        format!("nobody looks after the batch of attempt {id}: {attempt:?}")
+    })
+}
+
 /// I4: no more is taken back than was charged.
 fn i4_refund_within_charge(id: AttemptId, attempt: &Attempt) -> Verdict {
     let Belief::Ended(charged) = attempt.belief else { return Ok(()) };
@@ -301,6 +310,12 @@ pub(crate) fn i9_at_rest(world: &mut World) -> Verdict {
     let (held, lost) = (node.ledger.open_holds(), node.ledger.lost().count());
     ensure(held == 0, "I9", || format!("{held} holds are left"))?;
     ensure(lost == 0, "I9", || format!("{lost} losses are left"))?;
+    ensure(world.shelf.batches.is_empty(), "I9", || format!("{:?} are looked after for ever", world.shelf.batches))?;
+    for (id, attempt) in &world.oracle.attempts {
+        let charged = attempt.ends.first().map(|(_, charged)| *charged);
+        let is_exact = !attempt.is_batch_told || attempt.decided || charged == Some(attempt.owed());
+        ensure(is_exact, "I3", || format!("the batch of attempt {id} is not charged what it was billed: {attempt:?}"))?;
+    }
     for path in 0..world.scenario.paths.len() {
         let most = world.affordable(path);
         let worst = amounts([numbers(most)[0].min(1_000), numbers(most)[1].min(1_000)]);
@@ -321,7 +336,7 @@ pub(crate) fn i9_at_rest(world: &mut World) -> Verdict {
 /// I3 after a start: what clients saw is there. After a kill that is everything, after a loss of power what was durable.
 pub(crate) fn i3_nothing_seen_is_gone(oracle: &Oracle, power_lost: bool, waits: bool) -> Verdict {
     for (id, attempt) in &oracle.attempts {
-        let promised = waits || !power_lost;
+        let promised = waits || !power_lost || attempt.makes_batch;
         let is_gone = attempt.seen && attempt.intents.is_empty() && promised;
         ensure(!is_gone, "I3", || format!("a client saw an answer whose intent is gone, attempt {id}: {attempt:?}"))?;
         let is_unended =

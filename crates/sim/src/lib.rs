@@ -11,6 +11,7 @@
 //!
 //! **Architecture invariant:** nothing depends on `sim`, and it knows no clock, no thread and no chance but its seed.
 
+mod batches;
 mod checks;
 mod line;
 mod mistakes;

@@ -97,11 +97,19 @@ pub enum Mutant {
     AttemptsNumberedAgain,
     /// A decision may charge more than was held.
     DecideAboveHold,
+    /// A batch is made before its intent is on the disk.
+    BatchBeforeDurable,
+    /// A client is told of a batch before anybody knows to look after it.
+    BatchNotedLate,
+    /// Nobody looks after a batch any more though its end is not on the disk.
+    BatchForgottenEarly,
+    /// A batch whose hold is not in the store yet is taken for one that has ended.
+    BatchMissedByStore,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Mutant; 47] = [
+    pub const ALL: [Mutant; 51] = [
         Mutant::FreeBeforeEnd,
         Mutant::ForwardBeforeIntent,
         Mutant::AnswerBeforeDurable,
@@ -149,6 +157,10 @@ impl Mutant {
         Mutant::LossHalfWritten,
         Mutant::AttemptsNumberedAgain,
         Mutant::DecideAboveHold,
+        Mutant::BatchBeforeDurable,
+        Mutant::BatchNotedLate,
+        Mutant::BatchForgottenEarly,
+        Mutant::BatchMissedByStore,
     ];
 
     /// The name on the command line.

@@ -6,6 +6,7 @@ use base::{AccountIndex, AttemptId, Timestamp};
 use journal::{FaultDisk, Journal, Position, Room};
 use ledger::waiting::{Ticket, Waiting};
 use ledger::{Ending, Hold, Lease, LeasePolicy, Ledger, PostedBalance};
+use wire::Endpoint;
 
 use crate::line::Line;
 use crate::oracle::Numbers;
@@ -80,7 +81,15 @@ pub(crate) struct Call {
     pub(crate) intent: Option<Position>,
     pub(crate) waits_at: Option<AccountIndex>,
     pub(crate) has_hung_up: bool,
+    /// It makes a batch, which goes on at its provider.
+    pub(crate) makes_batch: bool,
     pub(crate) stage: Stage,
+}
+
+impl Call {
+    pub(crate) fn endpoint(&self) -> Endpoint {
+        if self.makes_batch { Endpoint::BatchCreate } else { Endpoint::ChatCompletions }
+    }
 }
 
 /// What a call does next.
@@ -107,6 +116,12 @@ pub(crate) enum Stage {
     Ended(Ending),
     /// Give the client the last bytes.
     Freed { is_whole: bool },
+    /// Leave held what goes on at its provider.
+    Kept,
+    /// Note the batch that was made.
+    Made,
+    /// Tell the client which batch it is.
+    Noted,
     /// Nothing.
     Gone,
 }
@@ -122,6 +137,8 @@ pub(crate) enum Answer {
     Refused,
     /// Nobody learns what it cost.
     Unknown,
+    /// A batch was made: what it costs is known when it has ended.
+    Kept,
 }
 
 /// What goes on beside the calls.
@@ -130,6 +147,10 @@ pub(crate) enum Job {
     Refill { leases: Vec<Lease>, written: Option<Position>, is_durable: bool },
     /// A decision is used, and told, when it is durable.
     Decide { attempt: AttemptId, written: Position, charged: Numbers, is_evidence: bool },
+    /// A batch has ended: that is used when it is durable.
+    EndBatch { attempt: AttemptId, written: Position, used: Numbers },
+    /// Nothing is left to look after of a batch.
+    ForgetBatch { attempt: AttemptId },
     /// A refund is used when it is durable.
     Refund { attempt: AttemptId, written: Position, taken: Numbers },
 }

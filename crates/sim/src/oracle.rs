@@ -48,6 +48,9 @@ pub(crate) struct Attempt {
     pub(crate) left_wrongly: Option<&'static str>,
     /// What the provider bills.
     pub(crate) bill: Numbers,
+    /// It makes a batch; its client was told which.
+    pub(crate) makes_batch: bool,
+    pub(crate) is_batch_told: bool,
     /// The client saw a byte of the answer, or all of it.
     pub(crate) seen: bool,
     pub(crate) seen_whole: bool,
@@ -175,6 +178,8 @@ impl Oracle {
             left: false,
             left_wrongly: None,
             bill: [0, 0],
+            makes_batch: false,
+            is_batch_told: false,
             seen: false,
             seen_whole: false,
             seen_too_early: false,

@@ -13,6 +13,8 @@ use crate::world::World;
 
 /// `hold_deadline` of the gateway.
 const DEADLINE_SECONDS: i64 = 86_400;
+/// `batch_deadline` of the gateway.
+const BATCH_DEADLINE_SECONDS: i64 = 2 * DEADLINE_SECONDS;
 
 impl World {
     /// Somebody looks at what is unknown: with the provider's bill in hand, or with an opinion.
@@ -37,9 +39,10 @@ impl World {
 
     /// `holds.rs`, `end_due`.
     pub(crate) fn deadline(&mut self) {
-        let before = Timestamp::from_seconds(self.clock.seconds() - DEADLINE_SECONDS);
+        let calls = Timestamp::from_seconds(self.clock.seconds() - DEADLINE_SECONDS);
+        let batches = Timestamp::from_seconds(self.clock.seconds() - BATCH_DEADLINE_SECONDS);
         let charge = if self.scenario.charges_at_deadline { None } else { Some([0, 0]) };
-        for attempt in self.shelf.due(before) {
+        for attempt in self.shelf.due(calls, batches) {
             self.decide(attempt, charge, false);
         }
     }
@@ -190,7 +193,8 @@ impl World {
         for _ in 0..200 {
             self.advance_applier();
         }
-        let deadline = core::time::Duration::from_secs(DEADLINE_SECONDS as u64 + 3_600);
+        self.look_after_all_batches();
+        let deadline = core::time::Duration::from_secs(BATCH_DEADLINE_SECONDS as u64 + 3_600);
         self.clock = self.clock.saturating_add(deadline);
         while self.oracle.attempts.values().any(|one| one.granted_at.saturating_add(deadline) > self.clock) {
             self.clock = self.clock.saturating_add(deadline);

@@ -43,6 +43,9 @@ impl World {
             Stage::Passing(answer) => self.end(&mut call, answer),
             Stage::Ended(ending) => self.free(&mut call, ending),
             Stage::Freed { is_whole } => self.last_bytes(&call, is_whole),
+            Stage::Kept => self.keep(&mut call),
+            Stage::Made => self.note_batch(&call),
+            Stage::Noted => self.tell_of_batch(&call),
             Stage::Gone => Stage::Gone,
         };
         if !matches!(call.stage, Stage::Gone) {
@@ -84,6 +87,7 @@ impl World {
         match node.ledger.reserve(levels, attempt, amounts(call.worst), at) {
             Ok(hold) => {
                 self.oracle_granted(call.path, &hold);
+                self.oracle.of(attempt).makes_batch = call.makes_batch;
                 call.attempt = Some(attempt);
                 Look::Held(hold)
             }
@@ -244,6 +248,8 @@ impl World {
                     self.node().jobs.push(Job::Refill { leases, written, is_durable: true });
                 }
             }
+            Job::EndBatch { attempt, written, used } => self.end_batch(attempt, written, used),
+            Job::ForgetBatch { attempt } => drop(self.shelf.batches.remove(&attempt)),
             Job::Refund { attempt, written, taken } => {
                 if self.is_durable(written) {
                     self.take_back(attempt, taken);
@@ -296,10 +302,13 @@ impl World {
     fn forward(&mut self, call: &mut Call) -> Stage {
         let attempt = call.attempt.expect("who is held has an attempt");
         let position = call.intent;
-        if call.has_hung_up && !self.is(Mutant::ForwardBeforeIntent) {
+        // What makes a batch goes on without its client.
+        if call.has_hung_up && !call.makes_batch && !self.is(Mutant::ForwardBeforeIntent) {
             return Stage::Passing(Answer::Refused);
         }
-        if self.scenario.durability == Durability::Strict
+        // `batches/create.rs`, `make`: what goes on for hours is known after a loss of power.
+        let is_kept = call.makes_batch && !self.is(Mutant::BatchBeforeDurable);
+        if (self.scenario.durability == Durability::Strict || is_kept)
             && let Some(position) = position
             && !self.is_durable(position)
         {
@@ -323,6 +332,7 @@ impl World {
         Stage::Answered(match self.chance.u8(0..10) {
             _ if bill == [0, 0] => Answer::Refused,
             0..=1 => Answer::Unknown,
+            _ if call.makes_batch => Answer::Kept,
             2 => Answer::Cut(bill),
             _ => Answer::Whole(bill),
         })
@@ -341,7 +351,8 @@ impl World {
             // The client gets 500, and the answer is drained for what it cost.
             return Stage::Passing(answer);
         }
-        if !call.has_hung_up {
+        // Of a batch nothing is told before it is noted.
+        if !call.has_hung_up && answer != Answer::Kept {
             self.oracle_seen(attempt, position);
         }
         Stage::Passing(answer)
@@ -356,7 +367,7 @@ impl World {
             Answer::Cut(bill) => Ending::Cut(amounts(bill)),
             Answer::Refused => Ending::Refused,
             Answer::Unknown if self.is(Mutant::UnknownIsZero) => Ending::Complete(amounts([0, 0])),
-            Answer::Unknown => Ending::Unknown,
+            Answer::Unknown | Answer::Kept => Ending::Unknown,
         };
         if self.is(Mutant::FreeBeforeEnd) && call.hold.is_some() {
             let freed = self.free(call, ending);
@@ -369,6 +380,11 @@ impl World {
             }
             return Stage::Ended(ending);
         };
+        if answer == Answer::Kept {
+            // Its end is written when it comes.
+            drop(room);
+            return Stage::Kept;
+        }
         let left = self.oracle.of(attempt).left && !self.is(Mutant::VoidForSent);
         let usage = self.usage(call, ending);
         let line = if left { Line::Real(Record::Settled(usage)) } else { Line::Real(Record::Void(attempt)) };
@@ -389,7 +405,7 @@ impl World {
     }
 
     /// `books.rs`, `Books::settle`: the end stands in the journal, the money is free.
-    fn free(&mut self, call: &mut Call, ending: Ending) -> Stage {
+    pub(crate) fn free(&mut self, call: &mut Call, ending: Ending) -> Stage {
         let attempt = call.attempt.expect("who is held has an attempt");
         let is_whole = matches!(ending, Ending::Complete(_) | Ending::Refused);
         if let Some(hold) = call.hold.take() {
@@ -413,7 +429,7 @@ impl World {
     /// `holds.rs`, `Relay::decide`: the record.
     pub(crate) fn decide(&mut self, attempt: AttemptId, charge: Option<Numbers>, is_evidence: bool) {
         // One decision at a time on an attempt.
-        if self.node().jobs.iter().any(|job| matches!(job, Job::Decide { attempt: one, .. } if *one == attempt)) {
+        if self.is_being_decided(attempt) {
             return;
         }
         let Some(found) = self.node().ledger.resolution(attempt, Ending::Unknown) else { return };
@@ -440,7 +456,7 @@ impl World {
     }
 
     /// What was open when power was lost may have ended then: what is released now may be spent already.
-    fn write_lost_with(&mut self, attempt: AttemptId, charged: Numbers) -> bool {
+    pub(crate) fn write_lost_with(&mut self, attempt: AttemptId, charged: Numbers) -> bool {
         if self.is(Mutant::SurvivorsReleased) || self.is(Mutant::SurvivorsNotWritten) {
             return true;
         }
@@ -450,7 +466,7 @@ impl World {
 
     /// `books.rs`, `Shard::resolve`: when the decision is durable. What it charges below the bill would else be free
     /// for others whose intents a loss of power could take together with it.
-    fn resolve(&mut self, attempt: AttemptId, charged: Numbers, is_evidence: bool) {
+    pub(crate) fn resolve(&mut self, attempt: AttemptId, charged: Numbers, is_evidence: bool) {
         let forgets = self.is(Mutant::SurvivorsReleased);
         let settlement = self.node().ledger.resolution(attempt, Ending::Complete(amounts(charged)));
         if let Some(settlement) = settlement.filter(|_| forgets) {
@@ -573,8 +589,8 @@ impl World {
             end_user: self.padding(),
             model: self.names.0.clone(),
             upstream: self.names.1.clone(),
-            endpoint: wire::Endpoint::ChatCompletions,
-            stream: true,
+            endpoint: call.endpoint(),
+            stream: !call.makes_batch,
             worst: hold.worst(),
             price_version: 1,
             idempotency: None,
@@ -607,8 +623,8 @@ impl World {
             end_user: self.padding(),
             model: self.names.0.clone(),
             upstream: self.names.1.clone(),
-            endpoint: wire::Endpoint::ChatCompletions,
-            stream: true,
+            endpoint: call.endpoint(),
+            stream: !call.makes_batch,
             status: 200,
             ending,
             usage: wire::Usage { input: used.tokens, ..wire::Usage::default() },

@@ -65,12 +65,14 @@ pub(crate) struct Scenario {
     /// The disk has room for little, and records are long.
     pub(crate) is_disk_small: bool,
     pub(crate) charges_at_deadline: bool,
+    /// Some calls make batches. By the seed's number, so that the other runs stay what they are.
+    pub(crate) has_batches: bool,
     /// A call that waits for money leaves after so many seconds.
     pub(crate) wait_seconds: u64,
 }
 
 impl Scenario {
-    pub(crate) fn draw(chance: &mut Rng) -> Scenario {
+    pub(crate) fn draw(seed: u64, chance: &mut Rng) -> Scenario {
         let (zone, start) = STARTS[chance.usize(0..STARTS.len())];
         let zone = TimeZone::get(zone).expect("the bundled calendar has this zone");
         let is_stormy = chance.u8(0..4) == 0;
@@ -96,6 +98,7 @@ impl Scenario {
             is_stormy,
             is_disk_small,
             charges_at_deadline: chance.bool(),
+            has_batches: seed.is_multiple_of(4),
             wait_seconds: 10,
         }
     }

@@ -1,7 +1,7 @@
 //! The applied store as a few maps, with the contract of the real one: all of a batch or nothing, together with the
 //! position; an attempt ends once, however often it is told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base::{AttemptId, BudgetPeriod, Timestamp};
 use ledger::{Lease, PostedBalance, Resource, bounds};
@@ -37,6 +37,8 @@ pub(crate) struct Shelf {
     /// The start that counted the last loss of power.
     pub(crate) loss_epoch: u64,
     pub(crate) refunds: BTreeMap<(AttemptId, u64), Numbers>,
+    /// Batches that are looked after; durable at once, unlike what the applier brings.
+    pub(crate) batches: BTreeSet<AttemptId>,
 }
 
 impl Shelf {
@@ -145,9 +147,10 @@ impl Shelf {
         })
     }
 
-    /// The holds of attempts that began before a time.
-    pub(crate) fn due(&self, before: Timestamp) -> Vec<AttemptId> {
-        let due = self.holds.iter().filter(|(_, (intent, _))| intent.at < before);
+    /// The holds of attempts that began before a time, and of batches that began before another one.
+    pub(crate) fn due(&self, calls: Timestamp, batches: Timestamp) -> Vec<AttemptId> {
+        let before = |intent: &IntentRecord| if intent.endpoint.makes_batch() { batches } else { calls };
+        let due = self.holds.iter().filter(|(_, (intent, _))| intent.at < before(intent));
         due.map(|(attempt, _)| *attempt).collect()
     }
 }

@@ -66,7 +66,7 @@ fn names() -> &'static (ModelId, UpstreamId) {
 impl World {
     pub(crate) fn new(seed: u64, mutant: Option<Mutant>) -> World {
         let mut chance = Rng::with_seed(seed);
-        let scenario = Scenario::draw(&mut chance);
+        let scenario = Scenario::draw(seed, &mut chance);
         let is = |one: Mutant| mutant == Some(one);
         let flaws = Flaws { counts_twice: is(Mutant::ApplyCountsTwice), last_lease_wins: is(Mutant::LastLeaseWins) };
         let mut world = World {
@@ -140,6 +140,9 @@ impl World {
         if self.scenario.is_disk_small && self.chance.u8(0..5) == 0 {
             return self.arrive();
         }
+        if self.scenario.has_batches && self.chance.u8(0..16) == 0 {
+            return self.look_after_a_batch();
+        }
         match self.chance.u8(0..100) {
             0..=11 => self.arrive(),
             12..=77 => self.advance_some(),
@@ -196,7 +199,8 @@ impl World {
         }
         let path = self.chance.usize(0..self.scenario.paths.len());
         let asked = [self.chance.u64(1..=self.scenario.call_max), self.chance.u64(1..=self.scenario.call_max)];
-        let may_limit = self.chance.u8(0..4) == 0;
+        let makes_batch = self.scenario.has_batches && self.chance.u8(0..4) == 0;
+        let may_limit = self.chance.u8(0..4) == 0 && !makes_batch;
         let (at, deadline) = (self.clock, self.mono + self.scenario.wait_seconds);
         let node = self.node();
         let ticket = ledger::waiting::Ticket(node.tickets);
@@ -215,6 +219,7 @@ impl World {
             intent: None,
             waits_at: None,
             has_hung_up: false,
+            makes_batch,
             stage: Stage::Ask,
         });
     }

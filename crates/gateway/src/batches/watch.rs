@@ -51,6 +51,8 @@ enum Unsettled {
     Store(#[from] StoreError),
     #[error(transparent)]
     Resolve(#[from] ResolveError),
+    #[error("its hold may not be in the store yet")]
+    Behind,
     #[error("the process stops")]
     Stopping,
 }
@@ -157,11 +159,11 @@ async fn settle(
     state: &BatchState,
 ) -> Result<(), Unsettled> {
     let attempt = batch.attempt;
-    let hold = blocking(relay, move |relay| {
-        relay.applier.flush();
-        relay.store.hold(attempt)
-    });
-    if let Some(intent) = hold.await? {
+    // A hold that the store does not have yet would look like one that has ended.
+    if !blocking(relay, |relay| Ok(relay.applier.flush())).await? {
+        return Err(Unsettled::Behind);
+    }
+    if let Some(intent) = blocking(relay, move |relay| relay.store.hold(attempt)).await? {
         let (model, version) = (intent.model.clone(), intent.price_version);
         let rates = blocking(relay, move |relay| relay.store.rates(&model, version)).await?;
         let rates = rates.ok_or(Unsettled::Prices)?.for_batch();

@@ -37,7 +37,8 @@ const fn first_seed(mutant: Mutant) -> u64 {
     match mutant {
         Mutant::LastLeaseWins => 600,
         Mutant::RefundBeforeDurable => 550,
-        Mutant::SurvivorsReleased => 650,
+        Mutant::SurvivorsReleased => 2_300,
+        Mutant::BatchMissedByStore => 1_050,
         Mutant::SurvivorsNotWritten => 3_600,
         Mutant::DecideBeforeDurable => 1_650,
         _ => 0,
