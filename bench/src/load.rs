@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use hdrhistogram::Histogram;
+use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -25,6 +26,8 @@ pub(crate) struct Figures {
     pub(crate) failures: u64,
     pub(crate) first_failure: Option<String>,
     pub(crate) seconds: f64,
+    /// Processor time of the generator.
+    pub(crate) cpu_seconds: f64,
     /// Server-sent events received.
     pub(crate) events: u64,
     pub(crate) p50_us: u64,
@@ -82,7 +85,7 @@ async fn generate(options: &cli::Load) -> Result<Figures> {
     for _ in 0..options.connections {
         connections.push(Connection::open(options.port).await.context("the proxy cannot be reached")?);
     }
-    let start = Instant::now();
+    let (start, cpu_before) = (Instant::now(), cpu_seconds());
     let pace = match options.rate {
         None => Pace::Closed(Arc::new(AtomicU64::new(options.calls))),
         Some(rate) => Pace::Open(Arc::new(Mutex::new(clock(start, rate, options.calls)))),
@@ -103,12 +106,19 @@ async fn generate(options: &cli::Load) -> Result<Figures> {
     }
     figures.calls = latencies_us.len();
     figures.seconds = start.elapsed().as_secs_f64();
+    figures.cpu_seconds = cpu_seconds() - cpu_before;
     figures.p50_us = latencies_us.value_at_quantile(0.5);
     figures.p90_us = latencies_us.value_at_quantile(0.9);
     figures.p99_us = latencies_us.value_at_quantile(0.99);
     figures.p999_us = latencies_us.value_at_quantile(0.999);
     figures.max_us = latencies_us.max();
     Ok(figures)
+}
+
+/// Processor time of this process, threads that have ended included.
+fn cpu_seconds() -> f64 {
+    let spent = clock_gettime(ClockId::ProcessCPUTime);
+    spent.tv_sec as f64 + spent.tv_nsec as f64 / 1e9
 }
 
 fn new_histogram() -> Histogram<u64> {

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::candidate::{self, Running, Setting, free_port, own, start_provider};
 use crate::cli::{Candidate, Options};
 use crate::load::Figures;
-use crate::process::{OTHER_CORE, pin};
+use crate::process::{OTHER_CORE, Process, pin};
 use crate::{mandant, report};
 
 /// Streams at the same time.
@@ -67,6 +67,9 @@ pub(crate) struct Measured {
     pub(crate) cpu_us_per_event: Vec<f64>,
     /// Processor time of the proxy per plain call at the fixed rate, where every proxy idles as often as it works.
     pub(crate) cpu_us_per_call_at_rate: Vec<f64>,
+    /// How busy the core of the load generator and the provider was at the fixed rate, of 1: near 1, what is measured is their
+    /// own queue.
+    pub(crate) load_core_busy: Vec<f64>,
     pub(crate) p50_us: Vec<f64>,
     pub(crate) p99_us: Vec<f64>,
     pub(crate) p999_us: Vec<f64>,
@@ -126,7 +129,7 @@ async fn compare(options: &Options) -> Result<()> {
     for round in 1..=amount.rounds {
         for (result, one) in &mut running {
             eprintln!("round {round} of {}: {} at {rate} calls a second", amount.rounds, result.candidate);
-            result.measure_latency(one, rate, amount).await?;
+            result.measure_latency(one, &provider, rate, amount).await?;
         }
     }
     let mut results = Vec::new();
@@ -205,6 +208,7 @@ impl Measured {
             calls_per_second: Vec::new(),
             cpu_us_per_event: Vec::new(),
             cpu_us_per_call_at_rate: Vec::new(),
+            load_core_busy: Vec::new(),
             p50_us: Vec::new(),
             p99_us: Vec::new(),
             p999_us: Vec::new(),
@@ -230,9 +234,12 @@ impl Measured {
         Ok(())
     }
 
-    async fn measure_latency(&mut self, one: &Running, rate: u64, amount: Amount) -> Result<()> {
+    async fn measure_latency(&mut self, one: &Running, provider: &Process, rate: u64, amount: Amount) -> Result<()> {
         let before = settled_cpu(one).await;
+        let provided = provider.cpu_nanos();
         let figures = load(one, Kind::Rate { rate, calls: rate * amount.seconds }, amount).await?;
+        let provided = (provider.cpu_nanos() - provided) as f64 / 1e9;
+        self.load_core_busy.push((provided + figures.cpu_seconds) / figures.seconds);
         if let (Some(before), Some(after)) = (before, settled_cpu(one).await) {
             self.cpu_us_per_call_at_rate.push((after - before) as f64 / 1e3 / figures.calls as f64);
         }
@@ -250,7 +257,7 @@ const REST: Duration = Duration::from_millis(1_500);
 /// Processor time that the proxy has used, in nanoseconds, once it is done with what it was asked.
 async fn settled_cpu(one: &Running) -> Option<u64> {
     tokio::time::sleep(REST).await;
-    one.process.as_ref().map(crate::process::Process::cpu_nanos)
+    one.process.as_ref().map(Process::cpu_nanos)
 }
 
 /// A folder for the files of the run, removed at its end.

@@ -27,7 +27,7 @@ fn mebibytes(kib: u64) -> Option<f64> {
     (kib > 0).then_some(kib as f64 / 1024.0)
 }
 
-const ROWS: [Row; 11] = [
+const ROWS: [Row; 12] = [
     Row { name: "CPU per call, µs", digits: 1, figure: |one, _| some(&one.cpu_us_per_call), has_ratio: true },
     Row {
         name: "calls/s per core (1 / CPU)",
@@ -42,6 +42,12 @@ const ROWS: [Row; 11] = [
         digits: 1,
         figure: |one, _| some(&one.cpu_us_per_call_at_rate),
         has_ratio: true,
+    },
+    Row {
+        name: "load's core busy at the rate, %",
+        digits: 0,
+        figure: |one, _| some(&one.load_core_busy).map(|busy| busy * 100.0),
+        has_ratio: false,
     },
     Row { name: "latency p50, µs", digits: 0, figure: |one, _| some(&one.p50_us), has_ratio: false },
     Row {
@@ -60,6 +66,9 @@ const ROWS: [Row; 11] = [
     Row { name: "RSS highest, MiB", digits: 1, figure: |one, _| mebibytes(one.loaded_kib), has_ratio: true },
     Row { name: "start to first answer, ms", digits: 1, figure: |one, _| one.start_ms, has_ratio: true },
 ];
+
+/// Busier than this, the load generator keeps calls waiting itself.
+const LOAD_CORE_BUSY_MAX: f64 = 0.75;
 
 /// What a proxy adds to direct calls at the same rate.
 fn added(one: &Measured, direct: &Measured, values: fn(&Measured) -> &[f64]) -> Option<f64> {
@@ -92,6 +101,21 @@ pub(crate) fn print(results: &[Measured], rate: u64) {
     println!(
         "Latencies at {rate} calls a second from the moment each call was due. In brackets: ratio to the bare proxy."
     );
+    if let Some(warning) = warning(results) {
+        println!("{warning}");
+    }
+}
+
+/// Said where the latencies are the bench's own.
+fn warning(results: &[Measured]) -> Option<String> {
+    let busiest = results.iter().filter_map(|one| some(&one.load_core_busy)).fold(0.0, f64::max);
+    (busiest > LOAD_CORE_BUSY_MAX).then(|| {
+        format!(
+            "The core of the load generator and the provider was {:.0} % busy at that rate: latencies are partly its own \
+             queue, and say little of any proxy. Give a lower --rate.",
+            busiest * 100.0
+        )
+    })
 }
 
 fn cell_text(row: &Row, result: &Measured, bare: Option<&Measured>, direct: Option<&Measured>) -> String {
