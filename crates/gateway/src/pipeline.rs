@@ -52,7 +52,8 @@ pub(crate) async fn handle(relay: Arc<Relay>, address: IpAddr, head: RequestHead
     };
     trace.authenticated(relay.clock.moment());
     let answered = if route.endpoint == Endpoint::Realtime {
-        realtime::open(&relay, &caller, &head, &label).await
+        // On the heap: a call's future, which is moved there whole, would have to have room for it.
+        Box::pin(realtime::open(&relay, &caller, &head, &label)).await
     } else if route.endpoint.is_billed() {
         call(&relay, &caller, &route, &head, body, label, &mut trace, running).await
     } else {
@@ -95,7 +96,7 @@ async fn call(
     route: &Route<'_>,
     head: &RequestHead,
     body: ClientBody,
-    label: Label,
+    mut label: Label,
     trace: &mut Trace,
     running: crate::tasks::Running,
 ) -> Result<Reply, Refused> {
@@ -104,13 +105,12 @@ async fn call(
     let arrived = relay.clock.moment();
     trace.body_read(arrived);
     // A body may come slowly: a record is dated when its call counts in the windows.
-    let label = Label { at: label.at.saturating_add(trace.since_start(arrived)), ..label };
-    let claim = match relay.keys.enter(caller, route, head, &body.content(head), label.at).await? {
+    label.at = label.at.saturating_add(trace.since_start(arrived));
+    label.claim = match relay.keys.enter(caller, route, head, &body.content(head), label.at).await? {
         Entry::Unkeyed => None,
         Entry::First(claim) => Some(claim),
         Entry::Again(answer) => return Ok(again(relay, caller, &answer, head)),
     };
-    let label = Label { claim, ..label };
     let bytes = body.held_bytes();
     let (mut call, upload) = body.call(caller, &intake::with_maker(relay, route), head)?;
     files::choose_place(relay, caller, head, &mut call).await?;
