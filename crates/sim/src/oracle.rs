@@ -48,8 +48,9 @@ pub(crate) struct Attempt {
     pub(crate) left_wrongly: Option<&'static str>,
     /// What the provider bills.
     pub(crate) bill: Numbers,
-    /// It makes a batch; its client was told which.
+    /// It makes a batch.
     pub(crate) makes_batch: bool,
+    /// The client was told which batch it made.
     pub(crate) is_batch_told: bool,
     /// The client saw a byte of the answer, or all of it.
     pub(crate) seen: bool,

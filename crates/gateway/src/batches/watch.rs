@@ -160,10 +160,8 @@ async fn settle(
 ) -> Result<(), Unsettled> {
     let attempt = batch.attempt;
     // A hold that the store does not have yet would look like one that has ended.
-    if !blocking(relay, |relay| Ok(relay.applier.flush())).await? {
-        return Err(Unsettled::Behind);
-    }
-    if let Some(intent) = blocking(relay, move |relay| relay.store.hold(attempt)).await? {
+    let hold = blocking(relay, move |relay| relay.applier.flush().then(|| relay.store.hold(attempt)).transpose());
+    if let Some(intent) = hold.await?.ok_or(Unsettled::Behind)? {
         let (model, version) = (intent.model.clone(), intent.price_version);
         let rates = blocking(relay, move |relay| relay.store.rates(&model, version)).await?;
         let rates = rates.ok_or(Unsettled::Prices)?.for_batch();
