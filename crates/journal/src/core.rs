@@ -128,6 +128,7 @@ impl<D: Disk> Core<D> {
                 return Err(NoRoom::Full);
             }
             if self.has_threads() {
+                state.is_spare_awaited = true;
                 self.keep_due.notify_one();
                 let waited = self.spare_tried.wait_timeout(state, SPARE_WAIT).unwrap_or_else(PoisonError::into_inner);
                 (state, has_waited) = (waited.0, waited.1.timed_out());

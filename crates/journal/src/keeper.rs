@@ -11,6 +11,9 @@ use crate::state::{Spare, State};
 
 /// Between two attempts when the disk is full.
 const RETRY: Duration = Duration::from_secs(1);
+/// Between two pieces of a spare. A spare is made half a segment ahead; written in one go, its zeros keep the core from
+/// whoever answers calls there, for 4 ms at a time and a tenth of a second in all.
+const REST: Duration = Duration::from_millis(1);
 
 impl<D: Disk> Core<D> {
     /// Deletes what can be, then makes a spare if one is wanted; true when there was one to make.
@@ -27,13 +30,22 @@ impl<D: Disk> Core<D> {
             }
             state.next_spare()
         };
-        let made = self.disk.create(&segment::name(number), bytes);
+        let made = self.disk.create(&segment::name(number), bytes, &|| self.rest());
         let mut state = self.state();
+        state.is_spare_awaited = false;
         state.is_spare_refused = made.is_err();
         let result = made.map(|file| state.add_spare(Spare { number, bytes, file }));
         drop(state);
         self.spare_tried.notify_all();
         result.and(deleted).map(|()| true)
+    }
+
+    /// Leaves the core to others for a moment, unless somebody waits for the spare.
+    fn rest(&self) {
+        let state = self.state();
+        if self.has_threads() && !state.is_spare_awaited && !state.is_stopping {
+            drop(self.keep_due.wait_timeout(state, REST));
+        }
     }
 
     /// From the oldest, one by one, so that a crash leaves no gap.

@@ -55,7 +55,7 @@ mod tests;
 mod verify;
 mod waiting;
 
-pub use disk::{Disk, DiskFile, RealDisk};
+pub use disk::{Disk, DiskFile, RUN_BYTES, RealDisk};
 #[cfg(any(test, feature = "faults"))]
 pub use disk::{Fault, FaultDisk, Loss};
 pub use error::{Doubt, NoRoom, OpenError, Poisoned, ReadError, Wrong};

@@ -175,7 +175,7 @@ fn begin<D: Disk>(
         }
         None => {
             let bytes = options.segment_bytes();
-            (spare.map_or_else(|| disk.create(&name, bytes), Ok), bytes)
+            (spare.map_or_else(|| disk.create(&name, bytes, &|| ()), Ok), bytes)
         }
     };
     let file = file.map_err(OpenError::disk(&name))?;

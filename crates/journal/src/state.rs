@@ -48,6 +48,8 @@ pub(crate) struct State<F> {
     pub(crate) is_closed: bool,
     /// True while the last attempt to make a spare failed.
     pub(crate) is_spare_refused: bool,
+    /// True while a record waits for the spare that is being made.
+    pub(crate) is_spare_awaited: bool,
     /// Somebody waits until the journal is durable up to here.
     pub(crate) wanted: u64,
     /// Segments wholly at or before it are not needed.
@@ -79,6 +81,7 @@ impl<F: DiskFile> State<F> {
             poison: None,
             is_closed: false,
             is_spare_refused: false,
+            is_spare_awaited: false,
             wanted: 0,
             applied,
             is_syncer_idle: false,

@@ -258,7 +258,7 @@ impl Disk for FaultDisk {
         Ok(self.is_locked.load(Ordering::SeqCst))
     }
 
-    fn create(&self, name: &str, bytes: u64) -> io::Result<FaultFile> {
+    fn create(&self, name: &str, bytes: u64, _rest: &dyn Fn()) -> io::Result<FaultFile> {
         if self.shelf().is_full {
             return Err(io::ErrorKind::StorageFull.into());
         }

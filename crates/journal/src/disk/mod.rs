@@ -10,6 +10,9 @@ use std::io;
 pub use fault::{Fault, FaultDisk, Loss};
 pub use real::RealDisk;
 
+/// So much of a new file is written at a time.
+pub const RUN_BYTES: u64 = 64 << 10;
+
 /// A folder of files.
 pub trait Disk: Send + Sync + 'static {
     /// An open file.
@@ -30,10 +33,11 @@ pub trait Disk: Send + Sync + 'static {
     fn is_locked(&self) -> io::Result<bool>;
 
     /// Makes a file of `bytes` zeros whose space is taken on the disk. When it returns, file and name are durable.
+    /// Between pieces of [`RUN_BYTES`] it calls `rest`, which may sleep.
     ///
     /// # Errors
     /// When there is no space, or the disk fails; no file of that name is left then, as far as that can be had.
-    fn create(&self, name: &str, bytes: u64) -> io::Result<Self::File>;
+    fn create(&self, name: &str, bytes: u64, rest: &dyn Fn()) -> io::Result<Self::File>;
 
     /// Opens a file for reading and writing.
     ///

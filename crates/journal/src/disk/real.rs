@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::{Disk, DiskFile};
+use super::{Disk, DiskFile, RUN_BYTES};
 
 /// Held by the process that writes.
 const LOCK_NAME: &str = "journal.lock";
@@ -30,7 +30,7 @@ impl RealDisk {
         self.folder.join(name)
     }
 
-    fn fill(&self, name: &str, bytes: u64) -> io::Result<File> {
+    fn fill(&self, name: &str, bytes: u64, rest: &dyn Fn()) -> io::Result<File> {
         let path = self.path(name);
         let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
         allocate(&file, bytes)?;
@@ -41,6 +41,9 @@ impl RealDisk {
             let piece = &zeros[..zeros.len().min(usize::try_from(bytes - offset).unwrap_or(usize::MAX))];
             file.write_all_at(piece, offset)?;
             offset += piece.len() as u64;
+            if offset.is_multiple_of(RUN_BYTES) {
+                rest();
+            }
         }
         file.sync_all()?;
         self.sync_dir()?;
@@ -85,8 +88,8 @@ impl Disk for RealDisk {
         }
     }
 
-    fn create(&self, name: &str, bytes: u64) -> io::Result<File> {
-        let made = self.fill(name, bytes);
+    fn create(&self, name: &str, bytes: u64, rest: &dyn Fn()) -> io::Result<File> {
+        let made = self.fill(name, bytes, rest);
         if made.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::AlreadyExists) {
             // A part of a file would keep space on a disk that is full; where it cannot go, the next opening removes it.
             let _ = self.remove(name);

@@ -158,7 +158,7 @@ fn a_crash_while_files_behind_the_tail_are_removed_leaves_no_gap() {
         journal.sync().unwrap();
         drop(journal);
         for number in 2..=5 {
-            let file = disk.create(&segment::name(number), 40_000).unwrap();
+            let file = disk.create(&segment::name(number), 40_000, &|| ()).unwrap();
             file.write_at(b"lost", header::BYTES).unwrap();
         }
         let disk = disk.restart(Loss::Nothing);

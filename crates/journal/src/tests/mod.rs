@@ -6,6 +6,7 @@ mod damage;
 mod failing;
 mod fuzzed;
 mod model;
+mod resting;
 mod shape;
 mod speed;
 

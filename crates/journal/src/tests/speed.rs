@@ -13,7 +13,7 @@ const RECORDS: usize = 1_000_000;
 fn an_intent_costs_little_more_than_its_write() {
     for durability in [Durability::Process, Durability::Power] {
         let folder = tempfile::tempdir().unwrap();
-        let bare = RealDisk::new(folder.path()).create("bare", 64 << 20).unwrap();
+        let bare = RealDisk::new(folder.path()).create("bare", 64 << 20, &|| ()).unwrap();
         let options = Options { durability, ..Options::new(1, BOOT) };
         let (journal, _) = Journal::open_folder(folder.path(), options, Position::START).unwrap();
         let mut open = std::collections::VecDeque::new();
