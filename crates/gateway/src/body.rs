@@ -10,6 +10,10 @@ use smallvec::SmallVec;
 
 use crate::upload::{Fate, GivenUp, Rest};
 
+/// A body up to this size is sent in one piece, over HTTP/1.1 together with the head: to copy it costs less than several
+/// writes, or frames.
+pub(crate) const SMALL_BYTES: u64 = 16 << 10;
+
 /// A request body for an upstream: the client's bytes with what was spliced in between, in order, never copied together.
 #[derive(Debug, Default)]
 pub(crate) struct OutgoingBody {
@@ -33,6 +37,14 @@ impl OutgoingBody {
     pub(crate) fn then(self, rest: Option<Rest>) -> OutgoingBody {
         let left = self.left + rest.as_ref().map_or(0, Rest::left);
         OutgoingBody { left, rest: rest.map(Box::new), ..self }
+    }
+
+    /// In one piece where it is small and all of it is here.
+    pub(crate) fn joined(self) -> OutgoingBody {
+        if self.left > SMALL_BYTES || !self.is_whole() || self.pieces().nth(1).is_none() {
+            return self;
+        }
+        OutgoingBody::new([Bytes::from(self.pieces[self.next..].concat())])
     }
 
     /// What becomes of the rest of a form.
@@ -100,5 +112,15 @@ mod tests {
         let body = OutgoingBody::new([Bytes::from_static(b"ab"), Bytes::new(), Bytes::from_static(b"cde")]);
         assert_eq!(body.size_hint().exact(), Some(5));
         assert_eq!(body.collect().await.expect("infallible").to_bytes(), "abcde");
+    }
+
+    #[test]
+    fn a_small_body_is_joined_and_a_large_one_is_not_copied() {
+        let half = usize::try_from(SMALL_BYTES / 2).expect("it is small");
+        let body = |bytes: usize| OutgoingBody::new([Bytes::from(vec![b'a'; half]), Bytes::from(vec![b'b'; bytes])]);
+        let (mut small, large) = (body(half).joined(), body(half + 1).joined());
+        assert_eq!((small.pieces().count(), small.size_hint().exact()), (1, Some(SMALL_BYTES)));
+        assert_eq!(small.next_piece().expect("one"), [vec![b'a'; half], vec![b'b'; half]].concat());
+        assert_eq!((small.left, large.pieces().count()), (0, 2));
     }
 }

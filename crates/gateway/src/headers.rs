@@ -9,7 +9,7 @@ use wire::Dialect;
 
 use crate::hold::Receipt;
 use crate::http1::Fields;
-use crate::short::Short;
+use crate::thousandths;
 use crate::trace::Trace;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -66,10 +66,10 @@ pub(crate) fn limits(fields: &mut Fields, tightest: &Tightest, now: Timestamp) {
 
 /// OpenAI writes resets as durations: `1.234s`.
 fn duration(fields: &mut Fields, name: &HeaderName, window: &WindowStatus) {
-    let mut written = Short::default();
-    written.push_thousandths(u64::try_from(window.resets_in.as_millis()).unwrap_or(u64::MAX));
-    written.push("s");
-    fields.put_text(name, written.as_bytes());
+    fields.put_with(name, |line| {
+        thousandths::push(line, u64::try_from(window.resets_in.as_millis()).unwrap_or(u64::MAX));
+        line.push(b's');
+    });
 }
 
 /// What an unfinished call may cost at most.
@@ -106,5 +106,5 @@ pub(crate) fn receipt(fields: &mut Fields, receipt: &Receipt) {
 
 /// Milliseconds spent in each stage.
 pub(crate) fn timing(fields: &mut Fields, trace: &Trace, now: Moment) {
-    fields.put_text(&SERVER_TIMING, trace.server_timing(now).as_bytes());
+    fields.put_with(&SERVER_TIMING, |line| trace.write_server_timing(now, line));
 }

@@ -49,7 +49,7 @@ pub(crate) struct Outgoing {
 
 impl Outgoing {
     pub(crate) fn new(method: Method, uri: Uri, body: OutgoingBody) -> Outgoing {
-        Outgoing { method, uri, fields: Fields::default(), secrets: SmallVec::new(), body }
+        Outgoing { method, uri, fields: Fields::with_room(), secrets: SmallVec::new(), body }
     }
 
     /// With the rest of a form behind its body.
@@ -59,7 +59,7 @@ impl Outgoing {
 
     /// The same for HTTP/2.
     pub(crate) fn into_http2(self) -> Request<OutgoingBody> {
-        let mut request = Request::new(self.body);
+        let mut request = Request::new(self.body.joined());
         (*request.method_mut(), *request.uri_mut()) = (self.method, self.uri);
         *request.version_mut() = Version::HTTP_2;
         *request.headers_mut() = self.fields.to_map();

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use base::Moment;
 
-use crate::short::Short;
+use crate::thousandths;
 
 /// The moments at which the stages of one call ended, in the order of the pipeline.
 #[derive(Debug, Clone, Copy)]
@@ -52,16 +52,16 @@ impl Trace {
         self.answered = Some(now);
     }
 
-    /// The `Server-Timing` header: milliseconds per stage, and what Mandant itself added ("overhead").
+    /// Appends the value of the `Server-Timing` header: milliseconds per stage, and what Mandant itself added ("overhead").
     ///
     /// The client's own slowness in sending its body is in none of them.
-    pub(crate) fn server_timing(&self, now: Moment) -> Short {
-        let mut line = Short::default();
+    pub(crate) fn write_server_timing(&self, now: Moment, line: &mut Vec<u8>) {
+        let start = line.len();
         let mut overhead = Duration::ZERO;
         let mut stage = |label: &str, from: Option<Moment>, to: Option<Moment>| {
             let span = to.zip(from).map_or(Duration::ZERO, |(to, from)| to.saturating_since(from));
             if to.is_some() && from.is_some() {
-                write_stage(&mut line, label, span);
+                write_stage(line, start, label, span);
             }
             span
         };
@@ -75,16 +75,15 @@ impl Trace {
         if let Some(answered) = self.answered {
             overhead += now.saturating_since(answered);
         }
-        write_stage(&mut line, ", overhead;dur=", overhead);
-        line
+        write_stage(line, start, ", overhead;dur=", overhead);
     }
 }
 
-/// `label` begins with a separator of two characters, which the first stage does without: one piece is cheaper to write than
-/// three.
-fn write_stage(line: &mut Short, label: &str, span: Duration) {
-    line.push(if line.as_bytes().is_empty() { &label[2..] } else { label });
-    line.push_thousandths(u64::try_from(span.as_micros()).unwrap_or(u64::MAX));
+/// `label` begins with a separator of two characters, which the stage at `start` does without: one piece is cheaper to write
+/// than three.
+fn write_stage(line: &mut Vec<u8>, start: usize, label: &str, span: Duration) {
+    line.extend_from_slice(if line.len() == start { label[2..].as_bytes() } else { label.as_bytes() });
+    thousandths::push(line, u64::try_from(span.as_micros()).unwrap_or(u64::MAX));
 }
 
 #[cfg(test)]
@@ -101,6 +100,16 @@ mod tests {
         trace.reserved(at(603));
         trace.answered(at(1_003));
         let expected = "auth;dur=1.000, admit;dur=2.000, queue;dur=100.000, reserve;dur=1.000, upstream;dur=400.000, overhead;dur=8.000";
-        assert_eq!(trace.server_timing(at(1_007)).as_bytes(), expected.as_bytes());
+        let written = |trace: Trace, now| {
+            let mut line = b"server-timing: ".to_vec();
+            trace.write_server_timing(now, &mut line);
+            String::from_utf8(line).expect("text")
+        };
+        assert_eq!(written(trace, at(1_007)), format!("server-timing: {expected}"));
+        assert_eq!(
+            written(Trace::new(at(0)), at(1)),
+            "server-timing: overhead;dur=0.000",
+            "one that was refused at once"
+        );
     }
 }

@@ -250,9 +250,6 @@ impl Call {
     }
 }
 
-/// Bodies up to this size are copied into one piece, which costs less than writing several.
-const COPY_BYTES_MAX: usize = 16 << 10;
-
 /// A new value in the place of an old one, or of nothing.
 struct Patch {
     place: Span,
@@ -302,18 +299,8 @@ fn assemble(body: &Bytes, mut patches: SmallVec<[Patch; 6]>) -> Outgoing {
     let added: usize = patches.iter().map(|patch| patch.value.len()).sum();
     let removed: usize = patches.iter().map(|patch| patch.place.len()).sum();
     let len = body.len() + added - removed;
-    let mut at = 0;
-    if len <= COPY_BYTES_MAX {
-        let mut whole = Vec::with_capacity(len);
-        for patch in &patches {
-            whole.extend_from_slice(&body[at..patch.place.start]);
-            whole.extend_from_slice(&patch.value);
-            at = patch.place.end;
-        }
-        whole.extend_from_slice(&body[at..]);
-        return Outgoing { len, pieces: SmallVec::from_iter([Bytes::from(whole)]) };
-    }
     let mut pieces = SmallVec::new();
+    let mut at = 0;
     for patch in patches {
         pieces.push(body.slice(at..patch.place.start));
         pieces.push(Bytes::from(patch.value));

@@ -54,6 +54,13 @@ impl Fields {
         self.end();
     }
 
+    /// A value of visible ASCII, which `write` appends to the line.
+    pub(crate) fn put_with(&mut self, name: &HeaderName, write: impl FnOnce(&mut Vec<u8>)) {
+        self.begin(name);
+        write(&mut self.lines);
+        self.end();
+    }
+
     fn begin(&mut self, name: &HeaderName) {
         self.lines.extend_from_slice(name.as_str().as_bytes());
         self.lines.extend_from_slice(b": ");

@@ -108,8 +108,10 @@ async fn answer(relay: &Arc<Relay>, line: &SharedLine, address: IpAddr, head: He
     let (is_head, is_http10, keeps) = (head.parts.method == Method::HEAD, head.is_http10(), head.keeps);
     line.lock().begin(head.framing, head.expects_continue);
     let body = ClientBody::Http1(RequestBody::of(line));
-    // On the heap, since it has some kilobytes, which a connection that waits must not hold.
-    let mut reply = Box::pin(pipeline::handle(relay.clone(), address, head.parts, body));
+    // On the heap, since it has some kilobytes, which a connection that waits must not hold. `Box::pin` would make it
+    // elsewhere and copy all of them.
+    let place = Box::new_uninit();
+    let mut reply = Box::into_pin(Box::write(place, pipeline::handle(relay.clone(), address, head.parts, body)));
     let replied = core::future::poll_fn(|cx| match reply.as_mut().poll(cx) {
         Poll::Ready(reply) => Poll::Ready(Some(reply)),
         // Dropping the call cancels it.

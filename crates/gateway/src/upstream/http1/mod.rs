@@ -22,7 +22,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 use tokio_util::io::{poll_read_buf, poll_write_buf};
 
-use crate::body::OutgoingBody;
+use crate::body::{OutgoingBody, SMALL_BYTES};
 use crate::clock::LazyTimer;
 use crate::heads::{Outgoing, ResponseHead};
 use crate::http1::{Framing, Next};
@@ -34,8 +34,6 @@ const READ_BYTES: usize = 8 << 10;
 const LONG_READ_BYTES: usize = 64 << 10;
 /// Room for most heads of requests.
 const HEAD_BYTES: usize = 512;
-/// A request up to this size is written in one piece with its head.
-const SMALL_BYTES: u64 = 16 << 10;
 
 /// Bytes of an answer that is read where another protocol was asked for.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
