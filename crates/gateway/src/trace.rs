@@ -82,7 +82,8 @@ impl Trace {
 /// `label` begins with a separator of two characters, which the stage at `start` does without: one piece is cheaper to write
 /// than three.
 fn write_stage(line: &mut Vec<u8>, start: usize, label: &str, span: Duration) {
-    line.extend_from_slice(if line.len() == start { label[2..].as_bytes() } else { label.as_bytes() });
+    let skipped = if line.len() == start { 2 } else { 0 };
+    line.extend_from_slice(&label.as_bytes()[skipped..]);
     thousandths::push(line, u64::try_from(span.as_micros()).unwrap_or(u64::MAX));
 }
 
