@@ -14,7 +14,7 @@ use crate::upload::{Fate, GivenUp, Rest};
 /// writes, or frames.
 pub(crate) const SMALL_BYTES: u64 = 16 << 10;
 
-/// A request body for an upstream: the client's bytes with what was spliced in between, in order, never copied together.
+/// A request body for an upstream: the client's bytes with what was spliced in between, in order.
 #[derive(Debug, Default)]
 pub(crate) struct OutgoingBody {
     /// In order, from `next` on.
