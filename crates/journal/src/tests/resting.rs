@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::{BOOT, driven};
-use crate::{Disk, Driver, FaultDisk, Journal, NoRoom, Options, Position};
+use crate::{Disk, Driver, FaultDisk, Journal, NoRoom, Options, Position, RUN_BYTES, RealDisk};
 
 /// Pieces of a file: half a minute, where each rests.
 const PIECES: usize = 30_000;
@@ -84,4 +84,15 @@ fn a_spare_rests_between_its_pieces_until_a_record_waits_for_it() {
         }
     }
     journal.close().unwrap();
+}
+
+#[test]
+fn a_real_disk_rests_after_every_piece() {
+    let folder = tempfile::tempdir().unwrap();
+    let rests = AtomicUsize::new(0);
+    let rest = || {
+        rests.fetch_add(1, Ordering::SeqCst);
+    };
+    let file = RealDisk::new(folder.path()).create("spare", 4 * RUN_BYTES + 1, &rest).unwrap();
+    assert_eq!((rests.into_inner(), file.metadata().unwrap().len()), (4, 4 * RUN_BYTES + 1));
 }
