@@ -70,9 +70,17 @@ impl Outgoing {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
     use http::header::{ACCEPT, AUTHORIZATION};
 
     use super::*;
+
+    #[test]
+    fn over_http2_a_small_body_is_in_one_piece() {
+        let body = OutgoingBody::new([Bytes::from_static(b"a"), Bytes::from_static(b"b")]);
+        let request = Outgoing::new(Method::POST, Uri::from_static("https://a/b"), body).into_http2();
+        assert_eq!(request.body().pieces().collect::<Vec<_>>(), ["ab"]);
+    }
 
     #[test]
     fn over_http2_a_secret_is_one_too() {

@@ -1,21 +1,11 @@
-//! Decimal numbers for headers, written digit by digit: a dozen go with every answer, and the formatting machinery would
-//! cost more than most stages of the pipeline.
+//! Decimal numbers for headers, without the formatting machinery: a dozen go with every answer, and it would cost more than
+//! most stages of the pipeline.
 
 /// Appends a number of thousandths as a decimal number: 1234 as `1.234`.
 pub(crate) fn push(out: &mut Vec<u8>, thousandths: u64) {
-    // A u64 has at most 20 digits; the point comes before the last three.
-    const POINT: usize = 17;
-    let mut text = [b'0'; 21];
-    text[POINT] = b'.';
-    let (mut rest, mut first) = (thousandths, text.len());
-    while rest > 0 || first >= POINT {
-        first -= 1;
-        if first != POINT {
-            text[first] = b'0' + (rest % 10) as u8;
-            rest /= 10;
-        }
-    }
-    out.extend_from_slice(&text[first..]);
+    out.extend_from_slice(itoa::Buffer::new().format(thousandths / 1_000).as_bytes());
+    let digit = |place: u64| b'0' + (thousandths / place % 10) as u8;
+    out.extend_from_slice(&[b'.', digit(100), digit(10), digit(1)]);
 }
 
 #[cfg(test)]

@@ -11,8 +11,8 @@ use crate::state::{Spare, State};
 
 /// Between two attempts when the disk is full.
 const RETRY: Duration = Duration::from_secs(1);
-/// Between two pieces of a spare. A spare is made half a segment ahead; written in one go, its zeros keep the core from
-/// whoever answers calls there, for 4 ms at a time and a tenth of a second in all.
+/// After each run of a spare's zeros. A spare is made long before it is used; written in one go, its zeros keep the core
+/// from whoever answers calls there, for 4 ms at a time and a tenth of a second in all.
 const REST: Duration = Duration::from_millis(1);
 
 impl<D: Disk> Core<D> {

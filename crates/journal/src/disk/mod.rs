@@ -10,7 +10,7 @@ use std::io;
 pub use fault::{Fault, FaultDisk, Loss};
 pub use real::RealDisk;
 
-/// So much of a new file is written at a time.
+/// So much of a new file is written between two rests.
 pub const RUN_BYTES: u64 = 64 << 10;
 
 /// A folder of files.
@@ -33,7 +33,7 @@ pub trait Disk: Send + Sync + 'static {
     fn is_locked(&self) -> io::Result<bool>;
 
     /// Makes a file of `bytes` zeros whose space is taken on the disk. When it returns, file and name are durable.
-    /// Between pieces of [`RUN_BYTES`] it calls `rest`, which may sleep.
+    /// After each [`RUN_BYTES`] of it `rest` is called, which may sleep.
     ///
     /// # Errors
     /// When there is no space, or the disk fails; no file of that name is left then, as far as that can be had.
