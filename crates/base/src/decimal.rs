@@ -61,21 +61,14 @@ pub(crate) fn parse_scaled(text: &str, scale: u32) -> Result<u64, DecimalError> 
     10_u64.checked_pow(scale - places).and_then(|factor| value.checked_mul(factor)).ok_or(DecimalError::TooLarge)
 }
 
-/// Writes `value` × 10^-`scale` with at least two and at most `scale` decimal places.
+/// Writes `value` × 10^-`scale` with at least two and at most `scale` decimal places; `scale` is below 19.
 pub(crate) fn write_scaled(out: &mut impl core::fmt::Write, value: u64, scale: u32) -> core::fmt::Result {
-    let scale = scale as usize;
-    // Room for all digits of a u64, for the zeros of the largest scale, and for the point.
-    let mut text = [b'0'; 24];
-    let point = text.len() - scale - 1;
-    text[point] = b'.';
-    let (mut rest, mut first) = (value, text.len());
-    while rest > 0 || first >= point {
-        first -= 1;
-        if first != point {
-            text[first] = b'0' + (rest % 10) as u8;
-            rest /= 10;
-        }
-    }
-    let zeros = text[point + 3..].iter().rev().take_while(|&&digit| digit == b'0').count();
-    out.write_str(core::str::from_utf8(&text[first..text.len() - zeros]).expect("digits and a point are ASCII"))
+    let one = 10_u64.pow(scale);
+    out.write_str(itoa::Buffer::new().format(value / one))?;
+    // The one before the fraction keeps its zeros.
+    let mut fraction = itoa::Buffer::new();
+    let digits = &fraction.format(one + value % one)[1..];
+    let last = digits.bytes().rposition(|digit| digit != b'0').unwrap_or(0);
+    out.write_char('.')?;
+    out.write_str(&digits[..(last + 1).max(2)])
 }

@@ -115,9 +115,10 @@ impl<'a> Asking<'a> {
 
     /// The hold, and the output limit that it is for where the relay chose one.
     async fn hold(&mut self) -> Result<(ledger::Hold, Option<u64>), Refusal> {
-        let deadline = Instant::now() + self.relay.settings.reserve_wait;
+        let mut now = Instant::now();
+        let deadline = now + self.relay.settings.reserve_wait;
         loop {
-            let in_time = Instant::now() < deadline;
+            let in_time = now < deadline;
             // At its deadline a call tries once more for itself, whatever the order.
             match self.look(in_time) {
                 Look::Held(hold) => return Ok((hold, self.limit)),
@@ -140,6 +141,7 @@ impl<'a> Asking<'a> {
                     }
                 },
             }
+            now = Instant::now();
         }
     }
 

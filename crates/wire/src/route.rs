@@ -300,6 +300,9 @@ pub fn dialect_of(path: &str, accent: Accent) -> Dialect {
 
 /// `Some(tail)` when `path` is what `pattern` describes; a trailing slash is a different path.
 fn matches<'a>(pattern: &str, path: &'a str) -> Option<Option<&'a str>> {
+    if pattern == path {
+        return Some(None);
+    }
     let (fixed, rest) = pattern.split_once('{').unwrap_or((pattern, ""));
     let left = without_prefix(fixed, path)?;
     let Some((name, suffix)) = rest.split_once('}') else { return left.is_empty().then_some(None) };
@@ -335,8 +338,13 @@ pub(crate) fn unescaped(name: &str) -> Cow<'_, str> {
 fn is_canonical(path: &str) -> bool {
     let read = if path.starts_with(ESCAPED_BELOW) { unescaped(path) } else { Cow::Borrowed(path) };
     let Some(rest) = read.strip_prefix('/') else { return false };
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/:@+".contains(&byte);
-    rest.bytes().all(plain) && rest.split('/').all(|segment| !segment.is_empty() && !segment.ends_with('.'))
+    // A segment that is empty or ends with a dot shows where it ends.
+    let mut before = b'/';
+    rest.bytes().chain(*b"/").all(|byte| {
+        let ends_badly = byte == b'/' && matches!(before, b'/' | b'.');
+        before = byte;
+        !ends_badly && (byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'/' | b':' | b'@' | b'+'))
+    })
 }
 
 #[cfg(test)]

@@ -104,6 +104,21 @@ fn plain_runs_end_at_the_first_special_byte_wherever_it_stands() {
     }
 }
 
+#[test]
+fn a_short_number_is_taken_whole_or_left_where_it_stands() {
+    for (document, expected) in
+        [("7,", 7), (" \n0}", 0), ("007]", 7), ("999999999 ", 999_999_999), ("12\n", 12), ("12\r", 12)]
+    {
+        let mut scanner = Lenient::new(document.as_bytes());
+        assert_eq!(scanner.short_number(), Some(expected), "{document}");
+        assert_eq!(scanner.at(), document.len() - 1, "{document}");
+    }
+    for document in ["1000000000,", "1.0,", "1e3}", "-1,", "1x,", "\"1\",", "null,", ",", "", "1"] {
+        let mut scanner = Lenient::new(document.as_bytes());
+        assert_eq!((scanner.short_number(), scanner.at()), (None, 0), "{document}");
+    }
+}
+
 /// Any JSON value, as text with odd spacing and escapes.
 fn json() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![

@@ -23,7 +23,12 @@ const TEST_TOOLS: &[&str] =
 
 const RULES: &[Rule] = &[
     Rule { name: "fuzz", ours: &[], ours_in_tests: &[], others: Some(&["fastrand"]) },
-    Rule { name: "base", ours: &[], ours_in_tests: &[], others: Some(&["ecow", "serde", "thiserror", "zeroize"]) },
+    Rule {
+        name: "base",
+        ours: &[],
+        ours_in_tests: &[],
+        others: Some(&["ecow", "itoa", "serde", "thiserror", "zeroize"]),
+    },
     Rule {
         name: "ledger",
         ours: &["base"],
@@ -35,7 +40,7 @@ const RULES: &[Rule] = &[
         name: "wire",
         ours: &["base"],
         ours_in_tests: &["fuzz"],
-        others: Some(&["bytes", "crc32fast", "itoa", "memchr", "serde", "serde_json", "smallvec", "thiserror"]),
+        others: Some(&["bytes", "crc32fast", "itoa", "memchr", "serde", "serde_json", "smallvec", "thiserror", "wide"]),
     },
     Rule {
         name: "catalog",

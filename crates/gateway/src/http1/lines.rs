@@ -18,6 +18,14 @@ struct Place {
     value: Span,
 }
 
+impl Place {
+    /// Whether it has that name, in whatever case; a [`HeaderName`] has its letters small already.
+    fn is_named(&self, name: &[u8], bytes: &[u8]) -> bool {
+        let is_same = |(found, byte): (&u8, &u8)| found.to_ascii_lowercase() == *byte;
+        self.name.length as usize == name.len() && self.name.in_bytes(bytes).iter().zip(name).all(is_same)
+    }
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Span {
     at: u32,
@@ -60,7 +68,10 @@ impl Lines {
     /// The first value of that name, whatever its case.
     pub(crate) fn get(&self, name: &HeaderName) -> Option<&[u8]> {
         let name = name.as_str().as_bytes();
-        self.places.iter().find(|place| self.has_name(place, name)).map(|place| place.value.in_bytes(&self.bytes))
+        self.places
+            .iter()
+            .find(|place| place.is_named(name, &self.bytes))
+            .map(|place| place.value.in_bytes(&self.bytes))
     }
 
     /// The first value of that name as text; `None` also when it has other bytes than visible ASCII.
@@ -75,12 +86,8 @@ impl Lines {
     /// All values of that name, in their order.
     pub(crate) fn get_all<'a>(&'a self, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
         let name = name.as_str().as_bytes();
-        let named = self.places.iter().filter(move |place| self.has_name(place, name));
+        let named = self.places.iter().filter(move |place| place.is_named(name, &self.bytes));
         named.map(|place| place.value.in_bytes(&self.bytes))
-    }
-
-    fn has_name(&self, place: &Place, name: &[u8]) -> bool {
-        place.name.length as usize == name.len() && place.name.in_bytes(&self.bytes).eq_ignore_ascii_case(name)
     }
 
     /// Every word of the values of that name, which are lists.
@@ -91,7 +98,7 @@ impl Lines {
     /// Takes every header of that name away.
     pub(crate) fn remove(&mut self, name: &HeaderName) {
         let (name, bytes) = (name.as_str().as_bytes(), &self.bytes);
-        self.places.retain(|place| !place.name.in_bytes(bytes).eq_ignore_ascii_case(name));
+        self.places.retain(|place| !place.is_named(name, bytes));
     }
 
     /// Puts one in the place of all others of its name.

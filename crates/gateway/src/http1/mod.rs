@@ -3,12 +3,14 @@
 mod fields;
 mod framing;
 mod lines;
+mod output;
 
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 
 pub(crate) use self::fields::Fields;
 pub(crate) use self::framing::{Framing, Next};
 pub(crate) use self::lines::{Found, Lines, text};
+pub(crate) use self::output::Output;
 
 /// Whether to look for a head in `input`: at the first look, and then whenever there is the end of one. `looked` is how far
 /// it was looked at before, so that a head that comes byte by byte is not parsed with each of them.
@@ -70,8 +72,11 @@ fn content_length(headers: &Lines) -> Result<Option<u64>, &'static str> {
 }
 
 fn digits(text: &[u8]) -> Option<u64> {
-    let is_number = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
-    is_number.then(|| core::str::from_utf8(text).ok()?.parse().ok()).flatten()
+    let more = |number: u64, &digit: &u8| {
+        let digit = digit.is_ascii_digit().then(|| u64::from(digit - b'0'))?;
+        number.checked_mul(10)?.checked_add(digit)
+    };
+    if text.is_empty() { None } else { text.iter().try_fold(0, more) }
 }
 
 /// Whether the other side keeps the connection for more (section 9.3).

@@ -12,7 +12,7 @@ use http_body::Body as _;
 
 use super::line::SharedLine;
 use crate::answer::AnswerBody;
-use crate::http1::Fields;
+use crate::http1::{Fields, Output};
 use crate::reply::Reply;
 
 /// No more of a body is asked for while so much of it waits to be written: a client that reads slowly fills no memory.
@@ -32,7 +32,7 @@ pub(super) struct Manner {
 
 /// See the module's description.
 pub(super) struct Writing {
-    output: BytesMut,
+    output: Output,
     body: AnswerBody,
     framing: Framing,
     /// The body broke off: its end is not written, so that the client sees that it is not whole.
@@ -54,7 +54,7 @@ impl Writing {
         let Reply { status, fields, body, .. } = reply;
         let length = body.size_hint().exact();
         let room = length.map_or(0, |length| usize::try_from(length).unwrap_or(usize::MAX).min(OUTPUT_BYTES));
-        let mut output = BytesMut::with_capacity(256 + fields.lines().len() + room);
+        let mut output = Output::with_room(256 + fields.lines().len() + room);
         write_status(&mut output, status);
         output.extend_from_slice(fields.lines());
         let has_no_body =
@@ -98,7 +98,7 @@ impl Writing {
                 // Nothing to write: only the client's going is to be seen.
                 return line.lock().poll_gone(cx).map(|()| Err(io::ErrorKind::ConnectionAborted.into()));
             }
-            ready!(line.lock().poll_write_all(cx, &mut self.output))?;
+            ready!(line.lock().poll_write_all(cx, &mut *self.output))?;
         }
     }
 

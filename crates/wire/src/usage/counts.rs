@@ -131,6 +131,9 @@ pub(super) fn largest(place: &mut u64, count: Count, fault: &mut Option<UsageFau
 
 /// Takes one count; `None` for null.
 pub(crate) fn count(scanner: &mut Lenient<'_>) -> Result<Count, ScanError> {
+    if let Some(count) = scanner.short_number() {
+        return Ok(Ok(Some(count)));
+    }
     match scanner.kind()? {
         Kind::Null => scanner.skip().map(|()| Ok(None)),
         Kind::Number => Ok(count_of(scanner.number()?).map(Some)),
@@ -140,10 +143,6 @@ pub(crate) fn count(scanner: &mut Lenient<'_>) -> Result<Count, ScanError> {
 
 /// A whole number as some providers write it: plain digits, or with a fraction of zeros.
 pub(super) fn count_of(raw: &[u8]) -> Result<u64, UsageFault> {
-    // Nearly all counts; as many digits as can be no more than the largest one, and not overflow.
-    if (1..=9).contains(&raw.len()) && raw.iter().all(u8::is_ascii_digit) {
-        return Ok(raw.iter().fold(0, |value, digit| value * 10 + u64::from(digit - b'0')));
-    }
     if raw.starts_with(b"-") && raw[1..].iter().any(|byte| (b'1'..=b'9').contains(byte)) {
         return Err(UsageFault::Negative);
     }

@@ -25,7 +25,7 @@ use tokio_util::io::{poll_read_buf, poll_write_buf};
 use crate::body::{OutgoingBody, SMALL_BYTES};
 use crate::clock::LazyTimer;
 use crate::heads::{Outgoing, ResponseHead};
-use crate::http1::{Framing, Next};
+use crate::http1::{Framing, Next, Output};
 use crate::upload::GivenUp;
 
 /// What one look at the socket reads at most, when the body does not say that it is longer.
@@ -82,9 +82,11 @@ pub(super) struct Http1 {
     input: BytesMut,
     /// How far it was searched for the end of a head.
     looked: usize,
-    /// What is being written.
-    output: Bytes,
-    /// What is to be written after it.
+    /// What is written first: the head, and a small body with it.
+    output: Output,
+    /// What is written after it.
+    piece: Bytes,
+    /// What is to be written after that.
     body: OutgoingBody,
     /// Whether a byte of the request may have left.
     left: bool,
@@ -116,7 +118,8 @@ impl Http1 {
             socket,
             input: BytesMut::new(),
             looked: 0,
-            output: Bytes::new(),
+            output: Output::default(),
+            piece: Bytes::new(),
             body: OutgoingBody::default(),
             left: false,
             writes: Writes::All,
@@ -164,7 +167,7 @@ impl Http1 {
         let length = request.body.size_hint().exact().expect("an outgoing body knows its length");
         let is_small = length <= SMALL_BYTES;
         let room = if is_small { usize::try_from(length).unwrap_or(0) } else { 0 };
-        let mut output = BytesMut::with_capacity(HEAD_BYTES + room);
+        let mut output = Output::with_room(HEAD_BYTES + room);
         head::write_request(&mut output, &request, length);
         self.body = request.body;
         if is_small && self.body.is_whole() {
@@ -172,7 +175,7 @@ impl Http1 {
                 output.extend_from_slice(&piece);
             }
         }
-        self.output = output.freeze();
+        self.output = output;
         self.looked = 0;
         (self.left, self.writes, self.keeps) = (false, Writes::Some, false);
     }
@@ -183,18 +186,24 @@ impl Http1 {
     /// When the request will never be whole: there is no response to wait for.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, GivenUp> {
         while self.writes == Writes::Some {
-            if self.output.is_empty() {
+            if self.output.is_empty() && self.piece.is_empty() {
                 // What is written is let go of: it counts against its tenant while it is in memory.
                 match self.body.poll_piece(cx) {
                     Poll::Pending => return Ok(Poll::Pending),
-                    Poll::Ready(Some(piece)) => self.output = piece?,
+                    Poll::Ready(Some(piece)) => (self.output, self.piece) = (Output::default(), piece?),
                     Poll::Ready(None) => {
                         self.end_writing(Writes::Flush);
                         break;
                     }
                 }
             }
-            match poll_write_buf(Pin::new(&mut *self.socket), cx, &mut self.output) {
+            let socket = Pin::new(&mut *self.socket);
+            let written = if self.output.is_empty() {
+                poll_write_buf(socket, cx, &mut self.piece)
+            } else {
+                poll_write_buf(socket, cx, &mut *self.output)
+            };
+            match written {
                 Poll::Pending => return Ok(Poll::Pending),
                 Poll::Ready(Ok(0) | Err(_)) => self.end_writing(Writes::Refused),
                 Poll::Ready(Ok(_)) => self.left = true,
@@ -209,7 +218,8 @@ impl Http1 {
     }
 
     fn end_writing(&mut self, writes: Writes) {
-        (self.output, self.body, self.writes) = (Bytes::new(), OutgoingBody::default(), writes);
+        (self.output, self.piece, self.body, self.writes) =
+            (Output::default(), Bytes::new(), OutgoingBody::default(), writes);
     }
 
     /// Reads more into `input`.
