@@ -260,13 +260,13 @@ impl<'a, const STRICT: bool> Scanner<'a, STRICT> {
                 Some(_) => break,
             }
         }
-        self.rest_of_string()
+        self.at = end;
+        self.rest_of_string(start)
     }
 
-    /// Takes a string from behind its opening quote.
+    /// Takes what is left of a string that began at `start`, whatever is in it.
     #[inline(never)]
-    fn rest_of_string(&mut self) -> Result<Text<'a>, ScanError> {
-        let start = self.at;
+    fn rest_of_string(&mut self, start: usize) -> Result<Text<'a>, ScanError> {
         let mut escaped = false;
         loop {
             self.at += plain_run(&self.bytes[self.at..]);

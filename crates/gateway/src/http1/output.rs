@@ -5,8 +5,8 @@ use core::ops::{Deref, DerefMut};
 
 use bytes::BytesMut;
 
-/// Larger spaces are let go of.
-const SPARE_BYTES_MAX: usize = 32 << 10;
+/// Larger spaces are let go of: a stream keeps the one that it took for as long as it lasts.
+const SPARE_BYTES_MAX: usize = 8 << 10;
 
 thread_local! {
     /// The space of the last message of this thread that was written.
