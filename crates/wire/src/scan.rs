@@ -247,7 +247,7 @@ impl<'a, const STRICT: bool> Scanner<'a, STRICT> {
     pub(crate) fn string(&mut self) -> Result<Text<'a>, ScanError> {
         self.space();
         self.expect(b'"')?;
-        // Nearly all, without a call.
+        // Nearly all strings have no escape, and do not end within the last block of the document.
         let (start, mut end) = (self.at, self.at);
         while let Some(block) = self.bytes[end..].first_chunk() {
             match special_in(block) {
@@ -324,8 +324,8 @@ impl<'a, const STRICT: bool> Scanner<'a, STRICT> {
         self.at - start
     }
 
-    /// Takes a number that is at most nine digits and nothing else, as nearly all are; where something else comes, the place
-    /// stays.
+    /// Takes a number that is at most nine digits and nothing else, as nearly all are; of anything else it takes no more than the
+    /// white space before it.
     #[inline]
     pub(crate) fn short_number(&mut self) -> Option<u64> {
         self.space();
