@@ -123,7 +123,7 @@ pub(crate) async fn start(candidate: Candidate, setting: &Setting<'_>) -> Result
             continue;
         }
         let (idle_kib, _) = process.memory_kib();
-        let start_ms = Some(crate::measure::median(&starts_ms));
+        let start_ms = Some(crate::quantile::median(&starts_ms));
         return Ok(Some(Running { candidate, plain_port, stream_port, process: Some(process), start_ms, idle_kib }));
     }
 }

@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use hdrhistogram::Histogram;
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
@@ -18,6 +17,7 @@ use tokio::time::Instant;
 
 use crate::cli;
 use crate::client::{Connection, request};
+use crate::quantile::percentile;
 
 /// What a generator measured.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -31,13 +31,34 @@ pub(crate) struct Figures {
     /// Server-sent events received.
     pub(crate) events: u64,
     pub(crate) p50_us: u64,
-    pub(crate) p90_us: u64,
     pub(crate) p99_us: u64,
     pub(crate) p999_us: u64,
-    pub(crate) max_us: u64,
+    /// The p99 of the calls that were due within each second.
+    pub(crate) p99_us_of_seconds: Vec<u64>,
 }
 
 impl Figures {
+    fn of(seen: Seen, seconds: f64, cpu_seconds: f64) -> Figures {
+        let all = sorted_us(&seen.latencies);
+        let at = |per_mille| percentile(&all, per_mille).unwrap_or_default();
+        let of_second = |second| seen.latencies.iter().filter(move |latency| latency.second == second);
+        let seconds_due = seen.latencies.iter().map(|latency| latency.second + 1).max().unwrap_or_default();
+        Figures {
+            calls: all.len() as u64,
+            failures: seen.failures,
+            first_failure: seen.first_failure,
+            seconds,
+            cpu_seconds,
+            events: seen.events,
+            p50_us: at(500),
+            p99_us: at(990),
+            p999_us: at(999),
+            p99_us_of_seconds: (0..seconds_due)
+                .map(|second| percentile(&sorted_us(of_second(second)), 990).unwrap_or_default())
+                .collect(),
+        }
+    }
+
     pub(crate) fn calls_per_second(&self) -> f64 {
         self.calls as f64 / self.seconds
     }
@@ -72,12 +93,26 @@ impl Pace {
     }
 }
 
-/// What one connection saw.
+/// What connections saw.
+#[derive(Default)]
 struct Seen {
-    latencies_us: Histogram<u64>,
+    latencies: Vec<Latency>,
     events: u64,
     failures: u64,
     first_failure: Option<String>,
+}
+
+#[derive(Clone, Copy)]
+struct Latency {
+    /// In which second after the start the call was due.
+    second: u64,
+    us: u64,
+}
+
+fn sorted_us<'a>(latencies: impl IntoIterator<Item = &'a Latency>) -> Vec<u64> {
+    let mut sorted: Vec<u64> = latencies.into_iter().map(|latency| latency.us).collect();
+    sorted.sort_unstable();
+    sorted
 }
 
 async fn generate(options: &cli::Load) -> Result<Figures> {
@@ -93,26 +128,17 @@ async fn generate(options: &cli::Load) -> Result<Figures> {
     let mut tasks = JoinSet::new();
     for (index, connection) in connections.into_iter().enumerate() {
         let bytes = request(options.port, index, options.streams);
-        tasks.spawn(work(connection, bytes, options.clone(), pace.clone()));
+        tasks.spawn(work(connection, bytes, options.clone(), pace.clone(), start));
     }
-    let mut figures = Figures::default();
-    let mut latencies_us = new_histogram();
+    let mut all = Seen::default();
     while let Some(seen) = tasks.join_next().await {
         let seen = seen??;
-        latencies_us.add(&seen.latencies_us)?;
-        figures.events += seen.events;
-        figures.failures += seen.failures;
-        figures.first_failure = figures.first_failure.or(seen.first_failure);
+        all.latencies.extend(seen.latencies);
+        all.events += seen.events;
+        all.failures += seen.failures;
+        all.first_failure = all.first_failure.or(seen.first_failure);
     }
-    figures.calls = latencies_us.len();
-    figures.seconds = start.elapsed().as_secs_f64();
-    figures.cpu_seconds = cpu_seconds() - cpu_before;
-    figures.p50_us = latencies_us.value_at_quantile(0.5);
-    figures.p90_us = latencies_us.value_at_quantile(0.9);
-    figures.p99_us = latencies_us.value_at_quantile(0.99);
-    figures.p999_us = latencies_us.value_at_quantile(0.999);
-    figures.max_us = latencies_us.max();
-    Ok(figures)
+    Ok(Figures::of(all, start.elapsed().as_secs_f64(), cpu_seconds() - cpu_before))
 }
 
 /// Processor time of this process, threads that have ended included.
@@ -121,12 +147,14 @@ fn cpu_seconds() -> f64 {
     spent.tv_sec as f64 + spent.tv_nsec as f64 / 1e9
 }
 
-fn new_histogram() -> Histogram<u64> {
-    Histogram::new_with_bounds(1, 600_000_000, 3).expect("the bounds are valid")
-}
-
-async fn work(mut connection: Connection, bytes: Vec<u8>, options: cli::Load, pace: Pace) -> Result<Seen> {
-    let mut seen = Seen { latencies_us: new_histogram(), events: 0, failures: 0, first_failure: None };
+async fn work(
+    mut connection: Connection,
+    bytes: Vec<u8>,
+    options: cli::Load,
+    pace: Pace,
+    start: Instant,
+) -> Result<Seen> {
+    let mut seen = Seen::default();
     while let Some(due) = pace.next().await {
         let problem = match connection.call(&bytes).await {
             Ok(answer) if answer.is_good(options.streams) => {
@@ -141,7 +169,8 @@ async fn work(mut connection: Connection, bytes: Vec<u8>, options: cli::Load, pa
                 Some(problem.to_string())
             }
         };
-        seen.latencies_us.saturating_record(due.elapsed().as_micros() as u64);
+        let second = due.saturating_duration_since(start).as_secs();
+        seen.latencies.push(Latency { second, us: due.elapsed().as_micros() as u64 });
         if let Some(problem) = problem {
             seen.failures += 1;
             seen.first_failure.get_or_insert(problem.chars().take(400).collect());

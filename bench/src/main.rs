@@ -17,6 +17,7 @@ mod neighbours;
 mod nginx;
 mod process;
 mod provider;
+mod quantile;
 mod report;
 
 use std::process::ExitCode;

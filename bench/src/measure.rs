@@ -11,6 +11,7 @@ use crate::candidate::{self, Running, Setting, free_port, own, start_provider};
 use crate::cli::{Candidate, Options};
 use crate::load::Figures;
 use crate::process::{OTHER_CORE, Process, pin};
+use crate::quantile::median;
 use crate::{mandant, report};
 
 /// Streams at the same time.
@@ -73,20 +74,11 @@ pub(crate) struct Measured {
     pub(crate) p50_us: Vec<f64>,
     pub(crate) p99_us: Vec<f64>,
     pub(crate) p999_us: Vec<f64>,
+    /// The p99 of every second of every round.
+    pub(crate) p99_us_of_seconds: Vec<f64>,
     pub(crate) idle_kib: u64,
     pub(crate) loaded_kib: u64,
     pub(crate) start_ms: Option<f64>,
-}
-
-/// The middle value, or the mean of the two in the middle.
-pub(crate) fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    match sorted.len() {
-        0 => f64::NAN,
-        count if count % 2 == 1 => sorted[count / 2],
-        count => f64::midpoint(sorted[count / 2 - 1], sorted[count / 2]),
-    }
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
@@ -212,6 +204,7 @@ impl Measured {
             p50_us: Vec::new(),
             p99_us: Vec::new(),
             p999_us: Vec::new(),
+            p99_us_of_seconds: Vec::new(),
             idle_kib: one.idle_kib,
             loaded_kib: 0,
             start_ms: one.start_ms,
@@ -246,6 +239,7 @@ impl Measured {
         self.p50_us.push(figures.p50_us as f64);
         self.p99_us.push(figures.p99_us as f64);
         self.p999_us.push(figures.p999_us as f64);
+        self.p99_us_of_seconds.extend(figures.p99_us_of_seconds.iter().map(|us| *us as f64));
         Ok(())
     }
 }

@@ -15,8 +15,9 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::cli::{FloodKind, Neighbours};
-use crate::measure::{Folder, median};
+use crate::measure::Folder;
 use crate::process::{OTHER_CORE, pin};
+use crate::quantile::median;
 use crate::{mandant, report};
 use stand::Stand;
 

@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep_until};
 use super::Seen;
 use crate::cli;
 use crate::client::Connection;
+use crate::quantile::percentile;
 
 /// Who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,16 +89,9 @@ async fn send(options: &cli::Victim) -> Result<Seen> {
         }
     }
     took.sort_unstable();
-    let percentile = |percent: usize| {
-        took.get((took.len() * percent / 100).min(took.len().saturating_sub(1))).map_or(f64::NAN, millis)
-    };
     seen.succeeded = took.len() as u64;
     // Where nothing succeeded there is no latency to tell; JSON has no such number.
-    seen.p50_ms = if took.is_empty() { 60_000.0 } else { percentile(50) };
-    seen.p99_ms = if took.is_empty() { 60_000.0 } else { percentile(99) };
+    let at = |per_mille| percentile(&took, per_mille).map_or(60_000.0, |span| span.as_secs_f64() * 1_000.0);
+    (seen.p50_ms, seen.p99_ms) = (at(500), at(990));
     Ok(seen)
-}
-
-fn millis(span: &Duration) -> f64 {
-    span.as_secs_f64() * 1_000.0
 }

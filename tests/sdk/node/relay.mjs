@@ -11,7 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const target = process.env.CARGO_TARGET_DIR ?? resolve(here, '../../../target');
-const mandant = process.env.MANDANT_BIN ?? join(target, 'debug/mandant');
+const mandant = process.env.MANDANT_BINARY ?? join(target, 'debug/mandant');
 const provider = process.env.MANDANT_PROVIDER_BIN ?? join(target, 'debug/examples/provider');
 const providerKey = 'sk-simulated-provider-key';
 const startMillisMax = 30_000;

@@ -15,7 +15,7 @@ from native_provider import NativeProvider
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-MANDANT = os.environ.get("MANDANT_BIN", TARGET / "debug" / "mandant")
+MANDANT = os.environ.get("MANDANT_BINARY", TARGET / "debug" / "mandant")
 PROVIDER = os.environ.get("MANDANT_PROVIDER_BIN", TARGET / "debug" / "examples" / "provider")
 PROVIDER_KEY = "sk-simulated-provider-key"
 START_SECONDS_MAX = 30
