@@ -21,6 +21,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::cli;
+use crate::process::asked_to_end;
 
 /// Headers that end with the connection they came on.
 const CONNECTION_HEADERS: [HeaderName; 7] = [
@@ -44,7 +45,12 @@ struct Proxy {
 pub(crate) fn run(options: &cli::Bare) -> Result<()> {
     // The same event loop as Mandant's: one worker for each core that the process may use.
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(options))
+    runtime.block_on(async {
+        tokio::select! {
+            done = serve(options) => done,
+            done = asked_to_end() => done,
+        }
+    })
 }
 
 async fn serve(options: &cli::Bare) -> Result<()> {

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::thread::{CpuSet, sched_setaffinity};
 use tokio::process::{Child, Command};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// The core of the proxy under test.
 pub(crate) const PROXY_CORE: usize = 0;
@@ -94,4 +95,10 @@ impl Process {
         }
         Ok(())
     }
+}
+
+/// Waits until this process is asked to end. One that then returns from `main` writes what a profiling build has counted,
+/// which one that is killed does not.
+pub(crate) async fn asked_to_end() -> Result<()> {
+    signal(SignalKind::terminate())?.recv().await.context("the signals ended")
 }

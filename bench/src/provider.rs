@@ -7,6 +7,7 @@ use anyhow::Result;
 use testkit::{Options, Protocol, SimulatedProvider};
 
 use crate::cli;
+use crate::process::asked_to_end;
 
 pub(crate) fn run(options: &cli::Provider) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -17,6 +18,6 @@ pub(crate) fn run(options: &cli::Provider) -> Result<()> {
         let protocol = Protocol::Http1;
         let options = Options { listen, protocol, first_byte_latency, concurrency_max, ..Options::for_load() };
         let _provider = SimulatedProvider::start(options).await?;
-        std::future::pending().await
+        asked_to_end().await
     })
 }
