@@ -22,6 +22,7 @@ mod problem;
 mod request;
 mod responses;
 mod said;
+mod seal;
 mod stream;
 mod take;
 mod talk;

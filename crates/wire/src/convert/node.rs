@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::scan::{Kind, Lenient, ScanError};
+use crate::scan::{Kind, Lenient, ScanError, Strict};
 
 /// A value, and nothing around it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,9 +141,10 @@ impl From<ScanError> for Stop {
     }
 }
 
-/// Whether a text is one JSON object.
+/// Whether a text is one JSON object, by the letter: it will stand in a document as it is.
 pub(super) fn is_object(text: &str) -> bool {
-    Node::parse(text.as_bytes()).is_some_and(|node| node.kind() == Kind::Object)
+    let mut scanner = Strict::new(text.as_bytes());
+    matches!(scanner.kind(), Ok(Kind::Object)) && scanner.span().is_ok() && scanner.end().is_ok()
 }
 
 #[cfg(test)]
@@ -161,6 +162,8 @@ mod tests {
         assert_eq!(node.get("aA").and_then(|node| node.items()).expect("items")[0].text().as_deref(), Some("x\n"));
         assert_eq!(node.get("n"), None);
         assert_eq!(Node::parse(b"{} {}"), None);
+        assert!(is_object(" {\"a\":[1.5]}\n"));
+        assert!(["[]", "{} {}", "{\"a\":1.m0}", "{\"a\":NaN}", "{\"a\":\"\n\"}"].iter().all(|text| !is_object(text)));
         assert_eq!(Node::parse(b"\"\xff\""), None);
         assert_eq!(Node::parse(b"NaN").and_then(Node::number), None);
     }

@@ -234,8 +234,23 @@ const CHANGED: &[[&str; 3]] = &[
         "responses",
         "Given back where its seal is OpenAI's (it begins with `gAAAAA`), else left out.",
     ],
-    ["thinking of earlier turns without a seal", "messages, Bedrock", "Left out: it is refused there."],
-    ["thinking that only its provider can read", "Gemini, Cohere", "Left out."],
+    ["thinking of earlier turns without a seal of Anthropic's", "messages, Bedrock", "Left out: it is refused there."],
+    [
+        "seal of a maker, in another maker's dialect",
+        "all",
+        "In an answer a mark of its maker stands before it (`AnthSeal`, `GoogSeal`; OpenAI's begins with `gAAAAA` as it is), which is taken off when it comes back. A provider is sent its own maker's seals and no others, which it would refuse: after another model took over, what the first one thought is sent without its seal, or left out.",
+    ],
+    [
+        "seal in `reasoning_details`",
+        "from chat",
+        "Whose it is, its mark says, or the `format` (`anthropic-`, `google-`, `openai-`); left out where neither does.",
+    ],
+    [
+        "thinking that only Anthropic can read",
+        "chat, responses",
+        "In an answer sealed, with `AnthHide` before it; in a request left out.",
+    ],
+    ["thinking that only Anthropic can read", "Gemini, Cohere", "Left out."],
     ["sealed thinking where thinking is asked for", "responses", "Asked for too (`include`), since nothing is stored."],
     [
         "seal of Gemini's on a call",

@@ -1,5 +1,6 @@
 //! An answer in no dialect, whole or as a stream of events.
 
+use super::seal::Seal;
 use crate::usage::Usage;
 
 /// A whole answer.
@@ -29,15 +30,15 @@ pub(super) enum Piece {
     Refusal(String),
     Thinking {
         text: String,
-        signature: Option<String>,
+        signature: Option<Seal<'static>>,
     },
-    /// Thinking that only its provider can read.
+    /// Anthropic's thinking that only it can read.
     Redacted(String),
     Call {
         id: String,
         name: String,
         arguments: String,
-        signature: Option<String>,
+        signature: Option<Seal<'static>>,
     },
 }
 
@@ -94,7 +95,7 @@ pub(super) enum Event {
     /// Seals the thinking before it.
     Signature {
         choice: usize,
-        signature: String,
+        signature: Seal<'static>,
     },
     Redacted {
         choice: usize,
@@ -105,7 +106,7 @@ pub(super) enum Event {
         call: usize,
         id: String,
         name: String,
-        signature: Option<String>,
+        signature: Option<Seal<'static>>,
     },
     Arguments {
         choice: usize,

@@ -4,6 +4,8 @@
 use core::fmt::{self, Display};
 use std::borrow::Cow;
 
+use super::seal::Seal;
+
 /// A number, or another small value, as the client wrote it, and what it called it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Setting<'a> {
@@ -111,9 +113,9 @@ pub(super) enum Body<'a> {
     Result(Outcome<'a>),
     Thinking {
         text: Cow<'a, str>,
-        signature: Option<Cow<'a, str>>,
+        signature: Option<Seal<'a>>,
     },
-    /// Thinking that only its provider can read.
+    /// Anthropic's thinking that only it can read.
     Redacted(Cow<'a, str>),
 }
 
@@ -156,7 +158,7 @@ pub(super) struct Call<'a> {
     /// A JSON object.
     pub(super) arguments: Cow<'a, str>,
     /// The provider's seal on the thinking before it.
-    pub(super) signature: Option<Cow<'a, str>>,
+    pub(super) signature: Option<Seal<'a>>,
 }
 
 /// What a tool gave back.
@@ -229,10 +231,20 @@ impl Thinking<'_> {
 }
 
 impl<'a> Talk<'a> {
-    /// Adds a part to what `role` is saying.
-    pub(super) fn say(&mut self, role: Role, part: Part<'a>) {
+    /// Adds a part to what `role` is saying. A thought without text in front of a call is the seal of the call.
+    pub(super) fn say(&mut self, role: Role, mut part: Part<'a>) {
         match self.turns.last_mut() {
-            Some(turn) if turn.role == role => turn.parts.push(part),
+            Some(turn) if turn.role == role => {
+                let last = turn.parts.last_mut().map(|part| &mut part.body);
+                if let (Body::Call(call @ Call { signature: None, .. }), Some(Body::Thinking { text, signature })) =
+                    (&mut part.body, last)
+                    && text.is_empty()
+                {
+                    call.signature = signature.take();
+                    turn.parts.pop();
+                }
+                turn.parts.push(part);
+            }
             _ => self.turns.push(Turn { role, parts: vec![part] }),
         }
     }
@@ -256,16 +268,4 @@ impl<'a> Part<'a> {
     pub(super) const fn new(place: Place, body: Body<'a>) -> Part<'a> {
         Part { place, cache: None, body }
     }
-}
-
-/// Adds a part. A thought without text in front of a call is the seal of the call.
-pub(super) fn push_sealed<'a>(parts: &mut Vec<Part<'a>>, mut part: Part<'a>) {
-    if let Body::Call(call) = &mut part.body
-        && let Some(Body::Thinking { text, signature }) = parts.last_mut().map(|part| &mut part.body)
-        && text.is_empty()
-    {
-        call.signature = signature.take();
-        parts.pop();
-    }
-    parts.push(part);
 }

@@ -15,6 +15,8 @@ use crate::{Call, Endpoint, Route};
 
 #[path = "samples.rs"]
 mod samples;
+#[path = "seal_tests.rs"]
+mod seals;
 #[path = "traffic_tests.rs"]
 mod traffic;
 

@@ -10,6 +10,7 @@ use super::super::node::Node;
 use super::super::notes::CHECKED;
 use super::super::request::Translation;
 use super::super::said::{Event, Piece, Said};
+use super::super::seal::{Maker, made_by};
 use super::super::stream::AnswerTranslator;
 use super::super::talk::{Body, Format, Mode, Part, Role, Source, Talk, ToolChoice};
 use super::names;
@@ -93,17 +94,21 @@ fn text_of<'t>(part: &'t Part<'_>) -> Option<&'t str> {
 }
 
 fn part_digest(part: &Part<'_>, client: Endpoint, target: Endpoint) -> Option<Value> {
-    let has_seals =
-        |form: &Endpoint| matches!(form, Endpoint::Messages | Endpoint::GenerateContent | Endpoint::Converse);
-    let keeps_seals = [client, target].iter().all(has_seals);
+    // Chats say who made a seal in words of their own, and take none back.
+    let maker = match target {
+        Endpoint::Messages | Endpoint::Converse => Some(Maker::Anthropic),
+        Endpoint::GenerateContent => Some(Maker::Google),
+        Endpoint::Responses => Some(Maker::Openai),
+        _ => None,
+    };
+    let kept = |seal| maker.and_then(|maker| made_by(maker, seal));
     Some(match &part.body {
         Body::Text(text) | Body::File(Source::Text(text), _) => json!(text),
         Body::Image(from) => json!({ "image": source(from) }),
         Body::Audio(from) => json!({ "audio": source(from) }),
         Body::File(from, _) => json!({ "file": source(from) }),
         Body::Call(call) => {
-            let seal = call.signature.as_deref().filter(|_| keeps_seals);
-            json!({ "call": [call.id, call.name, value(&call.arguments), seal] })
+            json!({ "call": [call.id, call.name, value(&call.arguments), kept(&call.signature)] })
         }
         Body::Result(outcome) => {
             let parts: Vec<Value> = outcome.parts.iter().filter_map(|part| part_digest(part, client, target)).collect();
@@ -113,7 +118,9 @@ fn part_digest(part: &Part<'_>, client: Endpoint, target: Endpoint) -> Option<Va
             let knows_errors = matches!(target, Endpoint::Messages | Endpoint::GenerateContent | Endpoint::Converse);
             json!({ "result": [outcome.id, text, media, outcome.is_error && knows_errors] })
         }
-        Body::Thinking { text, signature: Some(signature) } if keeps_seals => json!({ "thinking": [text, signature] }),
+        Body::Thinking { text, signature } if kept(signature).is_some() => {
+            json!({ "thinking": [text, kept(signature)] })
+        }
         _ => return None,
     })
 }

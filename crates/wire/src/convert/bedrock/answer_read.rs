@@ -3,6 +3,7 @@
 use super::super::counts;
 use super::super::node::Node;
 use super::super::said::{Event, Finish, Names, Problem};
+use super::super::seal::{Maker, Seal};
 use crate::dialect::Endpoint;
 
 /// Most tool calls that are told apart.
@@ -138,7 +139,8 @@ fn text(node: Node<'_>, events: &mut Vec<Event>) {
 fn reasoning(node: Node<'_>, events: &mut Vec<Event>) {
     let text_of = |name: &str| node.text_of(name).filter(|text| !text.is_empty()).map(|text| text.into_owned());
     events.extend(text_of("text").map(|text| Event::Thinking { choice: 0, text }));
-    events.extend(text_of("signature").map(|signature| Event::Signature { choice: 0, signature }));
+    let seal = node.text_of("signature").and_then(|seal| Seal::read(seal, Some(Maker::Anthropic)));
+    events.extend(seal.map(|seal| Event::Signature { choice: 0, signature: seal.into_owned() }));
     events.extend(text_of("redactedContent").map(|data| Event::Redacted { choice: 0, data }));
 }
 

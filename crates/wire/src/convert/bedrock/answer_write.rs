@@ -5,8 +5,12 @@ use super::super::counts;
 use super::super::node::is_object;
 use super::super::problem;
 use super::super::said::{Event, Finish, Piece, Said};
+use super::super::seal::{Maker, Seal};
 use crate::frames;
 use crate::usage::Usage;
+
+/// Whose seals stand here as they are.
+const OWN: Option<Maker> = Some(Maker::Anthropic);
 
 /// What the open block is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +44,7 @@ impl Writer {
             }
             Event::Thinking { choice: 0, text } => self.think("text", &text, json),
             Event::Signature { choice: 0, signature } => {
-                self.think("signature", &signature, json);
+                self.think("signature", &signature.written(OWN), json);
                 // The next thought has a seal of its own.
                 self.close(json);
             }
@@ -52,7 +56,7 @@ impl Writer {
             Event::Call { choice: 0, id, name, signature, .. } => {
                 if let Some(signature) = signature {
                     self.close(json);
-                    self.think("signature", &signature, json);
+                    self.think("signature", &signature.written(OWN), json);
                 }
                 let block = self.start(Block::Call, json);
                 frame("contentBlockStart", json, |json| {
@@ -180,7 +184,7 @@ pub(in super::super) fn whole(said: &Said, json: &mut Build) {
 fn write_piece(piece: &Piece, json: &mut Build) {
     match piece {
         Piece::Text(text) | Piece::Refusal(text) => json.begin_object().texted("text", text).end_object().done(),
-        Piece::Thinking { text, signature } => thought(text, signature.as_deref(), json),
+        Piece::Thinking { text, signature } => thought(text, signature.as_ref(), json),
         Piece::Redacted(data) => {
             json.begin_object().key("reasoningContent").begin_object().texted("redactedContent", data);
             json.end_object().end_object();
@@ -202,11 +206,11 @@ fn write_piece(piece: &Piece, json: &mut Build) {
     }
 }
 
-fn thought(text: &str, signature: Option<&str>, json: &mut Build) {
+fn thought(text: &str, signature: Option<&Seal<'_>>, json: &mut Build) {
     json.begin_object().key("reasoningContent").begin_object().key("reasoningText").begin_object();
     json.texted("text", text);
     if let Some(signature) = signature {
-        json.texted("signature", signature);
+        json.texted("signature", &signature.written(OWN));
     }
     json.end_object().end_object().end_object();
 }

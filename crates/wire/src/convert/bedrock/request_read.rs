@@ -5,10 +5,9 @@ use std::borrow::Cow;
 use super::super::fault::{At, Fault};
 use super::super::messages::thinking;
 use super::super::node::{Node, is_object};
+use super::super::seal::{Maker, Seal};
 use super::super::take;
-use super::super::talk::{
-    Body, Cache, Call, Format, Outcome, Part, Place, Role, Source, Talk, Tool, ToolChoice, push_sealed,
-};
+use super::super::talk::{Body, Cache, Call, Format, Outcome, Part, Place, Role, Source, Talk, Tool, ToolChoice};
 use super::formats::{document_type, image_type};
 
 const LIST: &str = "messages";
@@ -83,7 +82,7 @@ fn content<'a>(value: Node<'a>, place: Place, at: &At<'_>) -> Result<Vec<Part<'a
             }
             let body = block(&name, value, place, &at)?;
             if !matches!(&body, Body::Text(text) if text.is_empty()) {
-                push_sealed(&mut parts, Part::new(place, body));
+                parts.push(Part::new(place, body));
             }
         }
     }
@@ -215,7 +214,7 @@ fn reasoning<'a>(value: Node<'a>, at: &At<'_>) -> Result<Body<'a>, Fault> {
     }
     let thought = take::needed(value.get("reasoningText"), at, "reasoningText")?;
     take::only(thought, &at.name("reasoningText"), &["text", "signature"])?;
-    let signature = thought.text_of("signature").filter(|seal| !seal.is_empty());
+    let signature = thought.text_of("signature").and_then(|seal| Seal::read(seal, Some(Maker::Anthropic)));
     Ok(Body::Thinking { text: thought.text_of("text").unwrap_or_default(), signature })
 }
 

@@ -3,6 +3,7 @@
 use super::super::build::Build;
 use super::super::fault::Fault;
 use super::super::messages::effort;
+use super::super::seal::{Maker, made_by};
 use super::super::talk::{Body, Cache, Format, Numbers, Outcome, Part, Role, Source, Talk, ToolChoice};
 use super::formats::{document_word, image_word};
 
@@ -36,8 +37,8 @@ pub(in super::super) fn write(talk: &Talk<'_>, json: &mut Build, nested: &mut Bu
     }
     writer.json.key("messages").begin_array();
     for turn in &talk.turns {
-        // Thinking without its seal is not taken back.
-        let is_sayable = |part: &&Part<'_>| !matches!(part.body, Body::Thinking { signature: None, .. });
+        // Thinking without a seal of Anthropic's is not taken back.
+        let is_sayable = |part: &&Part<'_>| !matches!(&part.body, Body::Thinking { signature, .. } if made_by(Maker::Anthropic, signature).is_none());
         if !turn.parts.iter().any(|part| is_sayable(&part)) {
             continue;
         }
@@ -169,14 +170,16 @@ impl Writer<'_> {
     fn part(&mut self, part: &Part<'_>) -> Result<(), Fault> {
         match &part.body {
             Body::Call(call) => {
-                if let Some(signature) = &call.signature {
+                if let Some(signature) = made_by(Maker::Anthropic, &call.signature) {
                     thought("", signature, self.json);
                 }
                 self.json.begin_object().key("toolUse").begin_object().texted("toolUseId", &call.id);
                 self.json.texted("name", &call.name).key("input").raw(&call.arguments).end_object().end_object();
             }
             Body::Result(outcome) => self.result(outcome)?,
-            Body::Thinking { text, signature } => thought(text, signature.as_deref().unwrap_or_default(), self.json),
+            Body::Thinking { text, signature } => {
+                thought(text, made_by(Maker::Anthropic, signature).unwrap_or_default(), self.json);
+            }
             Body::Redacted(data) => {
                 self.json.begin_object().key("reasoningContent").begin_object().texted("redactedContent", data);
                 self.json.end_object().end_object();

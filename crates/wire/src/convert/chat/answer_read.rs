@@ -1,9 +1,12 @@
 //! Reads an answer of chat completions, whole or event by event.
 
+use std::borrow::Cow;
+
 use super::super::counts;
 use super::super::node::Node;
 use super::super::problem;
 use super::super::said::{CHOICES_MAX, Event, Finish};
+use super::super::seal::{Maker, Seal, redacted};
 use crate::dialect::Endpoint;
 use crate::usage::Usage;
 
@@ -143,7 +146,8 @@ impl Reader {
                 let call = calls.len() - 1;
                 let name = function.and_then(|function| function.text_of("name")).unwrap_or_default().into_owned();
                 let extra = node.get("extra_content").and_then(|extra| extra.get("google"));
-                let signature = extra.and_then(|google| google.text_of("thought_signature")).map(Into::into);
+                let seal = extra.and_then(|google| google.text_of("thought_signature"));
+                let signature = seal.and_then(|seal| Seal::read(seal, Some(Maker::Google))).map(Seal::into_owned);
                 let id = id.map_or_else(|| format!("call_{choice}_{call}"), Into::into);
                 events.push(Event::Call { choice, call, id, name, signature });
                 call
@@ -180,13 +184,32 @@ fn texts(content: Node<'_>, choice: usize, events: &mut Vec<Event>) -> Option<()
 
 /// A piece of thinking as OpenRouter writes it.
 fn thought(detail: Node<'_>, choice: usize, events: &mut Vec<Event>) {
-    if let Some(data) = detail.text_of("data") {
+    if let Some(data) = redacted_of(detail) {
         return events.push(Event::Redacted { choice, data: data.into_owned() });
     }
     let text = detail.text_of("text").or_else(|| detail.text_of("summary")).filter(|text| !text.is_empty());
     events.extend(text.map(|text| Event::Thinking { choice, text: text.into_owned() }));
-    let seal = detail.text_of("signature").filter(|seal| !seal.is_empty());
-    events.extend(seal.map(|signature| Event::Signature { choice, signature: signature.into_owned() }));
+    let seal = seal_of(detail).map(Seal::into_owned);
+    events.extend(seal.map(|signature| Event::Signature { choice, signature }));
+}
+
+/// The maker that a piece of thinking names by its form.
+fn maker_of(detail: Node<'_>) -> Option<Maker> {
+    let format = detail.text_of("format")?;
+    let makers = [("anthropic-", Maker::Anthropic), ("google-", Maker::Google), ("openai-", Maker::Openai)];
+    makers.into_iter().find(|(start, _)| format.starts_with(start)).map(|(_, maker)| maker)
+}
+
+/// Anthropic's thinking that only it can read.
+pub(in super::super) fn redacted_of(detail: Node<'_>) -> Option<Cow<'_, str>> {
+    let data = detail.text_of("data")?;
+    redacted(&data).or_else(|| (maker_of(detail) == Some(Maker::Anthropic)).then_some(data))
+}
+
+/// The seal of a thought: with its text, or, as `data`, without.
+pub(in super::super) fn seal_of(detail: Node<'_>) -> Option<Seal<'_>> {
+    let text = detail.text_of("signature").or_else(|| detail.text_of("data"))?;
+    Seal::read(text, maker_of(detail))
 }
 
 fn finish(reason: &str) -> Finish {

@@ -4,7 +4,17 @@ use super::super::build::Build;
 use super::super::counts;
 use super::super::problem;
 use super::super::said::{Choice, Event, Finish, Names, Piece, Said};
+use super::super::seal::{Maker, Seal, mark_redacted};
 use crate::usage::Usage;
+
+/// How far a choice is.
+#[derive(Debug, Default)]
+struct Progress {
+    has_begun: bool,
+    /// Thoughts so far, and whether the last one goes on.
+    thoughts: usize,
+    is_thinking: bool,
+}
 
 /// Writes a stream.
 #[derive(Debug)]
@@ -13,14 +23,13 @@ pub(in super::super) struct Writer {
     wants_usage: bool,
     id: String,
     model: String,
-    /// The choices that have begun, by their index.
-    begun: Vec<bool>,
+    choices: Vec<Progress>,
     usage: Option<Usage>,
 }
 
 impl Writer {
     pub(in super::super) fn new(names: Names, wants_usage: bool) -> Writer {
-        Writer { names, wants_usage, id: String::new(), model: String::new(), begun: Vec::new(), usage: None }
+        Writer { names, wants_usage, id: String::new(), model: String::new(), choices: Vec::new(), usage: None }
     }
 
     /// Adds what the client sees of one event.
@@ -36,23 +45,31 @@ impl Writer {
             Event::Refusal { choice, text } => {
                 self.delta(choice, json, |json| json.texted("refusal", &text).done());
             }
-            Event::Thinking { choice, text } => self.delta(choice, json, |json| {
-                json.texted("reasoning_content", &text).key("reasoning_details").begin_array().begin_object();
-                json.texted("type", "reasoning.text").texted("text", &text).end_object().end_array();
-            }),
-            Event::Signature { choice, signature } => self.delta(choice, json, |json| {
-                json.key("reasoning_details").begin_array();
-                detail(None, Some(&signature), json);
+            Event::Thinking { choice, text } => self.think(choice, json, |index, json| {
+                json.texted("reasoning_content", &text).key("reasoning_details").begin_array();
+                detail(index, Some(&text), None, json);
                 json.end_array();
             }),
-            Event::Redacted { choice, data } => self.delta(choice, json, |json| {
-                json.key("reasoning_details").begin_array();
-                encrypted(&data, json);
-                json.end_array();
-            }),
+            Event::Signature { choice, signature } => {
+                self.think(choice, json, |index, json| {
+                    json.key("reasoning_details").begin_array();
+                    detail(index, None, Some(&signature), json);
+                    json.end_array();
+                });
+                self.of(choice).is_thinking = false;
+            }
+            Event::Redacted { choice, data } => {
+                self.of(choice).is_thinking = false;
+                self.think(choice, json, |index, json| {
+                    json.key("reasoning_details").begin_array();
+                    encrypted(index, &data, json);
+                    json.end_array();
+                });
+                self.of(choice).is_thinking = false;
+            }
             Event::Call { choice, call, id, name, signature } => self.delta(choice, json, |json| {
                 json.key("tool_calls").begin_array().begin_object().counted("index", call as u64);
-                write_call(&id, &name, "", signature.as_deref(), json);
+                write_call(&id, &name, "", signature.as_ref(), json);
                 json.end_object().end_array();
             }),
             Event::Arguments { choice, call, text } => self.delta(choice, json, |json| {
@@ -78,11 +95,15 @@ impl Writer {
         }
     }
 
-    fn begin(&mut self, choice: usize, json: &mut Build) {
-        while self.begun.len() <= choice {
-            self.begun.push(false);
+    fn of(&mut self, choice: usize) -> &mut Progress {
+        while self.choices.len() <= choice {
+            self.choices.push(Progress::default());
         }
-        if !core::mem::replace(&mut self.begun[choice], true) {
+        &mut self.choices[choice]
+    }
+
+    fn begin(&mut self, choice: usize, json: &mut Build) {
+        if !core::mem::replace(&mut self.of(choice).has_begun, true) {
             self.open(json);
             json.begin_object().counted("index", choice as u64).key("delta").begin_object();
             json.texted("role", "assistant").texted("content", "").end_object().key("finish_reason").raw("null");
@@ -91,7 +112,17 @@ impl Writer {
         }
     }
 
+    /// A piece of a thought, with the number of the thought: SDKs put pieces of one number together.
+    fn think(&mut self, choice: usize, json: &mut Build, members: impl FnOnce(usize, &mut Build)) {
+        let progress = self.of(choice);
+        progress.thoughts += usize::from(!progress.is_thinking);
+        let index = progress.thoughts - 1;
+        self.delta(choice, json, |json| members(index, json));
+        self.of(choice).is_thinking = true;
+    }
+
     fn delta(&mut self, choice: usize, json: &mut Build, members: impl FnOnce(&mut Build)) {
+        self.of(choice).is_thinking = false;
         self.chunk(choice, json, |json| {
             json.key("delta").begin_object();
             members(json);
@@ -184,10 +215,10 @@ fn message(choice: &Choice, json: &mut Build) {
     let is_thought = |piece: &&Piece| matches!(piece, Piece::Thinking { .. } | Piece::Redacted(_));
     if choice.pieces.iter().any(|piece| is_thought(&piece)) {
         json.key("reasoning_details").begin_array();
-        for piece in choice.pieces.iter().filter(is_thought) {
+        for (index, piece) in choice.pieces.iter().filter(is_thought).enumerate() {
             match piece {
-                Piece::Redacted(data) => encrypted(data, json),
-                Piece::Thinking { text, signature } => detail(Some(text), signature.as_deref(), json),
+                Piece::Redacted(data) => encrypted(index, data, json),
+                Piece::Thinking { text, signature } => detail(index, Some(text), signature.as_ref(), json),
                 _ => {}
             }
         }
@@ -198,7 +229,7 @@ fn message(choice: &Choice, json: &mut Build) {
         for piece in &choice.pieces {
             if let Piece::Call { id, name, arguments, signature } = piece {
                 json.begin_object();
-                write_call(id, name, arguments, signature.as_deref(), json);
+                write_call(id, name, arguments, signature.as_ref(), json);
                 json.end_object();
             }
         }
@@ -208,29 +239,30 @@ fn message(choice: &Choice, json: &mut Build) {
 }
 
 /// The members of a call. A seal stands where Google's own service for this dialect puts it.
-fn write_call(id: &str, name: &str, arguments: &str, signature: Option<&str>, json: &mut Build) {
+fn write_call(id: &str, name: &str, arguments: &str, signature: Option<&Seal<'_>>, json: &mut Build) {
     json.texted("id", id).texted("type", "function").key("function").begin_object();
     json.texted("name", name).texted("arguments", arguments).end_object();
     if let Some(signature) = signature {
         json.key("extra_content").begin_object().key("google").begin_object();
-        json.texted("thought_signature", signature).end_object().end_object();
+        json.texted("thought_signature", &signature.written(Some(Maker::Google))).end_object().end_object();
     }
 }
 
 /// Thinking with its seal, as OpenRouter writes it: nobody else has a place for the seal.
-fn detail(text: Option<&str>, signature: Option<&str>, json: &mut Build) {
-    json.begin_object().texted("type", "reasoning.text");
+fn detail(index: usize, text: Option<&str>, signature: Option<&Seal<'_>>, json: &mut Build) {
+    json.begin_object().texted("type", "reasoning.text").counted("index", index as u64);
     if let Some(text) = text {
         json.texted("text", text);
     }
     if let Some(signature) = signature {
-        json.texted("signature", signature);
+        json.texted("signature", &signature.written(None));
     }
     json.end_object();
 }
 
-fn encrypted(data: &str, json: &mut Build) {
-    json.begin_object().texted("type", "reasoning.encrypted").texted("data", data).end_object();
+fn encrypted(index: usize, data: &str, json: &mut Build) {
+    json.begin_object().texted("type", "reasoning.encrypted").counted("index", index as u64);
+    json.texted("data", &mark_redacted(data)).end_object();
 }
 
 fn write_logprobs(items: &[String], json: &mut Build) {

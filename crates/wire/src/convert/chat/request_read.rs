@@ -4,10 +4,12 @@ use std::borrow::Cow;
 
 use super::super::fault::{At, Fault};
 use super::super::node::{Node, is_object};
+use super::super::seal::{Maker, Seal};
 use super::super::take;
 use super::super::talk::{
     Body, Call, Format, Mode, Outcome, Part, Place, Role, Setting, Source, Talk, Tool, ToolChoice,
 };
+use super::answer_read::{redacted_of, seal_of};
 
 const LIST: &str = "messages";
 
@@ -202,12 +204,12 @@ fn assistant<'a>(talk: &mut Talk<'a>, message: Node<'a>, place: Place, at: &At<'
 fn details<'a>(value: Node<'a>, place: Place, at: &At<'_>) -> Result<Vec<Part<'a>>, Fault> {
     let mut parts: Vec<Part<'a>> = Vec::new();
     for item in take::items(value, at)? {
-        if let Some(data) = item.text_of("data") {
+        if let Some(data) = redacted_of(item) {
             parts.push(Part::new(place, Body::Redacted(data)));
             continue;
         }
         let piece = item.text_of("text").or_else(|| item.text_of("summary")).unwrap_or_default();
-        let seal = item.text_of("signature");
+        let seal = seal_of(item);
         match parts.last_mut().map(|part| &mut part.body) {
             Some(Body::Thinking { text, signature: signature @ None }) => {
                 text.to_mut().push_str(&piece);
@@ -228,7 +230,10 @@ fn call<'a>(item: Node<'a>, at: &At<'_>) -> Result<Call<'a>, Fault> {
             "index" => {}
             "function" => function = Some(value),
             // Where Google's own service for this dialect puts it.
-            "extra_content" => signature = value.get("google").and_then(|google| google.text_of("thought_signature")),
+            "extra_content" => {
+                let seal = value.get("google").and_then(|google| google.text_of("thought_signature"));
+                signature = seal.and_then(|seal| Seal::read(seal, Some(Maker::Google)));
+            }
             name => return at.unknown(name),
         }
     }

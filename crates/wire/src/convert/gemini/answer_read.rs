@@ -5,6 +5,7 @@ use super::super::counts;
 use super::super::node::Node;
 use super::super::problem;
 use super::super::said::{CHOICES_MAX, Event, Finish, Names};
+use super::super::seal::{Maker, Seal};
 use crate::dialect::Endpoint;
 use crate::usage::Usage;
 
@@ -93,8 +94,8 @@ impl Reader {
     fn part(&mut self, part: Node<'_>, choice: usize, events: &mut Vec<Event>) -> Option<()> {
         let members = part.members()?;
         let get = |wanted: &str| members.iter().find(|(name, _)| name == wanted).map(|(_, node)| *node);
-        let seal = get("thoughtSignature").and_then(Node::text).filter(|seal| !seal.is_empty());
-        let seal = seal.map(|seal| seal.into_owned());
+        let seal = get("thoughtSignature").and_then(Node::text).and_then(|seal| Seal::read(seal, Some(Maker::Google)));
+        let seal = seal.map(Seal::into_owned);
         if let Some(function) = get("functionCall") {
             let call = self.calls[choice];
             self.calls[choice] += 1;

@@ -5,7 +5,11 @@ use super::super::counts;
 use super::super::node::{Node, is_object};
 use super::super::problem;
 use super::super::said::{Choice, Event, Finish, Names, Piece, Said};
+use super::super::seal::{Maker, Seal};
 use crate::usage::Usage;
+
+/// Whose seals stand here as they are.
+const OWN: Option<Maker> = Some(Maker::Google);
 
 /// A call whose arguments are not whole yet: this dialect has no piece of a call.
 #[derive(Debug, Default)]
@@ -13,7 +17,7 @@ struct Pending {
     id: String,
     name: String,
     arguments: String,
-    signature: Option<String>,
+    signature: Option<Seal<'static>>,
 }
 
 /// Writes a stream.
@@ -58,7 +62,10 @@ impl Writer {
                 self.part(choice, json, |json| json.texted("text", &text).key("thought").boolean(true).done());
             }
             Event::Signature { choice, signature } => self.part(choice, json, |json| {
-                json.texted("text", "").key("thought").boolean(true).texted("thoughtSignature", &signature);
+                json.texted("text", "")
+                    .key("thought")
+                    .boolean(true)
+                    .texted("thoughtSignature", &signature.written(OWN));
             }),
             Event::Call { choice, id, name, signature, .. } => {
                 self.reserve(choice);
@@ -143,7 +150,7 @@ impl Writer {
         for (index, (calls, finish)) in self.pending.iter().zip(&self.finishes).enumerate() {
             json.begin_object().key("content").begin_object().key("parts").begin_array();
             for call in calls {
-                write_call(&call.id, &call.name, &call.arguments, call.signature.as_deref(), json);
+                write_call(&call.id, &call.name, &call.arguments, call.signature.as_ref(), json);
             }
             json.end_array().texted("role", "model").end_object();
             json.texted("finishReason", finish.as_ref().map_or("STOP", reason));
@@ -193,19 +200,19 @@ fn parts(choice: &Choice, json: &mut Build) {
             Piece::Thinking { text, signature } => {
                 json.begin_object().texted("text", text).key("thought").boolean(true);
                 if let Some(signature) = signature {
-                    json.texted("thoughtSignature", signature);
+                    json.texted("thoughtSignature", &signature.written(OWN));
                 }
                 json.end_object();
             }
             Piece::Redacted(_) => {}
             Piece::Call { id, name, arguments, signature } => {
-                write_call(id, name, arguments, signature.as_deref(), json);
+                write_call(id, name, arguments, signature.as_ref(), json);
             }
         }
     }
 }
 
-fn write_call(id: &str, name: &str, arguments: &str, signature: Option<&str>, json: &mut Build) {
+fn write_call(id: &str, name: &str, arguments: &str, signature: Option<&Seal<'_>>, json: &mut Build) {
     json.begin_object().key("functionCall").begin_object().texted("id", id).texted("name", name).key("args");
     match arguments.trim() {
         "" => json.raw("{}").done(),
@@ -215,7 +222,7 @@ fn write_call(id: &str, name: &str, arguments: &str, signature: Option<&str>, js
     }
     json.end_object();
     if let Some(signature) = signature {
-        json.texted("thoughtSignature", signature);
+        json.texted("thoughtSignature", &signature.written(OWN));
     }
     json.end_object();
 }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::super::fault::{At, Fault};
 use super::super::node::{Members, Node};
+use super::super::seal::{Maker, Seal};
 use super::super::take;
 use super::super::talk::{
     Body, Call, Format, Mode, Outcome, Part, Place, Role, Setting, Source, Talk, Tool, ToolChoice,
@@ -129,7 +130,7 @@ impl<'a> Reader<'a> {
             match &*name {
                 "text" => body = Some(Body::Text(take::text(value, &at)?)),
                 "thought" => is_thought = value.boolean() == Some(true),
-                "thoughtSignature" => signature = Some(take::text(value, &at)?).filter(|seal| !seal.is_empty()),
+                "thoughtSignature" => signature = Seal::read(take::text(value, &at)?, Some(Maker::Google)),
                 "inlineData" | "fileData" => body = Some(media(value, &at)?),
                 "functionCall" => body = Some(Body::Call(self.call(value, &at)?)),
                 "functionResponse" => body = Some(self.result(value, place, &at)?),

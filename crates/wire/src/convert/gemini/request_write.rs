@@ -4,6 +4,7 @@ use super::super::build::Build;
 use super::super::fault::Fault;
 use super::super::node::is_object;
 use super::super::notes::budget_of;
+use super::super::seal::{Maker, made_by};
 use super::super::talk::{Body, Format, Mode, Numbers, Outcome, Part, Role, Source, Talk, Thinking, ToolChoice, Turn};
 
 /// The members of the body, and those of `generationConfig` but for the output limit.
@@ -123,7 +124,11 @@ fn tools(talk: &Talk<'_>, json: &mut Build) {
 }
 
 fn write_turn(talk: &Talk<'_>, turn: &Turn<'_>, json: &mut Build) -> Result<(), Fault> {
-    let is_sayable = |part: &&Part<'_>| !matches!(part.body, Body::Redacted(_));
+    let is_sayable = |part: &&Part<'_>| match &part.body {
+        Body::Redacted(_) => false,
+        Body::Thinking { text, signature } => !text.is_empty() || made_by(Maker::Google, signature).is_some(),
+        _ => true,
+    };
     if !turn.parts.iter().any(|part| is_sayable(&part)) {
         return Ok(());
     }
@@ -133,7 +138,7 @@ fn write_turn(talk: &Talk<'_>, turn: &Turn<'_>, json: &mut Build) -> Result<(), 
     let mut seal = None;
     for part in turn.parts.iter().filter(is_sayable) {
         match &part.body {
-            Body::Thinking { text, signature: Some(signature) } if text.is_empty() => seal = Some(&**signature),
+            Body::Thinking { text, signature } if text.is_empty() => seal = made_by(Maker::Google, signature),
             _ => write_part(talk, part, seal.take(), json)?,
         }
     }
@@ -155,12 +160,12 @@ fn write_part(talk: &Talk<'_>, part: &Part<'_>, seal: Option<&str>, json: &mut B
         Body::Call(call) => {
             json.key("functionCall").begin_object().texted("id", &call.id).texted("name", &call.name);
             json.key("args").raw(&call.arguments).end_object();
-            seal = call.signature.as_deref().or(seal);
+            seal = made_by(Maker::Google, &call.signature).or(seal);
         }
         Body::Result(outcome) => result(talk, part, outcome, json)?,
         Body::Thinking { text, signature } => {
             json.texted("text", text).key("thought").boolean(true);
-            seal = signature.as_deref();
+            seal = made_by(Maker::Google, signature);
         }
         Body::Redacted(_) => {}
     }

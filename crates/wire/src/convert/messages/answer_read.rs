@@ -3,6 +3,7 @@
 use super::super::node::Node;
 use super::super::problem;
 use super::super::said::{Event, Finish};
+use super::super::seal::{Maker, Seal};
 use crate::scan::Lenient;
 use crate::usage::MessageCounts;
 
@@ -65,7 +66,7 @@ impl Reader {
             "text" => events.extend(text_of("text").map(|text| Event::Text { choice: 0, text })),
             "thinking" => {
                 events.extend(text_of("thinking").map(|text| Event::Thinking { choice: 0, text }));
-                events.extend(text_of("signature").map(|signature| Event::Signature { choice: 0, signature }));
+                events.extend(sealed(block));
             }
             "redacted_thinking" => {
                 events.push(Event::Redacted { choice: 0, data: text_of("data").unwrap_or_default() })
@@ -91,9 +92,7 @@ impl Reader {
         match &*delta.text_of("type")? {
             "text_delta" => events.extend(text_of("text").map(|text| Event::Text { choice: 0, text })),
             "thinking_delta" => events.extend(text_of("thinking").map(|text| Event::Thinking { choice: 0, text })),
-            "signature_delta" => {
-                events.extend(text_of("signature").map(|signature| Event::Signature { choice: 0, signature }));
-            }
+            "signature_delta" => events.extend(sealed(delta)),
             "input_json_delta" => {
                 if let (Some((call, has_arguments)), Some(text)) = (&mut self.open, text_of("partial_json")) {
                     *has_arguments = true;
@@ -134,4 +133,10 @@ impl Reader {
             events.push(Event::Usage(usage));
         }
     }
+}
+
+/// The seal of a thought.
+fn sealed(node: Node<'_>) -> Option<Event> {
+    let signature = Seal::read(node.text_of("signature")?, Some(Maker::Anthropic))?.into_owned();
+    Some(Event::Signature { choice: 0, signature })
 }

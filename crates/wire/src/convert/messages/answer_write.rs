@@ -5,7 +5,11 @@ use super::super::counts;
 use super::super::node::is_object;
 use super::super::problem;
 use super::super::said::{Event, Finish, Names, Piece, Said};
+use super::super::seal::Maker;
 use crate::usage::Usage;
+
+/// Whose seals stand here as they are.
+const OWN: Option<Maker> = Some(Maker::Anthropic);
 
 /// What the open block is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +52,7 @@ impl Writer {
             }
             Event::Signature { choice: 0, signature } => {
                 let block = self.ensure(Block::Thinking, json);
-                delta(block, "signature_delta", "signature", &signature, json);
+                delta(block, "signature_delta", "signature", &signature.written(OWN), json);
                 // The next thought has a seal of its own.
                 self.close(json);
             }
@@ -63,7 +67,7 @@ impl Writer {
                     let block = self.start(Block::Thinking, json, |json| {
                         json.texted("type", "thinking").texted("thinking", "").texted("signature", "");
                     });
-                    delta(block, "signature_delta", "signature", &signature, json);
+                    delta(block, "signature_delta", "signature", &signature.written(OWN), json);
                 }
                 let block = self.start(Block::Call, json, |json| {
                     json.texted("type", "tool_use").texted("id", &id).texted("name", &name);
@@ -219,13 +223,16 @@ fn write_piece(piece: &Piece, json: &mut Build) {
         Piece::Text(text) | Piece::Refusal(text) => {
             json.begin_object().texted("type", "text").texted("text", text).end_object();
         }
-        Piece::Thinking { text, signature } => thinking(text, signature.as_deref().unwrap_or_default(), json),
+        Piece::Thinking { text, signature } => {
+            let signature = signature.as_ref().map(|seal| seal.written(OWN));
+            thinking(text, signature.as_deref().unwrap_or_default(), json);
+        }
         Piece::Redacted(data) => {
             json.begin_object().texted("type", "redacted_thinking").texted("data", data).end_object();
         }
         Piece::Call { id, name, arguments, signature } => {
             if let Some(signature) = signature {
-                thinking("", signature, json);
+                thinking("", &signature.written(OWN), json);
             }
             json.begin_object().texted("type", "tool_use").texted("id", id).texted("name", name).key("input");
             match arguments.trim() {

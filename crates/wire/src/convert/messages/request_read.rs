@@ -4,10 +4,9 @@ use std::borrow::Cow;
 
 use super::super::fault::{At, Fault};
 use super::super::node::Node;
+use super::super::seal::{Maker, Seal};
 use super::super::take;
-use super::super::talk::{
-    Body, Cache, Call, Format, Mode, Outcome, Part, Place, Role, Source, Talk, Tool, ToolChoice, push_sealed,
-};
+use super::super::talk::{Body, Cache, Call, Format, Mode, Outcome, Part, Place, Role, Source, Talk, Tool, ToolChoice};
 
 const MESSAGES: &str = "messages";
 
@@ -83,16 +82,14 @@ fn messages<'a>(talk: &mut Talk<'a>, value: Node<'a>, at: &At<'_>) -> Result<(),
     Ok(())
 }
 
-/// A text, or blocks. A seal that stands alone belongs to the call behind it.
+/// A text, or blocks.
 fn content<'a>(value: Node<'a>, place: Place, at: &At<'_>) -> Result<Vec<Part<'a>>, Fault> {
     if let Some(text) = value.text() {
         return Ok(if text.is_empty() { vec![] } else { vec![Part::new(place, Body::Text(text))] });
     }
-    let mut parts: Vec<Part<'a>> = Vec::new();
+    let mut parts = Vec::new();
     for (index, item) in take::items(value, at)?.into_iter().enumerate() {
-        if let Some(part) = block(item, place, &at.item(index))? {
-            push_sealed(&mut parts, part);
-        }
+        parts.extend(block(item, place, &at.item(index))?);
     }
     Ok(parts)
 }
@@ -117,7 +114,8 @@ fn block<'a>(item: Node<'a>, place: Place, at: &At<'_>) -> Result<Option<Part<'a
         "tool_result" => members.result()?,
         "thinking" => {
             let text = members.text("thinking", &["signature"])?;
-            Body::Thinking { text, signature: item.text_of("signature").filter(|seal| !seal.is_empty()) }
+            let seal = item.text_of("signature").and_then(|seal| Seal::read(seal, Some(Maker::Anthropic)));
+            Body::Thinking { text, signature: seal }
         }
         "redacted_thinking" => Body::Redacted(members.text("data", &[])?),
         _ => return Err(Fault::unsupported(at, format!("a block of the type '{kind}'"))),

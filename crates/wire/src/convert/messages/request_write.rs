@@ -2,6 +2,7 @@
 
 use super::super::build::Build;
 use super::super::fault::Fault;
+use super::super::seal::{Maker, made_by};
 use super::super::talk::{
     Body, Cache, Format, Mode, Numbers, Outcome, Part, Role, Source, Talk, Thinking, Tool, ToolChoice,
 };
@@ -53,9 +54,9 @@ pub(in super::super) fn write(talk: &Talk<'_>, stream: bool, json: &mut Build) -
     Ok(())
 }
 
-/// Thinking without its seal is not taken back.
+/// Thinking without a seal of Anthropic's is not taken back.
 fn is_sayable(part: &Part<'_>) -> bool {
-    !matches!(part.body, Body::Thinking { signature: None, .. })
+    !matches!(&part.body, Body::Thinking { signature, .. } if made_by(Maker::Anthropic, signature).is_none())
 }
 
 fn numbers(numbers: &Numbers<'_>, json: &mut Build) -> Result<(), Fault> {
@@ -206,7 +207,7 @@ fn write_part(part: &Part<'_>, json: &mut Build) -> Result<(), Fault> {
         }
         Body::Audio(_) => return Err(Fault::unsupported(part.place, "audio")),
         Body::Call(call) => {
-            if let Some(signature) = &call.signature {
+            if let Some(signature) = made_by(Maker::Anthropic, &call.signature) {
                 json.begin_object().texted("type", "thinking").texted("thinking", "");
                 json.texted("signature", signature).end_object();
             }
@@ -216,7 +217,7 @@ fn write_part(part: &Part<'_>, json: &mut Build) -> Result<(), Fault> {
         Body::Result(outcome) => write_result(outcome, json)?,
         Body::Thinking { text, signature } => {
             json.begin_object().texted("type", "thinking").texted("thinking", text);
-            json.texted("signature", signature.as_deref().unwrap_or_default());
+            json.texted("signature", made_by(Maker::Anthropic, signature).unwrap_or_default());
         }
         Body::Redacted(data) => json.begin_object().texted("type", "redacted_thinking").texted("data", data).done(),
     }

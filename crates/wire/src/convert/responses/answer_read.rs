@@ -5,6 +5,7 @@ use super::super::counts;
 use super::super::node::Node;
 use super::super::problem;
 use super::super::said::{Event, Finish};
+use super::super::seal::{Maker, Seal, redacted};
 use crate::dialect::Endpoint;
 
 /// What is known between events.
@@ -135,8 +136,14 @@ impl Reader {
                         events.extend(text.map(|text| Event::Thinking { choice, text: text.into_owned() }));
                     }
                 }
-                let seal = item.text_of("encrypted_content").filter(|seal| !seal.is_empty());
-                events.extend(seal.map(|seal| Event::Signature { choice, signature: seal.into_owned() }));
+                let seal = item.text_of("encrypted_content").unwrap_or_default();
+                match redacted(&seal) {
+                    Some(data) => events.push(Event::Redacted { choice, data: data.into_owned() }),
+                    None => {
+                        let seal = Seal::read(seal, Some(Maker::Openai));
+                        events.extend(seal.map(|seal| Event::Signature { choice, signature: seal.into_owned() }));
+                    }
+                }
             }
             "function_call" => {
                 let call = self.call(item, index, events)?;

@@ -5,7 +5,8 @@ use super::super::build::Build;
 use super::super::counts;
 use super::super::problem;
 use super::super::said::{Event, Finish, Names, Piece, Said};
-use super::items::{Item, summary};
+use super::super::seal::{Seal, mark_redacted};
+use super::items::{Item, summary, written};
 use crate::usage::Usage;
 
 /// Writes a stream.
@@ -102,14 +103,14 @@ impl Writer {
             Event::Text { choice: 0, text } => self.say(&text, false, json),
             Event::Refusal { choice: 0, text } => self.say(&text, true, json),
             Event::Thinking { choice: 0, text } => self.think(&text, json),
-            Event::Signature { choice: 0, signature } => self.seal(signature, json),
+            Event::Signature { choice: 0, signature } => self.seal(&signature, json),
             Event::Redacted { choice: 0, data } => {
-                self.start(Item::Reasoning { text: String::new(), seal: Some(data) }, json);
+                self.start(Item::Reasoning { text: String::new(), seal: Some(mark_redacted(&data)) }, json);
                 self.close(json);
             }
             Event::Call { choice: 0, id, name, signature, .. } => {
                 if let Some(seal) = signature {
-                    self.start(Item::Reasoning { text: String::new(), seal: Some(seal) }, json);
+                    self.start(Item::sealed(&seal), json);
                 }
                 let index = self.start(Item::Call { id, name, arguments: String::new() }, json);
                 self.calls.push(index);
@@ -227,7 +228,8 @@ impl Writer {
         close_event(json);
     }
 
-    fn seal(&mut self, signature: String, json: &mut Build) {
+    fn seal(&mut self, signature: &Seal<'_>, json: &mut Build) {
+        let signature = written(signature);
         self.kept_bytes += signature.len();
         match self.items.last_mut() {
             Some(Item::Reasoning { seal: seal @ None, .. }) if self.is_open => *seal = Some(signature),
@@ -315,11 +317,14 @@ pub(in super::super) fn whole(said: &Said, names: &Names, json: &mut Build) {
         match piece {
             Piece::Text(text) => items.push(Item::Message { text, is_refusal: false, logprobs: Vec::new() }),
             Piece::Refusal(text) => items.push(Item::Message { text, is_refusal: true, logprobs: Vec::new() }),
-            Piece::Thinking { text, signature } => items.push(Item::Reasoning { text, seal: signature }),
-            Piece::Redacted(data) => items.push(Item::Reasoning { text: String::new(), seal: Some(data) }),
+            Piece::Thinking { text, signature } => {
+                items.push(Item::Reasoning { text, seal: signature.as_ref().map(written) });
+            }
+            Piece::Redacted(data) => {
+                items.push(Item::Reasoning { text: String::new(), seal: Some(mark_redacted(&data)) });
+            }
             Piece::Call { id, name, arguments, signature } => {
-                let seal = signature.map(|seal| Item::Reasoning { text: String::new(), seal: Some(seal) });
-                items.extend(seal);
+                items.extend(signature.as_ref().map(Item::sealed));
                 items.push(Item::Call { id, name, arguments });
             }
         }

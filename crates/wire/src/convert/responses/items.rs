@@ -1,6 +1,7 @@
 //! Items of a response's output, as its whole and its events write them.
 
 use super::super::build::Build;
+use super::super::seal::{Maker, Seal};
 
 /// One item of the output.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,6 +12,11 @@ pub(super) enum Item {
 }
 
 impl Item {
+    /// A thought without text, for its seal.
+    pub(super) fn sealed(seal: &Seal<'_>) -> Item {
+        Item::Reasoning { text: String::new(), seal: Some(written(seal)) }
+    }
+
     /// The id that the relay gives an item: its place in the answer.
     pub(super) fn id(&self, answer: &str, index: usize) -> String {
         let kind = match self {
@@ -66,6 +72,11 @@ impl Item {
         }
         json.end_object();
     }
+}
+
+/// A seal as it stands in an item.
+pub(super) fn written(seal: &Seal<'_>) -> String {
+    seal.written(Some(Maker::Openai)).into_owned()
 }
 
 /// One part of a summary.

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::super::fault::{At, Fault};
 use super::super::node::{Node, is_object};
+use super::super::seal::{Maker, Seal, redacted};
 use super::super::take;
 use super::super::talk::{Body, Call, Format, Outcome, Part, Place, Role, Setting, Source, Talk, Tool, ToolChoice};
 
@@ -70,45 +71,24 @@ fn input<'a>(talk: &mut Talk<'a>, value: Node<'a>, at: &At<'_>) -> Result<(), Fa
         talk.say(Role::User, Part::new(place, Body::Text(text)));
         return Ok(());
     }
-    // A seal that stands alone belongs to the call behind it.
-    let mut seal = None;
     for (index, item) in take::items(value, at)?.into_iter().enumerate() {
         let at = at.item(index);
         let place = Place { list: "input", index };
         match item.text_of("type").as_deref() {
             None | Some("message") => message(talk, item, place, &at)?,
             Some("function_call") => {
-                let call = Call { signature: seal.take(), ..call(item, &at)? };
-                talk.say(Role::Assistant, Part::new(place, Body::Call(call)));
+                talk.say(Role::Assistant, Part::new(place, Body::Call(call(item, &at)?)));
             }
             Some("function_call_output") => result(talk, item, place, &at)?,
-            Some("reasoning") => match reasoning(item, &at)? {
-                (text, signature) if text.is_empty() && seal.is_none() => seal = signature,
-                (text, signature) => {
-                    talk.say(Role::Assistant, Part::new(place, Body::Thinking { text, signature }));
+            Some("reasoning") => {
+                if let Some(body) = reasoning(item, &at)? {
+                    talk.say(Role::Assistant, Part::new(place, body));
                 }
-            },
+            }
             Some(kind) => return Err(Fault::unsupported(at, format!("an item of the type '{kind}'"))),
-        }
-        let is_behind = !matches!(item.text_of("type").as_deref(), Some("reasoning"));
-        if let (true, Some(signature)) = (is_behind, seal.take()) {
-            let body = Body::Thinking { text: Cow::Borrowed(""), signature: Some(signature) };
-            // It was before this item, which has no place for it.
-            insert_before_last(talk, Part::new(place, body));
         }
     }
     Ok(())
-}
-
-/// Puts a seal before the last part of the assistant's, if it spoke last.
-fn insert_before_last<'a>(talk: &mut Talk<'a>, part: Part<'a>) {
-    match talk.turns.last_mut() {
-        Some(turn) if turn.role == Role::Assistant => {
-            let place = turn.parts.len().saturating_sub(1);
-            turn.parts.insert(place, part);
-        }
-        _ => {}
-    }
 }
 
 fn message<'a>(talk: &mut Talk<'a>, item: Node<'a>, place: Place, at: &At<'_>) -> Result<(), Fault> {
@@ -197,14 +177,14 @@ fn result<'a>(talk: &mut Talk<'a>, item: Node<'a>, place: Place, at: &At<'_>) ->
     Ok(())
 }
 
-/// The text of a reasoning item, and its seal.
-fn reasoning<'a>(item: Node<'a>, at: &At<'_>) -> Result<(Cow<'a, str>, Option<Cow<'a, str>>), Fault> {
-    let (mut text, mut seal) = (String::new(), None);
+/// The thought of a reasoning item; `None` of one without content, whose seal nobody knows.
+fn reasoning<'a>(item: Node<'a>, at: &At<'_>) -> Result<Option<Body<'a>>, Fault> {
+    let (mut text, mut seal) = (String::new(), Cow::Borrowed(""));
     for (member, value) in take::members(item, at)? {
         let at = at.name(&member);
         match &*member {
             "type" | "id" | "status" => {}
-            "encrypted_content" => seal = Some(take::text(value, &at)?).filter(|seal| !seal.is_empty()),
+            "encrypted_content" => seal = take::text(value, &at)?,
             "summary" | "content" => {
                 for piece in take::items(value, &at)? {
                     text.push_str(&piece.text_of("text").unwrap_or_default());
@@ -213,7 +193,11 @@ fn reasoning<'a>(item: Node<'a>, at: &At<'_>) -> Result<(Cow<'a, str>, Option<Co
             _ => return Err(Fault::unsupported(at, "this field")),
         }
     }
-    Ok((text.into(), seal))
+    if let Some(data) = redacted(&seal) {
+        return Ok(Some(Body::Redacted(data)));
+    }
+    let signature = Seal::read(seal, Some(Maker::Openai));
+    Ok((!text.is_empty() || signature.is_some()).then(|| Body::Thinking { text: text.into(), signature }))
 }
 
 fn tools<'a>(value: Node<'a>, at: &At<'_>) -> Result<Vec<Tool<'a>>, Fault> {

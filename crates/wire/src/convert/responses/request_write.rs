@@ -4,11 +4,9 @@ use super::super::build::Build;
 use super::super::chat::effort;
 use super::super::fault::Fault;
 use super::super::openai::tools;
+use super::super::seal::{Maker, made_by};
 use super::super::talk::{Body, Format, Mode, Numbers, Part, Role, Source, Talk, Tool, Turn};
 use super::items::summary;
-
-/// How OpenAI's seals begin: the version and the first bytes of a time, in base64.
-const SEAL_START: &str = "gAAAAA";
 
 /// The members of the body but for the model and the output limit.
 pub(in super::super) fn write(talk: &Talk<'_>, stream: bool, json: &mut Build) -> Result<(), Fault> {
@@ -138,7 +136,7 @@ fn write_turn(turn: &Turn<'_>, json: &mut Build) -> Result<(), Fault> {
 fn item(part: &Part<'_>, json: &mut Build) -> Result<(), Fault> {
     match &part.body {
         Body::Call(call) => {
-            if let Some(seal) = call.signature.as_deref() {
+            if let Some(seal) = made_by(Maker::Openai, &call.signature) {
                 thought("", seal, json);
             }
             json.begin_object().texted("type", "function_call").texted("call_id", &call.id);
@@ -157,19 +155,19 @@ fn item(part: &Part<'_>, json: &mut Build) -> Result<(), Fault> {
             }
             json.end_object();
         }
-        Body::Thinking { text, signature: Some(seal) } => thought(text, seal, json),
-        Body::Redacted(seal) => thought("", seal, json),
-        // No thought is taken back without its seal.
+        Body::Thinking { text, signature } => {
+            if let Some(seal) = made_by(Maker::Openai, signature) {
+                thought(text, seal, json);
+            }
+        }
+        // No thought is taken back without a seal of OpenAI's.
         _ => {}
     }
     Ok(())
 }
 
-/// A thought of an earlier turn, with OpenAI's own seal. Seals of other providers mean nothing to it, and are refused.
+/// A thought of an earlier turn.
 fn thought(text: &str, seal: &str, json: &mut Build) {
-    if !seal.starts_with(SEAL_START) {
-        return;
-    }
     json.begin_object().texted("type", "reasoning").key("summary").begin_array();
     if !text.is_empty() {
         summary(text, json);
