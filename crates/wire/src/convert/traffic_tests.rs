@@ -32,11 +32,11 @@ fn source(source: &Source<'_>) -> Value {
 }
 
 /// What a request says, less what the table lists as lost or changed on the way to `target`.
-fn digest(talk: &Talk<'_>, client: Endpoint, target: Endpoint) -> Value {
+fn digest(talk: &Talk<'_>, target: Endpoint) -> Value {
     let mut turns: Vec<(Role, Vec<Value>)> = Vec::new();
     for turn in &talk.turns {
         for part in &turn.parts {
-            let Some(said) = part_digest(part, client, target) else { continue };
+            let Some(said) = part_digest(part, target) else { continue };
             match turns.last_mut() {
                 // Texts that stand side by side are one text to every reader.
                 Some((role, parts)) if *role == turn.role => match (parts.last_mut(), &said) {
@@ -93,7 +93,7 @@ fn text_of<'t>(part: &'t Part<'_>) -> Option<&'t str> {
     if let Body::Text(text) = &part.body { Some(text) } else { None }
 }
 
-fn part_digest(part: &Part<'_>, client: Endpoint, target: Endpoint) -> Option<Value> {
+fn part_digest(part: &Part<'_>, target: Endpoint) -> Option<Value> {
     // Chats say who made a seal in words of their own, and take none back.
     let maker = match target {
         Endpoint::Messages | Endpoint::Converse => Some(Maker::Anthropic),
@@ -111,7 +111,7 @@ fn part_digest(part: &Part<'_>, client: Endpoint, target: Endpoint) -> Option<Va
             json!({ "call": [call.id, call.name, value(&call.arguments), kept(&call.signature)] })
         }
         Body::Result(outcome) => {
-            let parts: Vec<Value> = outcome.parts.iter().filter_map(|part| part_digest(part, client, target)).collect();
+            let parts: Vec<Value> = outcome.parts.iter().filter_map(|part| part_digest(part, target)).collect();
             let text: String = parts.iter().filter_map(Value::as_str).collect();
             let text = serde_json::from_str::<Value>(&text).unwrap_or(text.into());
             let media: Vec<&Value> = parts.iter().filter(|part| !part.is_string()).collect();
@@ -167,7 +167,7 @@ fn every_recorded_request_that_is_carried_comes_back_the_same() {
             let there_node = Node::parse(&there).unwrap_or_else(|| panic!("{} {there:?}", record["id"]));
             let back = read(target, there_node).unwrap_or_else(|fault| panic!("{} {fault:?}", record["id"]));
             let ours = read(client, Node::parse(call.body()).expect("JSON")).expect("it was read before");
-            let (ours_digest, back_digest) = (digest(&ours, client, target), digest(&back, client, target));
+            let (ours_digest, back_digest) = (digest(&ours, target), digest(&back, target));
             for member in ["system", "tools", "choice", "format", "settings", "stop", "user", "turns"] {
                 let name = format!("{} {client} to {target}: {member}", record["id"]);
                 differing.extend(difference(&name, &ours_digest[member], &back_digest[member]));
