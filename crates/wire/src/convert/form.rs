@@ -36,6 +36,12 @@ pub(super) const fn form_of(dialect: Dialect) -> Option<Endpoint> {
     })
 }
 
+/// Whether SDKs of a form take a piece of a call for one of the call that came last: those of chats go by its number, and
+/// contents have no pieces.
+pub(super) const fn reads_in_order(form: Endpoint) -> bool {
+    !matches!(form, Endpoint::ChatCompletions | Endpoint::GenerateContent)
+}
+
 pub(super) fn read(form: Endpoint, body: Node<'_>) -> Result<Talk<'_>, Fault> {
     match form {
         Endpoint::Messages => messages::read(body),

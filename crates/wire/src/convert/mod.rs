@@ -18,6 +18,7 @@ mod messages;
 mod node;
 mod notes;
 mod openai;
+mod order;
 mod problem;
 mod request;
 mod responses;

@@ -154,7 +154,7 @@ pub(super) fn sayable(body: &str, target: Endpoint) -> String {
 }
 
 /// A streamed answer of each dialect with thinking, a text, two calls and a usage.
-pub(super) fn streams() -> [(Endpoint, Vec<Vec<u8>>); 6] {
+pub(super) fn streams() -> [(Endpoint, Vec<Vec<u8>>); 7] {
     let lines = |events: &[&str]| -> Vec<Vec<u8>> {
         events.iter().map(|event| format!("data: {event}\n\n").into_bytes()).collect()
     };
@@ -261,8 +261,23 @@ pub(super) fn streams() -> [(Endpoint, Vec<Vec<u8>>); 6] {
         (Endpoint::Responses, responses),
         (Endpoint::CohereChat, cohere),
         (Endpoint::Converse, converse),
+        (Endpoint::ChatCompletions, lines(&MIXED)),
     ]
 }
+
+/// Two calls in pieces that come in turn, the second whole before the first, and a refusal.
+const MIXED: [&str; 10] = [
+    r#"{"id":"chatcmpl-2","model":"gpt","choices":[{"index":0,"delta":{"role":"assistant","refusal":"No. "}}]}"#,
+    r#"{"id":"chatcmpl-2","model":"gpt","choices":[{"index":0,"delta":{"content":"So"}}]}"#,
+    r#"{"id":"chatcmpl-2","model":"gpt","choices":[{"index":0,"delta":{"content":"."}}]}"#,
+    r#"{"id":"chatcmpl-2","model":"gpt","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"c1","type":"function","function":{"name":"weather","arguments":""}},{"index":1,"id":"c2","type":"function","function":{"name":"now","arguments":""}}]}}]}"#,
+    r#"{"id":"chatcmpl-2","model":"gpt","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"function":{"arguments":"{\"z\":"}},{"index":1,"function":{"arguments":"{\"n\":"}}]}}]}"#,
+    r#"{"id":"chatcmpl-2","model":"gpt","choices":[{"index":0,"delta":{"tool_calls":[{"index":1,"function":{"arguments":" 2}"}}]}}]}"#,
+    r#"{"id":"chatcmpl-2","model":"gpt","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"function":{"arguments":" 1.50}"}}]}}]}"#,
+    r#"{"id":"chatcmpl-2","model":"gpt","choices":[{"index":0,"delta":{"tool_calls":[{"index":1,"id":"c3","type":"function","function":{"name":"now","arguments":"{}"}}]}}]}"#,
+    r#"{"id":"chatcmpl-2","model":"gpt","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#,
+    "[DONE]",
+];
 
 /// An error inside a stream of each dialect that says "No more."
 pub(super) fn stream_error(from: Endpoint) -> Vec<u8> {

@@ -4,8 +4,9 @@ use bytes::Bytes;
 use thiserror::Error;
 
 use super::build::Build;
-use super::form::{Reader, Writer, whole};
+use super::form::{Reader, Writer, reads_in_order, whole};
 use super::node::Node;
+use super::order::Order;
 use super::said::{Event, Names, Said};
 use super::{bedrock, problem};
 use crate::dialect::{Dialect, Endpoint};
@@ -38,6 +39,8 @@ pub struct AnswerTranslator {
     is_array: bool,
     framing: Framing,
     reader: Reader,
+    /// For a client whose SDKs read one call after another.
+    order: Option<Order>,
     writer: Writer,
     /// The last event went out, or an error did.
     has_ended: bool,
@@ -66,6 +69,7 @@ impl AnswerTranslator {
             is_array,
             framing,
             reader: Reader::new(endpoint, &names),
+            order: reads_in_order(client).then(Order::default),
             writer: Writer::new(client, names.clone(), wants_usage, is_array),
             names,
             has_ended: false,
@@ -146,7 +150,8 @@ impl AnswerTranslator {
         };
         while self.read(chunk, &mut at)? {
             self.write(&mut json);
-            if self.writer.kept_bytes() > KEPT_BYTES_MAX {
+            let waiting = self.order.as_ref().map_or(0, |order| order.kept_bytes);
+            if self.writer.kept_bytes() + waiting > KEPT_BYTES_MAX {
                 return Err(Untranslatable);
             }
         }
@@ -200,7 +205,10 @@ impl AnswerTranslator {
                 continue;
             }
             self.has_ended = matches!(event, Event::End | Event::Problem(_));
-            self.writer.event(event, json);
+            match &mut self.order {
+                Some(order) => order.take(event, &mut |event| self.writer.event(event, json)),
+                None => self.writer.event(event, json),
+            }
         }
         self.has_opened |= !json.out.is_empty();
     }

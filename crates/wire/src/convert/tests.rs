@@ -13,6 +13,8 @@ use crate::frames::FrameFramer;
 use crate::sse::Framer;
 use crate::{Call, Endpoint, Route};
 
+#[path = "answer_tests.rs"]
+mod answers;
 #[path = "samples.rs"]
 mod samples;
 #[path = "seal_tests.rs"]

@@ -13,12 +13,21 @@ use crate::usage::Usage;
 /// Most tool calls of one choice that are told apart.
 const CALLS_MAX: usize = 1024;
 
+/// A call that has begun.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    /// The provider's number of it, where it has one.
+    index: Option<u64>,
+    /// A sum of its id.
+    id: u32,
+}
+
 /// What is known between events.
 #[derive(Debug, Default)]
 pub(in super::super) struct Reader {
     has_begun: bool,
-    /// The provider's numbers of the calls of each choice, in the order of their beginnings.
-    calls: Vec<Vec<u64>>,
+    /// The calls of each choice, in the order of their beginnings.
+    calls: Vec<Vec<Known>>,
     usage: Option<Usage>,
 }
 
@@ -95,7 +104,16 @@ impl Reader {
             }
         }
         if let Some(reason) = get("finish_reason").and_then(Node::text).filter(|reason| !reason.is_empty()) {
-            events.push(Event::Finish { choice, finish: finish(&reason) });
+            // Some servers say of every answer that it just stopped.
+            let has_calls = self.calls.get(choice).is_some_and(|calls| !calls.is_empty());
+            events.push(match finish(&reason) {
+                Some(Finish::Stop) if has_calls => Event::Finish { choice, finish: Finish::Calls },
+                Some(finish) => Event::Finish { choice, finish },
+                None => Event::Problem(match get("error") {
+                    Some(error) => problem::openai(error, 0),
+                    None => problem::unclean(&reason),
+                }),
+            });
         }
         Some(())
     }
@@ -120,31 +138,38 @@ impl Reader {
             events.push(Event::Refusal { choice, text: text.into_owned() });
         }
         if let Some(calls) = get("tool_calls") {
-            for (place, call) in calls.items()?.into_iter().enumerate() {
-                self.call(call, place, choice, events)?;
+            for call in calls.items()? {
+                self.call(call, choice, events)?;
             }
         }
         Some(())
     }
 
-    /// The beginning of a call, or more of its arguments. Some servers do not number them, and begin each with an id.
-    fn call(&mut self, node: Node<'_>, place: usize, choice: usize, events: &mut Vec<Event>) -> Option<()> {
+    /// The beginning of a call, or more of its arguments. Some servers do not number them, and some give all of them one
+    /// number: what tells them apart then is that each begins with an id or a name.
+    fn call(&mut self, node: Node<'_>, choice: usize, events: &mut Vec<Event>) -> Option<()> {
         while self.calls.len() <= choice {
             self.calls.push(Vec::new());
         }
         let calls = &mut self.calls[choice];
         let id = node.text_of("id").filter(|id| !id.is_empty());
         let function = node.get("function");
+        let name = function.and_then(|function| function.text_of("name")).filter(|name| !name.is_empty());
         let index = node.get("index").and_then(Node::count);
-        let unnumbered = if id.is_some() { calls.len() as u64 } else { (calls.len() as u64).saturating_sub(1) };
-        let index = index.unwrap_or(if place > 0 { place as u64 } else { unnumbered });
-        let call = match calls.iter().position(|known| *known == index) {
+        let sum = id.as_ref().map(|id| crc32fast::hash(id.as_bytes()));
+        // The last one of a number, and where there are no numbers the last one.
+        let last = calls.iter().rposition(|known| index.is_none() || known.index == index);
+        let goes_on = last.filter(|last| {
+            let is_other = sum.is_some_and(|sum| sum != calls[*last].id);
+            if index.is_some() { !(is_other && name.is_some()) } else { !is_other && name.is_none() }
+        });
+        let call = match goes_on {
             Some(call) => call,
             None if calls.len() >= CALLS_MAX => return None,
             None => {
-                calls.push(index);
+                calls.push(Known { index, id: sum.unwrap_or_default() });
                 let call = calls.len() - 1;
-                let name = function.and_then(|function| function.text_of("name")).unwrap_or_default().into_owned();
+                let name = name.unwrap_or_default().into_owned();
                 let extra = node.get("extra_content").and_then(|extra| extra.get("google"));
                 let seal = extra.and_then(|google| google.text_of("thought_signature"));
                 let signature = seal.and_then(|seal| Seal::read(seal, Some(Maker::Google))).map(Seal::into_owned);
@@ -212,11 +237,15 @@ pub(in super::super) fn seal_of(detail: Node<'_>) -> Option<Seal<'_>> {
     Seal::read(text, maker_of(detail))
 }
 
-fn finish(reason: &str) -> Finish {
-    match reason {
+/// Why a choice ended; `None` where the provider could not go on.
+fn finish(reason: &str) -> Option<Finish> {
+    Some(match reason {
         "length" => Finish::Length,
+        "model_length" => Finish::Window,
         "tool_calls" | "function_call" => Finish::Calls,
         "content_filter" => Finish::Filter,
+        // OpenRouter's and Mistral's word, DeepSeek's, and those of servers that gave up.
+        "error" | "insufficient_system_resource" | "abort" | "aborted" => return None,
         _ => Finish::Stop,
-    }
+    })
 }

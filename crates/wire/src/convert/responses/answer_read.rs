@@ -4,7 +4,7 @@
 use super::super::counts;
 use super::super::node::Node;
 use super::super::problem;
-use super::super::said::{Event, Finish};
+use super::super::said::{Event, Finish, Problem};
 use super::super::seal::{Maker, Seal, redacted};
 use crate::dialect::Endpoint;
 
@@ -16,6 +16,8 @@ pub(in super::super) struct Reader {
     calls: Vec<u64>,
     /// Numbers of the items of which a piece came.
     begun: Vec<u64>,
+    /// The model refused, in words.
+    has_refused: bool,
 }
 
 /// Most items of a response that are told apart.
@@ -25,6 +27,10 @@ impl Reader {
     /// A whole answer; `None` when it is none.
     pub(in super::super) fn whole(&mut self, body: Node<'_>, events: &mut Vec<Event>) -> Option<()> {
         let output = body.get("output")?.items()?;
+        if let Some(problem) = failure(body) {
+            events.push(Event::Problem(problem));
+            return Some(());
+        }
         self.start(body, events);
         for (index, item) in output.into_iter().enumerate() {
             self.item(item, index as u64, events)?;
@@ -56,6 +62,7 @@ impl Reader {
             }
             "response.refusal.delta" => {
                 self.note(index)?;
+                self.has_refused = true;
                 events.extend(delta().map(|text| Event::Refusal { choice, text }));
             }
             "response.reasoning_summary_text.delta" | "response.reasoning_text.delta" => {
@@ -74,8 +81,8 @@ impl Reader {
                 self.end(response, events);
             }
             "response.failed" | "response.cancelled" => {
-                let error = node.get("response").and_then(|response| response.get("error")).unwrap_or(node);
-                events.push(Event::Problem(problem::openai(error, 0)));
+                let problem = node.get("response").and_then(failure);
+                events.push(Event::Problem(problem.unwrap_or_else(|| problem::openai(node, 0))));
             }
             "error" => events.push(Event::Problem(problem::openai(node.get("error").unwrap_or(node), 0))),
             _ => {}
@@ -123,7 +130,9 @@ impl Reader {
                 for part in pieces("content") {
                     let text_of = |name: &str| part.text_of(name).filter(|text| !text.is_empty());
                     events.extend(text_of("text").map(|text| Event::Text { choice, text: text.into_owned() }));
-                    events.extend(text_of("refusal").map(|text| Event::Refusal { choice, text: text.into_owned() }));
+                    let refusal = text_of("refusal");
+                    self.has_refused |= refusal.is_some();
+                    events.extend(refusal.map(|text| Event::Refusal { choice, text: text.into_owned() }));
                     let chances = part.get("logprobs").and_then(Node::items).unwrap_or_default();
                     let items: Vec<String> = chances.iter().map(|item| item.raw().to_owned()).collect();
                     events.extend((!items.is_empty()).then_some(Event::Logprobs { choice, items }));
@@ -158,11 +167,10 @@ impl Reader {
 
     fn end(&self, response: Node<'_>, events: &mut Vec<Event>) {
         let reason = response.get("incomplete_details").and_then(|details| details.text_of("reason"));
-        let has_refusal = events.iter().any(|event| matches!(event, Event::Refusal { .. }));
         let finish = match reason.as_deref() {
             Some("content_filter") => Finish::Filter,
             Some(_) => Finish::Length,
-            None if has_refusal => Finish::Refusal,
+            None if self.has_refused => Finish::Refusal,
             None if !self.calls.is_empty() => Finish::Calls,
             None => Finish::Stop,
         };
@@ -170,5 +178,14 @@ impl Reader {
         let usage = response.get("usage").and_then(|usage| counts::read(Endpoint::Responses, usage));
         events.extend(usage.map(Event::Usage));
         events.push(Event::End);
+    }
+}
+
+/// What went wrong with a response that is no answer.
+fn failure(response: Node<'_>) -> Option<Problem> {
+    let status = response.text_of("status").filter(|status| matches!(&**status, "failed" | "cancelled"));
+    match response.get("error") {
+        Some(error) => Some(problem::openai(error, 0)),
+        None => status.map(|status| problem::unclean(&status)),
     }
 }
