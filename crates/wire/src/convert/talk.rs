@@ -130,6 +130,11 @@ impl Body<'_> {
             Body::Thinking { .. } | Body::Redacted(_) => "thinking",
         }
     }
+
+    /// A text of nothing but blanks, which Anthropic and Bedrock refuse.
+    pub(super) fn is_blank(&self) -> bool {
+        matches!(self, Body::Text(text) if text.trim().is_empty())
+    }
 }
 
 /// Where the bytes of a medium are.
@@ -258,6 +263,19 @@ impl<'a> Part<'a> {
     }
 }
 
+/// The id of a call for providers that take only letters, digits, `_` and `-`, and at most `longest` bytes: itself where it
+/// fits; else what fits of it, and a sum of the whole, so that calls and results still meet and different ids stay different.
+pub(super) fn fitting_id(id: &str, longest: usize) -> Cow<'_, str> {
+    const SUM_BYTES: usize = "_89abcdef".len();
+    let fits = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-');
+    if !id.is_empty() && id.len() <= longest && id.chars().all(fits) {
+        return Cow::Borrowed(id);
+    }
+    let clean =
+        id.chars().take(longest.saturating_sub(SUM_BYTES)).map(|letter| if fits(letter) { letter } else { '_' });
+    Cow::Owned(format!("{}_{:08x}", clean.collect::<String>(), crc32fast::hash(id.as_bytes())))
+}
+
 /// Adds a part. A thought without text in front of a call is the seal of the call.
 pub(super) fn push_sealed<'a>(parts: &mut Vec<Part<'a>>, mut part: Part<'a>) {
     if let Body::Call(call) = &mut part.body
@@ -268,4 +286,33 @@ pub(super) fn push_sealed<'a>(parts: &mut Vec<Part<'a>>, mut part: Part<'a>) {
         parts.pop();
     }
     parts.push(part);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_fit_and_stay_apart() {
+        for id in ["call_1", "toolu_01-Ab", &"x".repeat(64)] {
+            assert!(matches!(fitting_id(id, 64), Cow::Borrowed(same) if same == id), "{id}");
+        }
+        let long = "x".repeat(65);
+        assert_eq!(fitting_id(&long, usize::MAX), long);
+        let others = ["", "functions.f:0", "functions.f:1", "functions_f.0", "é", "è", "a b", &long, &"x".repeat(66)];
+        let fitted = others.map(|id| fitting_id(id, 64));
+        for (index, id) in fitted.iter().enumerate() {
+            assert!(!id.is_empty() && id.len() <= 64, "{id}");
+            assert!(id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'), "{id}");
+            assert!(!fitted[..index].contains(id), "{id} twice");
+        }
+        assert_eq!(fitted[1], fitting_id("functions.f:0", 64));
+    }
+
+    #[test]
+    fn only_texts_of_blanks_are_blank() {
+        assert!([" ", "", "\n\t", "\u{a0}"].iter().all(|text| Body::Text((*text).into()).is_blank()));
+        assert!(!Body::Text(" x ".into()).is_blank());
+        assert!(!Body::Thinking { text: " ".into(), signature: None }.is_blank());
+    }
 }

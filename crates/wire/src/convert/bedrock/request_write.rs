@@ -3,8 +3,11 @@
 use super::super::build::Build;
 use super::super::fault::Fault;
 use super::super::messages::effort;
-use super::super::talk::{Body, Cache, Format, Numbers, Outcome, Part, Role, Source, Talk, ToolChoice};
+use super::super::talk::{Body, Cache, Format, Numbers, Outcome, Part, Role, Source, Talk, ToolChoice, fitting_id};
 use super::formats::{document_word, image_word};
+
+/// The longest id of a call.
+const ID_BYTES_MAX: usize = 64;
 
 /// The members of the body, and those of `inferenceConfig` but for the output limit.
 pub(in super::super) fn write(talk: &Talk<'_>, json: &mut Build, nested: &mut Build) -> Result<(), Fault> {
@@ -36,8 +39,9 @@ pub(in super::super) fn write(talk: &Talk<'_>, json: &mut Build, nested: &mut Bu
     }
     writer.json.key("messages").begin_array();
     for turn in &talk.turns {
-        // Thinking without its seal is not taken back.
-        let is_sayable = |part: &&Part<'_>| !matches!(part.body, Body::Thinking { signature: None, .. });
+        // Thinking without its seal is not taken back, and a text of blanks is not taken.
+        let is_sayable =
+            |part: &&Part<'_>| !matches!(part.body, Body::Thinking { signature: None, .. }) && !part.body.is_blank();
         if !turn.parts.iter().any(|part| is_sayable(&part)) {
             continue;
         }
@@ -172,7 +176,11 @@ impl Writer<'_> {
                 if let Some(signature) = &call.signature {
                     thought("", signature, self.json);
                 }
-                self.json.begin_object().key("toolUse").begin_object().texted("toolUseId", &call.id);
+                self.json
+                    .begin_object()
+                    .key("toolUse")
+                    .begin_object()
+                    .texted("toolUseId", &fitting_id(&call.id, ID_BYTES_MAX));
                 self.json.texted("name", &call.name).key("input").raw(&call.arguments).end_object().end_object();
             }
             Body::Result(outcome) => self.result(outcome)?,
@@ -223,7 +231,11 @@ impl Writer<'_> {
     }
 
     fn result(&mut self, outcome: &Outcome<'_>) -> Result<(), Fault> {
-        self.json.begin_object().key("toolResult").begin_object().texted("toolUseId", &outcome.id);
+        self.json
+            .begin_object()
+            .key("toolResult")
+            .begin_object()
+            .texted("toolUseId", &fitting_id(&outcome.id, ID_BYTES_MAX));
         self.json.key("content").begin_array();
         outcome.parts.iter().try_for_each(|part| self.said(part))?;
         self.json.end_array();
