@@ -46,6 +46,12 @@ pub(super) fn google(error: Node<'_>, status: u16) -> Problem {
     }
 }
 
+/// The end of an answer that went wrong, by the provider's own word for it.
+pub(super) fn unclean(word: &str) -> Problem {
+    let message = format!("The provider broke its answer off: {word}.");
+    Problem { status: 502, message, code: Some(word.to_owned()), param: None }
+}
+
 /// An answer with an error status, of any dialect or of none.
 pub(super) fn of_body(body: &[u8], status: u16) -> Problem {
     let document = Node::parse(body);

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
+use super::super::answer_schema::fitted;
 use super::super::form::{FORMS, Reader, read, whole};
 use super::super::node::Node;
 use super::super::notes::CHECKED;
 use super::super::request::Translation;
 use super::super::said::{Event, Piece, Said};
 use super::super::stream::AnswerTranslator;
-use super::super::talk::{Body, Format, Mode, Part, Role, Source, Talk, ToolChoice};
+use super::super::talk::{Body, Format, Mode, Part, Role, Source, Talk, ToolChoice, fitting_id};
 use super::names;
 use crate::traffic_tests::{frames_of, records};
 use crate::usage::Usage;
@@ -58,8 +59,11 @@ fn digest(talk: &Talk<'_>, client: Endpoint, target: Endpoint) -> Value {
         }
     }
     let turns: Vec<Value> = turns.into_iter().map(|(role, parts)| json!([format!("{role:?}"), parts])).collect();
-    let system: String = talk.system.iter().filter_map(|part| text_of(part)).collect();
-    let tools: Vec<Value> = talk
+    let system: String = {
+        let parts = talk.system.iter().filter(|part| !(part.body.is_blank() && is_strict(target)));
+        parts.filter_map(|part| text_of(part)).collect()
+    };
+    let mut tools: Vec<Value> = talk
         .tools
         .iter()
         .map(|tool| {
@@ -67,6 +71,9 @@ fn digest(talk: &Talk<'_>, client: Endpoint, target: Endpoint) -> Value {
             json!([tool.name, tool.description.as_deref().filter(|text| !text.is_empty()), schema])
         })
         .collect();
+    if tools.is_empty() && target == Endpoint::Converse {
+        tools.extend(called(talk).map(|name| json!([name, null, { "type": "object", "properties": {} }])));
+    }
     let choice = match &talk.tool_choice {
         // The default, said or unsaid.
         None | Some(ToolChoice::Auto) => json!("auto"),
@@ -75,6 +82,7 @@ fn digest(talk: &Talk<'_>, client: Endpoint, target: Endpoint) -> Value {
     };
     let format = talk.format.as_ref().map(|(_, format)| match format {
         Format::Object => json!("object"),
+        Format::Schema { schema, .. } if is_strict(target) => value(&fitted(schema, "format").expect("a schema")),
         Format::Schema { schema, .. } => value(schema),
     });
     let numbers = &talk.numbers;
@@ -88,6 +96,22 @@ fn digest(talk: &Talk<'_>, client: Endpoint, target: Endpoint) -> Value {
     })
 }
 
+/// Anthropic's models refuse texts of blanks, odd ids and schemas that are not closed.
+fn is_strict(target: Endpoint) -> bool {
+    matches!(target, Endpoint::Messages | Endpoint::Converse)
+}
+
+/// The names of the functions that were called, each once.
+fn called<'t>(talk: &'t Talk<'_>) -> impl Iterator<Item = &'t str> {
+    let parts = talk.turns.iter().flat_map(|turn| &turn.parts);
+    let names = parts.filter_map(|part| match &part.body {
+        Body::Call(call) => Some(&*call.name),
+        _ => None,
+    });
+    let mut known = std::collections::HashSet::new();
+    names.filter(move |name| known.insert(*name))
+}
+
 fn text_of<'t>(part: &'t Part<'_>) -> Option<&'t str> {
     if let Body::Text(text) = &part.body { Some(text) } else { None }
 }
@@ -96,14 +120,20 @@ fn part_digest(part: &Part<'_>, client: Endpoint, target: Endpoint) -> Option<Va
     let has_seals =
         |form: &Endpoint| matches!(form, Endpoint::Messages | Endpoint::GenerateContent | Endpoint::Converse);
     let keeps_seals = [client, target].iter().all(has_seals);
+    let id_of = |id| match target {
+        Endpoint::Converse => fitting_id(id, 64),
+        Endpoint::Messages => fitting_id(id, usize::MAX),
+        _ => std::borrow::Cow::Borrowed(id),
+    };
     Some(match &part.body {
+        body if body.is_blank() && is_strict(target) => return None,
         Body::Text(text) | Body::File(Source::Text(text), _) => json!(text),
         Body::Image(from) => json!({ "image": source(from) }),
         Body::Audio(from) => json!({ "audio": source(from) }),
         Body::File(from, _) => json!({ "file": source(from) }),
         Body::Call(call) => {
             let seal = call.signature.as_deref().filter(|_| keeps_seals);
-            json!({ "call": [call.id, call.name, value(&call.arguments), seal] })
+            json!({ "call": [id_of(&call.id), call.name, value(&call.arguments), seal] })
         }
         Body::Result(outcome) => {
             let parts: Vec<Value> = outcome.parts.iter().filter_map(|part| part_digest(part, client, target)).collect();
@@ -111,7 +141,7 @@ fn part_digest(part: &Part<'_>, client: Endpoint, target: Endpoint) -> Option<Va
             let text = serde_json::from_str::<Value>(&text).unwrap_or(text.into());
             let media: Vec<&Value> = parts.iter().filter(|part| !part.is_string()).collect();
             let knows_errors = matches!(target, Endpoint::Messages | Endpoint::GenerateContent | Endpoint::Converse);
-            json!({ "result": [outcome.id, text, media, outcome.is_error && knows_errors] })
+            json!({ "result": [id_of(&outcome.id), text, media, outcome.is_error && knows_errors] })
         }
         Body::Thinking { text, signature: Some(signature) } if keeps_seals => json!({ "thinking": [text, signature] }),
         _ => return None,
