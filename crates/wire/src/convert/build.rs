@@ -49,6 +49,13 @@ impl Build {
         self
     }
 
+    /// The name of a member that somebody else chose; its value follows.
+    pub(super) fn name(&mut self, name: &str) -> &mut Build {
+        self.text(name);
+        self.out.push(b':');
+        self
+    }
+
     /// A text as a value.
     pub(super) fn text(&mut self, text: &str) -> &mut Build {
         self.separate();

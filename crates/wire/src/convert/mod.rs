@@ -6,6 +6,7 @@
 //!
 //! **Architecture invariant:** nothing here is on the way of a call whose upstream speaks its dialect.
 
+mod answer_schema;
 mod bedrock;
 mod build;
 mod chat;

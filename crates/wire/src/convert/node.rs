@@ -75,6 +75,13 @@ impl<'a> Node<'a> {
 
     /// The members of an object, without those that are null.
     pub(super) fn members(self) -> Option<Members<'a>> {
+        let mut members = self.all_members()?;
+        members.retain(|(_, value)| !value.is_null());
+        Some(members)
+    }
+
+    /// The members of an object.
+    pub(super) fn all_members(self) -> Option<Members<'a>> {
         let mut members = Members::new();
         if self.kind() != Kind::Object {
             return None;
@@ -82,10 +89,7 @@ impl<'a> Node<'a> {
         let mut scanner = Lenient::new(self.raw.as_bytes());
         let read = scanner.object::<ScanError>(|scanner, key| {
             let (start, end) = scanner.span()?;
-            let value = Node { raw: &self.raw[start..end] };
-            if !value.is_null() {
-                members.push((key.decode(), value));
-            }
+            members.push((key.decode(), Node { raw: &self.raw[start..end] }));
             Ok(())
         });
         read.ok().map(|()| members)

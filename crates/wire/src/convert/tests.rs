@@ -15,6 +15,8 @@ use crate::{Call, Endpoint, Route};
 
 #[path = "answer_tests.rs"]
 mod answers;
+#[path = "demands_tests.rs"]
+mod demands;
 #[path = "samples.rs"]
 mod samples;
 #[path = "seal_tests.rs"]
@@ -83,6 +85,12 @@ fn translate(from: Endpoint, client: Endpoint, is_array: bool, chunks: &[&[u8]])
     }
     out.extend_from_slice(&machine.finish(true));
     out
+}
+
+/// The last event that a client gets of a stream.
+fn stream_end(from: Endpoint, client: Endpoint, stream: &[u8]) -> String {
+    let there = readable(client, &translate(from, client, false, &[stream]));
+    there.trim_end().rsplit("\n\n").next().unwrap_or_default().to_owned()
 }
 
 /// The events of a stream, without a translator.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
+use super::super::answer_schema::fitted;
 use super::super::form::{FORMS, Reader, read, whole};
 use super::super::node::Node;
 use super::super::notes::CHECKED;
@@ -12,7 +13,7 @@ use super::super::request::Translation;
 use super::super::said::{Event, Finish, Piece, Said};
 use super::super::seal::{Maker, made_by};
 use super::super::stream::AnswerTranslator;
-use super::super::talk::{Body, Format, Mode, Part, Role, Source, Talk, ToolChoice};
+use super::super::talk::{Body, Format, Mode, Part, Role, Source, Talk, ToolChoice, fitting_id};
 use super::names;
 use crate::traffic_tests::{frames_of, records};
 use crate::usage::Usage;
@@ -59,8 +60,11 @@ fn digest(talk: &Talk<'_>, target: Endpoint) -> Value {
         }
     }
     let turns: Vec<Value> = turns.into_iter().map(|(role, parts)| json!([format!("{role:?}"), parts])).collect();
-    let system: String = talk.system.iter().filter_map(|part| text_of(part)).collect();
-    let tools: Vec<Value> = talk
+    let system: String = {
+        let parts = talk.system.iter().filter(|part| !(part.body.is_blank() && is_strict(target)));
+        parts.filter_map(|part| text_of(part)).collect()
+    };
+    let mut tools: Vec<Value> = talk
         .tools
         .iter()
         .map(|tool| {
@@ -68,6 +72,9 @@ fn digest(talk: &Talk<'_>, target: Endpoint) -> Value {
             json!([tool.name, tool.description.as_deref().filter(|text| !text.is_empty()), schema])
         })
         .collect();
+    if tools.is_empty() && target == Endpoint::Converse {
+        tools.extend(called(talk).map(|name| json!([name, null, { "type": "object", "properties": {} }])));
+    }
     let choice = match &talk.tool_choice {
         // The default, said or unsaid.
         None | Some(ToolChoice::Auto) => json!("auto"),
@@ -76,6 +83,7 @@ fn digest(talk: &Talk<'_>, target: Endpoint) -> Value {
     };
     let format = talk.format.as_ref().map(|(_, format)| match format {
         Format::Object => json!("object"),
+        Format::Schema { schema, .. } if is_strict(target) => value(&fitted(schema, "format").expect("a schema")),
         Format::Schema { schema, .. } => value(schema),
     });
     let numbers = &talk.numbers;
@@ -87,6 +95,22 @@ fn digest(talk: &Talk<'_>, target: Endpoint) -> Value {
         "system": system, "turns": turns, "tools": tools, "choice": choice, "format": format,
         "settings": settings, "stop": talk.stop, "user": user,
     })
+}
+
+/// Anthropic's models refuse texts of blanks, odd ids and schemas that are not closed.
+fn is_strict(target: Endpoint) -> bool {
+    matches!(target, Endpoint::Messages | Endpoint::Converse)
+}
+
+/// The names of the functions that were called, each once.
+fn called<'t>(talk: &'t Talk<'_>) -> impl Iterator<Item = &'t str> {
+    let parts = talk.turns.iter().flat_map(|turn| &turn.parts);
+    let names = parts.filter_map(|part| match &part.body {
+        Body::Call(call) => Some(&*call.name),
+        _ => None,
+    });
+    let mut known = std::collections::HashSet::new();
+    names.filter(move |name| known.insert(*name))
 }
 
 fn text_of<'t>(part: &'t Part<'_>) -> Option<&'t str> {
@@ -102,13 +126,19 @@ fn part_digest(part: &Part<'_>, target: Endpoint) -> Option<Value> {
         _ => None,
     };
     let kept = |seal| maker.and_then(|maker| made_by(maker, seal));
+    let id_of = |id| match target {
+        Endpoint::Converse => fitting_id(id, 64),
+        Endpoint::Messages => fitting_id(id, usize::MAX),
+        _ => std::borrow::Cow::Borrowed(id),
+    };
     Some(match &part.body {
+        body if body.is_blank() && is_strict(target) => return None,
         Body::Text(text) | Body::File(Source::Text(text), _) => json!(text),
         Body::Image(from) => json!({ "image": source(from) }),
         Body::Audio(from) => json!({ "audio": source(from) }),
         Body::File(from, _) => json!({ "file": source(from) }),
         Body::Call(call) => {
-            json!({ "call": [call.id, call.name, value(&call.arguments), kept(&call.signature)] })
+            json!({ "call": [id_of(&call.id), call.name, value(&call.arguments), kept(&call.signature)] })
         }
         Body::Result(outcome) => {
             let parts: Vec<Value> = outcome.parts.iter().filter_map(|part| part_digest(part, target)).collect();
@@ -116,7 +146,7 @@ fn part_digest(part: &Part<'_>, target: Endpoint) -> Option<Value> {
             let text = serde_json::from_str::<Value>(&text).unwrap_or(text.into());
             let media: Vec<&Value> = parts.iter().filter(|part| !part.is_string()).collect();
             let knows_errors = matches!(target, Endpoint::Messages | Endpoint::GenerateContent | Endpoint::Converse);
-            json!({ "result": [outcome.id, text, media, outcome.is_error && knows_errors] })
+            json!({ "result": [id_of(&outcome.id), text, media, outcome.is_error && knows_errors] })
         }
         Body::Thinking { text, signature } if kept(signature).is_some() => {
             json!({ "thinking": [text, kept(signature)] })

@@ -2,6 +2,7 @@
 
 use super::super::counts;
 use super::super::node::Node;
+use super::super::problem;
 use super::super::said::{Event, Finish, Names, Problem};
 use super::super::seal::{Maker, Seal};
 use crate::dialect::Endpoint;
@@ -152,6 +153,9 @@ fn stop(node: Node<'_>, events: &mut Vec<Event>) {
         Some("stop_sequence") => Finish::Sequence(None),
         Some("tool_use") => Finish::Calls,
         Some("guardrail_intervened" | "content_filtered") => Finish::Filter,
+        Some(word @ ("malformed_model_output" | "malformed_tool_use")) => {
+            return events.push(Event::Problem(problem::unclean(word)));
+        }
         Some(_) => Finish::Stop,
     };
     events.push(Event::Finish { choice: 0, finish });

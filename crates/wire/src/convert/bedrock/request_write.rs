@@ -1,14 +1,22 @@
 //! Writes a request of Converse.
 
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+
+use super::super::answer_schema::fitted;
 use super::super::build::Build;
 use super::super::fault::Fault;
 use super::super::messages::effort;
 use super::super::seal::{Maker, made_by};
-use super::super::talk::{Body, Cache, Format, Numbers, Outcome, Part, Role, Source, Talk, ToolChoice, fitting_id};
+use super::super::talk::{
+    Body, Cache, Format, Numbers, Outcome, Part, Role, Source, Talk, Tool, ToolChoice, fitting_id,
+};
 use super::formats::{document_word, image_word};
 
 /// The longest id of a call.
 const ID_BYTES_MAX: usize = 64;
+/// The longest name of a document.
+const NAME_BYTES_MAX: usize = 200;
 
 /// The members of the body, and those of `inferenceConfig` but for the output limit.
 pub(in super::super) fn write(talk: &Talk<'_>, json: &mut Build, nested: &mut Build) -> Result<(), Fault> {
@@ -24,7 +32,7 @@ pub(in super::super) fn write(talk: &Talk<'_>, json: &mut Build, nested: &mut Bu
             return Err(Fault::unsupported(name, "an answer in JSON without a schema"));
         };
         json.key("outputConfig").begin_object().key("textFormat").begin_object().texted("type", "json_schema");
-        json.key("structure").begin_object().key("jsonSchema").begin_object().texted("schema", schema);
+        json.key("structure").begin_object().key("jsonSchema").begin_object().texted("schema", &fitted(schema, name)?);
         json.texted("name", called.as_deref().unwrap_or("answer"));
         json.end_object().end_object().end_object().end_object();
     }
@@ -32,29 +40,21 @@ pub(in super::super) fn write(talk: &Talk<'_>, json: &mut Build, nested: &mut Bu
         return Err(Fault::unsupported(name, "one tool call at a time"));
     }
     tools(talk, json)?;
-    let mut writer = Writer { json, documents: 0 };
-    if !talk.system.is_empty() {
+    let mut writer = Writer { json, documents: 0, names: HashMap::new() };
+    if talk.system.iter().any(is_sayable) {
         writer.json.key("system").begin_array();
-        talk.system.iter().try_for_each(|part| writer.part(part))?;
+        talk.system.iter().filter(|part| is_sayable(part)).try_for_each(|part| writer.part(part))?;
         writer.json.end_array();
     }
-    writer.json.key("messages").begin_array();
-    for turn in &talk.turns {
-        // Thinking without a seal of Anthropic's is not taken back, and a text of blanks is not taken.
-        let is_sayable = |part: &&Part<'_>| match &part.body {
-            Body::Thinking { signature, .. } => made_by(Maker::Anthropic, signature).is_some(),
-            body => !body.is_blank(),
-        };
-        if !turn.parts.iter().any(|part| is_sayable(&part)) {
-            continue;
-        }
-        let role = if turn.role == Role::User { "user" } else { "assistant" };
-        writer.json.begin_object().texted("role", role).key("content").begin_array();
-        turn.parts.iter().filter(is_sayable).try_for_each(|part| writer.part(part))?;
-        writer.json.end_array().end_object();
+    writer.turns(talk)
+}
+
+/// Thinking without a seal of Anthropic's is not taken back, and a text of blanks is not taken.
+fn is_sayable(part: &Part<'_>) -> bool {
+    match &part.body {
+        Body::Thinking { signature, .. } => made_by(Maker::Anthropic, signature).is_some(),
+        body => !body.is_blank(),
     }
-    writer.json.end_array();
-    Ok(())
 }
 
 fn numbers(numbers: &Numbers<'_>, json: &mut Build) -> Result<(), Fault> {
@@ -105,25 +105,15 @@ fn tools(talk: &Talk<'_>, json: &mut Build) -> Result<(), Fault> {
     let choice = talk.tool_choice.as_ref().filter(|choice| **choice != ToolChoice::Auto);
     if talk.tools.is_empty() {
         return match choice {
-            None | Some(ToolChoice::None) => Ok(()),
+            None | Some(ToolChoice::None) => {
+                called(talk, json);
+                Ok(())
+            }
             Some(_) => Err(Fault::unsupported(talk.choice_name(), "a choice without tools")),
         };
     }
     json.key("toolConfig").begin_object().key("tools").begin_array();
-    for tool in &talk.tools {
-        json.begin_object().key("toolSpec").begin_object().texted("name", &tool.name);
-        if let Some(description) = tool.description.as_deref().filter(|text| !text.is_empty()) {
-            json.texted("description", description);
-        }
-        // A function without parameters has an empty object of them.
-        let schema = tool.schema.as_deref().unwrap_or(r#"{"type":"object","properties":{}}"#);
-        json.key("inputSchema").begin_object().key("json").raw(schema).end_object();
-        if let Some(strict) = tool.strict {
-            json.key("strict").boolean(strict);
-        }
-        json.end_object().end_object();
-        mark(tool.cache, json);
-    }
+    talk.tools.iter().for_each(|one| tool(one, json));
     json.end_array();
     match choice {
         None | Some(ToolChoice::Auto) => {}
@@ -138,6 +128,43 @@ fn tools(talk: &Talk<'_>, json: &mut Build) -> Result<(), Fault> {
     }
     json.end_object();
     Ok(())
+}
+
+/// Calls and results are refused without tools: those that were called are named.
+fn called(talk: &Talk<'_>, json: &mut Build) {
+    let parts = talk.turns.iter().flat_map(|turn| &turn.parts);
+    let names = parts.filter_map(|part| match &part.body {
+        Body::Call(call) => Some(&*call.name),
+        Body::Result(outcome) => outcome.name.as_deref(),
+        _ => None,
+    });
+    let mut known = HashSet::new();
+    let mut names = names.filter(|name| known.insert(*name)).peekable();
+    if names.peek().is_none() {
+        return;
+    }
+    json.key("toolConfig").begin_object().key("tools").begin_array();
+    for name in names {
+        let name = Cow::Borrowed(name);
+        tool(&Tool { name, description: None, schema: None, strict: None, cache: None }, json);
+    }
+    json.end_array().end_object();
+}
+
+fn tool(tool: &Tool<'_>, json: &mut Build) {
+    json.begin_object().key("toolSpec").begin_object().texted("name", &tool.name);
+    if let Some(description) = tool.description.as_deref().filter(|text| !text.is_empty()) {
+        json.texted("description", description);
+    }
+    // A function without parameters has an empty object of them.
+    let schema = tool.schema.as_deref().unwrap_or(r#"{"type":"object","properties":{}}"#);
+    json.key("inputSchema").begin_object().key("json").raw(schema).end_object();
+    // Some models refuse the word, whatever it says.
+    if tool.strict == Some(true) {
+        json.key("strict").boolean(true);
+    }
+    json.end_object().end_object();
+    mark(tool.cache, json);
 }
 
 /// A block of its own behind what is to be kept.
@@ -163,16 +190,61 @@ fn name_of(name: &str) -> String {
         };
         clean.push(letter);
     }
-    clean
+    shortened(&clean, NAME_BYTES_MAX).to_owned()
+}
+
+/// The beginning of a name of single bytes, without blanks around it.
+fn shortened(name: &str, longest: usize) -> &str {
+    name.get(..longest).unwrap_or(name).trim()
 }
 
 struct Writer<'b> {
     json: &'b mut Build,
     /// Documents so far: one without a name is called by its number.
     documents: usize,
+    /// The names of them, and the number that was last put behind each.
+    names: HashMap<String, usize>,
 }
 
 impl Writer<'_> {
+    /// Both sides take turns: where nothing is left of one, the other goes on.
+    fn turns(&mut self, talk: &Talk<'_>) -> Result<(), Fault> {
+        let mut speaking = None;
+        self.json.key("messages").begin_array();
+        for turn in talk.turns.iter().filter(|turn| turn.parts.iter().any(is_sayable)) {
+            if speaking.is_some_and(|role| role != turn.role) {
+                self.json.end_array().end_object();
+            }
+            if speaking.replace(turn.role) != Some(turn.role) {
+                let role = if turn.role == Role::User { "user" } else { "assistant" };
+                self.json.begin_object().texted("role", role).key("content").begin_array();
+            }
+            turn.parts.iter().filter(|part| is_sayable(part)).try_for_each(|part| self.part(part))?;
+        }
+        if speaking.is_some() {
+            self.json.end_array().end_object();
+        }
+        self.json.end_array();
+        Ok(())
+    }
+
+    /// The next document's name, which no other of the request may have.
+    fn name(&mut self, name: Option<&str>) -> String {
+        self.documents += 1;
+        let name = name.map(name_of).filter(|name| !name.is_empty());
+        let name = name.unwrap_or_else(|| format!("document {}", self.documents));
+        let mut unique = name.clone();
+        let mut number = self.names.get(&name).copied().unwrap_or(0);
+        while self.names.contains_key(&unique) {
+            number = number.max(1) + 1;
+            let end = format!(" {number}");
+            unique = shortened(&name, NAME_BYTES_MAX - end.len()).to_owned() + &end;
+        }
+        self.names.insert(name, number);
+        self.names.entry(unique.clone()).or_default();
+        unique
+    }
+
     fn part(&mut self, part: &Part<'_>) -> Result<(), Fault> {
         match &part.body {
             Body::Call(call) => {
@@ -213,11 +285,7 @@ impl Writer<'_> {
             }
             Body::Image(_) => return refuse("an image by its address"),
             Body::File(source, name) => {
-                self.documents += 1;
-                let name = match name {
-                    Some(name) => name_of(name),
-                    None => format!("document {}", self.documents),
-                };
+                let name = self.name(name.as_deref());
                 let (word, member, data) = match source {
                     Source::Inline { media, data } => match document_word(media) {
                         Some(word) => (word, "bytes", data),
@@ -243,6 +311,10 @@ impl Writer<'_> {
             .texted("toolUseId", &fitting_id(&outcome.id, ID_BYTES_MAX));
         self.json.key("content").begin_array();
         outcome.parts.iter().try_for_each(|part| self.said(part))?;
+        if outcome.parts.is_empty() {
+            // Some models refuse a result of nothing, but none one of an empty text.
+            self.json.begin_object().texted("text", "").end_object();
+        }
         self.json.end_array();
         if outcome.is_error {
             self.json.texted("status", "error");

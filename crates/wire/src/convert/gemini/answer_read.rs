@@ -29,6 +29,10 @@ impl Reader {
     pub(in super::super) fn whole(&mut self, body: Node<'_>, events: &mut Vec<Event>) -> Option<()> {
         body.get("candidates").or_else(|| body.get("promptFeedback")).or_else(|| body.get("usageMetadata"))?;
         self.piece(body, events)?;
+        // The prompt alone was counted: an answer without words is one nevertheless.
+        if events.iter().all(|event| matches!(event, Event::Start { .. } | Event::Usage(_))) {
+            events.push(Event::Finish { choice: 0, finish: Finish::Stop });
+        }
         events.push(Event::End);
         Some(())
     }
@@ -84,9 +88,7 @@ impl Reader {
         }
         if let Some(reason) = candidate.get("finishReason") {
             let reason = reason.text().unwrap_or_else(|| reason.raw().into());
-            if let Some(finish) = finish(&reason, self.calls[choice] > 0) {
-                events.push(Event::Finish { choice, finish });
-            }
+            events.extend(end(choice, &reason, self.calls[choice] > 0));
         }
         Some(())
     }
@@ -121,16 +123,29 @@ impl Reader {
 }
 
 /// Why a candidate ended; `None` while it goes on. Some services write the number of the word.
-fn finish(reason: &str, has_calls: bool) -> Option<Finish> {
-    Some(match reason {
+fn end(choice: usize, reason: &str, has_calls: bool) -> Option<Event> {
+    let finish = match reason {
         "" | "FINISH_REASON_UNSPECIFIED" | "0" => return None,
         "STOP" | "1" if has_calls => Finish::Calls,
         "MAX_TOKENS" | "2" => Finish::Length,
-        "SAFETY" | "RECITATION" | "LANGUAGE" | "BLOCKLIST" | "PROHIBITED_CONTENT" | "SPII" | "IMAGE_SAFETY" => {
-            Finish::Filter
-        }
+        "SAFETY"
+        | "RECITATION"
+        | "LANGUAGE"
+        | "BLOCKLIST"
+        | "PROHIBITED_CONTENT"
+        | "SPII"
+        | "MODEL_ARMOR"
+        | "IMAGE_SAFETY"
+        | "IMAGE_PROHIBITED_CONTENT"
+        | "IMAGE_RECITATION" => Finish::Filter,
+        "MALFORMED_FUNCTION_CALL"
+        | "MALFORMED_RESPONSE"
+        | "UNEXPECTED_TOOL_CALL"
+        | "TOO_MANY_TOOL_CALLS"
+        | "MISSING_THOUGHT_SIGNATURE" => return Some(Event::Problem(problem::unclean(reason))),
         _ => Finish::Stop,
-    })
+    };
+    Some(Event::Finish { choice, finish })
 }
 
 /// Chances of tokens, as chats write them.

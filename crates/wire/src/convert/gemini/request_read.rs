@@ -9,7 +9,8 @@ use super::super::take;
 use super::super::talk::{
     Body, Call, Format, Mode, Outcome, Part, Place, Role, Setting, Source, Talk, Tool, ToolChoice,
 };
-use super::schema::to_json_schema;
+use super::is_no_seal;
+use super::schema::{camel, to_json_schema};
 
 const LIST: &str = "contents";
 
@@ -21,6 +22,8 @@ pub(in super::super) fn read(body: Node<'_>) -> Result<Talk<'_>, Fault> {
         ..Talk::default()
     };
     let top = At::Top;
+    // What it may choose from may stand behind it.
+    let mut config = None;
     for (name, value) in members(body, &top)? {
         let at = top.name(&name);
         match &*name {
@@ -38,10 +41,13 @@ pub(in super::super) fn read(body: Node<'_>) -> Result<Talk<'_>, Fault> {
                 }
             }
             "tools" => tools(&mut talk, value, &at)?,
-            "toolConfig" => tool_config(&mut talk, value, &at)?,
+            "toolConfig" => config = Some(value),
             "generationConfig" => generation(&mut talk, value, &at)?,
             _ => return top.unknown(&name),
         }
+    }
+    if let Some(config) = config {
+        tool_config(&mut talk, config, &top.name("toolConfig"))?;
     }
     Ok(talk)
 }
@@ -50,20 +56,6 @@ pub(in super::super) fn read(body: Node<'_>) -> Result<Talk<'_>, Fault> {
 fn members<'a>(node: Node<'a>, at: &At<'_>) -> Result<Members<'a>, Fault> {
     let members = take::members(node, at)?;
     Ok(members.into_iter().map(|(name, value)| (camel(name), value)).collect())
-}
-
-fn camel(name: Cow<'_, str>) -> Cow<'_, str> {
-    if !name.contains('_') {
-        return name;
-    }
-    let mut words = name.trim_start_matches('_').split('_');
-    let mut whole = words.next().unwrap_or_default().to_owned();
-    for word in words {
-        let mut letters = word.chars();
-        whole.extend(letters.next().map(|first| first.to_ascii_uppercase()));
-        whole.push_str(letters.as_str());
-    }
-    whole.into()
 }
 
 /// The parts of one content, which may be a text alone.
@@ -130,7 +122,10 @@ impl<'a> Reader<'a> {
             match &*name {
                 "text" => body = Some(Body::Text(take::text(value, &at)?)),
                 "thought" => is_thought = value.boolean() == Some(true),
-                "thoughtSignature" => signature = Seal::read(take::text(value, &at)?, Some(Maker::Google)),
+                "thoughtSignature" => {
+                    let seal = take::text(value, &at)?;
+                    signature = if is_no_seal(&seal) { None } else { Seal::read(seal, Some(Maker::Google)) };
+                }
                 "inlineData" | "fileData" => body = Some(media(value, &at)?),
                 "functionCall" => body = Some(Body::Call(self.call(value, &at)?)),
                 "functionResponse" => body = Some(self.result(value, place, &at)?),

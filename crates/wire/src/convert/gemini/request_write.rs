@@ -6,6 +6,7 @@ use super::super::node::is_object;
 use super::super::notes::budget_of;
 use super::super::seal::{Maker, made_by};
 use super::super::talk::{Body, Format, Mode, Numbers, Outcome, Part, Role, Source, Talk, Thinking, ToolChoice, Turn};
+use super::NO_SEAL;
 
 /// The members of the body, and those of `generationConfig` but for the output limit.
 pub(in super::super) fn write(talk: &Talk<'_>, json: &mut Build, nested: &mut Build) -> Result<(), Fault> {
@@ -135,10 +136,15 @@ fn write_turn(talk: &Talk<'_>, turn: &Turn<'_>, json: &mut Build) -> Result<(), 
     let role = if turn.role == Role::User { "user" } else { "model" };
     json.begin_object().texted("role", role).key("parts").begin_array();
     // A seal without a thought belongs to the part behind it.
-    let mut seal = None;
+    let (mut seal, mut has_called) = (None, false);
     for part in turn.parts.iter().filter(is_sayable) {
         match &part.body {
             Body::Thinking { text, signature } if text.is_empty() => seal = made_by(Maker::Google, signature),
+            Body::Call(call) => {
+                // The newest models refuse a turn whose first call has no seal; calls beside it have none.
+                let none = (!core::mem::replace(&mut has_called, true)).then_some(NO_SEAL);
+                write_part(talk, part, made_by(Maker::Google, &call.signature).or(seal.take()).or(none), json)?;
+            }
             _ => write_part(talk, part, seal.take(), json)?,
         }
     }
@@ -154,13 +160,11 @@ fn write_part(talk: &Talk<'_>, part: &Part<'_>, seal: Option<&str>, json: &mut B
     let mut seal = seal;
     match &part.body {
         Body::Text(text) | Body::File(Source::Text(text), _) => json.texted("text", text).done(),
-        Body::Image(source) => media(source, None, Some("image/jpeg"), json),
-        Body::Audio(source) => media(source, None, None, json),
-        Body::File(source, name) => media(source, name.as_deref(), None, json),
+        Body::Image(source) => media(source, Some("image/jpeg"), json),
+        Body::Audio(source) | Body::File(source, _) => media(source, None, json),
         Body::Call(call) => {
             json.key("functionCall").begin_object().texted("id", &call.id).texted("name", &call.name);
             json.key("args").raw(&call.arguments).end_object();
-            seal = made_by(Maker::Google, &call.signature).or(seal);
         }
         Body::Result(outcome) => result(talk, part, outcome, json)?,
         Body::Thinking { text, signature } => {
@@ -177,7 +181,7 @@ fn write_part(talk: &Talk<'_>, part: &Part<'_>, seal: Option<&str>, json: &mut B
 }
 
 /// `kind` is the type where neither the client nor the end of the address says one.
-fn media(source: &Source<'_>, name: Option<&str>, kind: Option<&str>, json: &mut Build) {
+fn media(source: &Source<'_>, kind: Option<&str>, json: &mut Build) {
     match source {
         Source::Inline { media, data } => {
             json.key("inlineData").begin_object().texted("mimeType", media).texted("data", data);
@@ -189,9 +193,6 @@ fn media(source: &Source<'_>, name: Option<&str>, kind: Option<&str>, json: &mut
             }
         }
         Source::Text(text) => return json.texted("text", text).done(),
-    }
-    if let Some(name) = name {
-        json.texted("displayName", name);
     }
     json.end_object();
 }

@@ -1,5 +1,6 @@
 //! Writes a request of messages.
 
+use super::super::answer_schema::fitted;
 use super::super::build::Build;
 use super::super::fault::Fault;
 use super::super::seal::{Maker, made_by};
@@ -118,7 +119,7 @@ fn output(talk: &Talk<'_>, json: &mut Build) -> Result<(), Fault> {
     let effort = effort(&talk.thinking)?;
     let schema = match &talk.format {
         None => None,
-        Some((_, Format::Schema { schema, .. })) => Some(schema),
+        Some((name, Format::Schema { schema, .. })) => Some(fitted(schema, name)?),
         Some((name, Format::Object)) => return Err(Fault::unsupported(name, "an answer in JSON without a schema")),
     };
     if effort.is_none() && schema.is_none() {
@@ -129,7 +130,7 @@ fn output(talk: &Talk<'_>, json: &mut Build) -> Result<(), Fault> {
         json.texted("effort", effort);
     }
     if let Some(schema) = schema {
-        json.key("format").begin_object().texted("type", "json_schema").key("schema").raw(schema).end_object();
+        json.key("format").begin_object().texted("type", "json_schema").key("schema").raw(&schema).end_object();
     }
     json.end_object();
     Ok(())
