@@ -40,7 +40,7 @@ fn the_first_call_of_a_turn_says_to_gemini_that_it_has_no_seal() {
     assert_eq!([seal(0, 0), seal(0, 1), seal(2, 0)], [Some(&none), None, Some(&none)], "{there}");
 
     let sealed = json!({ "model": "m", "max_tokens": 9, "messages": [{ "role": "assistant", "content": [
-        { "type": "thinking", "thinking": "", "signature": "Z2Vt" },
+        { "type": "thinking", "thinking": "", "signature": "GoogSealZ2Vt" },
         { "type": "tool_use", "id": "a", "name": "f", "input": {} },
         { "type": "tool_use", "id": "b", "name": "f", "input": {} }] }] });
     let there = made(Endpoint::Messages, Endpoint::GenerateContent, &sealed);

@@ -4,6 +4,7 @@
 use core::fmt::{self, Display};
 use std::borrow::Cow;
 
+use super::fault::Fault;
 use super::seal::Seal;
 
 /// A number, or another small value, as the client wrote it, and what it called it.
@@ -257,6 +258,14 @@ impl<'a> Talk<'a> {
     /// What the client calls the choice of tools.
     pub(super) const fn choice_name(&self) -> &'static str {
         if self.choice_name.is_empty() { "tool_choice" } else { self.choice_name }
+    }
+
+    /// A choice where there are no tools: none of them is chosen, and another choice cannot be made.
+    pub(super) fn choose_none(&self) -> Result<(), Fault> {
+        match &self.tool_choice {
+            None | Some(ToolChoice::None | ToolChoice::Auto) => Ok(()),
+            Some(_) => Err(Fault::unsupported(self.choice_name(), "a choice without tools")),
+        }
     }
 
     /// The name of the function that was called by this id.

@@ -15,6 +15,8 @@ use crate::{Call, Endpoint, Route};
 
 #[path = "answer_tests.rs"]
 mod answers;
+#[path = "client_tests.rs"]
+mod clients;
 #[path = "demands_tests.rs"]
 mod demands;
 #[path = "samples.rs"]

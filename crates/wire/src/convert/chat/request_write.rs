@@ -3,7 +3,7 @@
 use super::super::build::Build;
 use super::super::fault::Fault;
 use super::super::notes::band;
-use super::super::openai::tools;
+use super::super::openai;
 use super::super::talk::{Body, Format, Mode, Numbers, Outcome, Part, Role, Source, Talk, Thinking, Tool, Turn};
 
 /// The members of the body but for the model and the output limit.
@@ -21,15 +21,13 @@ pub(in super::super) fn write(talk: &Talk<'_>, stream: bool, json: &mut Build) -
         talk.stop.iter().for_each(|stop| json.text(stop).done());
         json.end_array();
     }
-    if let Some(user) = &talk.user {
-        json.texted("user", user);
-    }
+    openai::user(talk, json);
     if let Some((_, format)) = &talk.format {
         write_format(format, json);
     }
-    tools(talk, json, tool, |name, json| {
+    openai::tools(talk, json, tool, |name, json| {
         json.key("function").begin_object().texted("name", name).end_object();
-    });
+    })?;
     json.key("messages").begin_array();
     if !talk.system.is_empty() {
         json.begin_object().texted("role", "system").key("content");
@@ -118,20 +116,18 @@ fn tool(tool: &Tool<'_>, json: &mut Build) {
     json.end_object().end_object();
 }
 
-/// Results first, a message each, then what the user says.
+/// Results first, a message each: they have to stand right behind the calls. Then what the user says.
 fn user(turn: &Turn<'_>, json: &mut Build) -> Result<(), Fault> {
-    let mut rest: &[Part<'_>] = &turn.parts;
-    while let Some(first) = rest.first() {
-        if let Body::Result(outcome) = &first.body {
+    for part in &turn.parts {
+        if let Body::Result(outcome) = &part.body {
             result(outcome, json)?;
-            rest = &rest[1..];
-            continue;
         }
-        let end = rest.iter().position(|part| matches!(part.body, Body::Result(_))).unwrap_or(rest.len());
+    }
+    let said = || turn.parts.iter().filter(|part| !matches!(part.body, Body::Result(_)));
+    if said().next().is_some() {
         json.begin_object().texted("role", "user").key("content");
-        content(&rest[..end], json)?;
+        content(said(), json)?;
         json.end_object();
-        rest = &rest[end..];
     }
     Ok(())
 }
@@ -149,15 +145,13 @@ fn result(outcome: &Outcome<'_>, json: &mut Build) -> Result<(), Fault> {
 }
 
 /// One text as it is, anything else as parts.
-fn content(parts: &[Part<'_>], json: &mut Build) -> Result<(), Fault> {
-    match parts {
+fn content<'p, 'a: 'p>(parts: impl IntoIterator<Item = &'p Part<'a>>, json: &mut Build) -> Result<(), Fault> {
+    match &parts.into_iter().collect::<Vec<_>>()[..] {
         [] => json.text("").done(),
         [Part { body: Body::Text(text), .. }] => json.text(text).done(),
         parts => {
             json.begin_array();
-            for part in parts {
-                write_part(part, json)?;
-            }
+            parts.iter().try_for_each(|part| write_part(part, json))?;
             json.end_array();
         }
     }

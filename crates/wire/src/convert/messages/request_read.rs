@@ -47,6 +47,9 @@ pub(in super::super) fn read(body: Node<'_>) -> Result<Talk<'_>, Fault> {
             // Where the cache ends by itself: the others have no other way.
             "cache_control" => drop(take::cache(value, &at)?),
             "service_tier" if matches!(value.text().as_deref(), Some("auto" | "standard_only")) => {}
+            "context_management" => context_management(value, &at)?,
+            // Asks why the provider's cache was missed; nothing in the answer changes.
+            "diagnostics" => take::only(value, &at, &["previous_message_id"])?,
             // Says which form of the messages the client speaks, not what it wants.
             "anthropic_version" => {}
             "betas" if value.items().is_some_and(|betas| betas.is_empty()) => {}
@@ -117,6 +120,8 @@ fn block<'a>(item: Node<'a>, place: Place, at: &At<'_>) -> Result<Option<Part<'a
             let seal = item.text_of("signature").and_then(|seal| Seal::read(seal, Some(Maker::Anthropic)));
             Body::Thinking { text, signature: seal }
         }
+        // What a search of the client's own found: elsewhere the model sees the tool in any case.
+        "tool_reference" => Body::Text(members.text("tool_name", &[])?),
         "redacted_thinking" => Body::Redacted(members.text("data", &[])?),
         _ => return Err(Fault::unsupported(at, format!("a block of the type '{kind}'"))),
     };
@@ -216,6 +221,22 @@ fn source<'a>(value: Node<'a>, at: &At<'_>) -> Result<Source<'a>, Fault> {
     }
 }
 
+/// What of the conversation the provider leaves out by itself. Clearing old results and thoughts only saves tokens; a
+/// summary in their place would be an answer that nobody else writes.
+fn context_management(value: Node<'_>, at: &At<'_>) -> Result<(), Fault> {
+    take::only(value, at, &["edits"])?;
+    let at = at.name("edits");
+    let edits = value.get("edits").map(|edits| take::items(edits, &at)).transpose()?.unwrap_or_default();
+    for (index, edit) in edits.into_iter().enumerate() {
+        let at = at.item(index);
+        let kind = take::needed(edit.text_of("type"), &at, "type")?;
+        if !["clear_tool_uses_", "clear_thinking_"].iter().any(|start| kind.starts_with(start)) {
+            return Err(Fault::unsupported(at.name("type"), format!("'{kind}'")));
+        }
+    }
+    Ok(())
+}
+
 fn tools<'a>(value: Node<'a>, at: &At<'_>) -> Result<Vec<Tool<'a>>, Fault> {
     let all = take::items(value, at)?.into_iter().enumerate();
     all.map(|(index, item)| tool(item, &at.item(index))).collect()
@@ -235,7 +256,8 @@ fn tool<'a>(item: Node<'a>, at: &At<'_>) -> Result<Tool<'a>, Fault> {
             "input_schema" => schema = Some(Cow::Borrowed(value.raw())),
             "strict" => strict = Some(take::boolean(value, &at_member)?),
             "cache_control" => cache = take::cache(value, &at_member)?,
-            "defer_loading" if value.boolean() == Some(false) => {}
+            // Whether the model sees it from the beginning, or finds it by a search: elsewhere it always does.
+            "defer_loading" => drop(take::boolean(value, &at_member)?),
             // In how fine pieces a call is streamed; SDKs ask for it without being told to.
             "eager_input_streaming" => drop(take::boolean(value, &at_member)?),
             member => return at.unknown(member),

@@ -3,10 +3,14 @@
 use super::super::answer_schema::fitted;
 use super::super::build::Build;
 use super::super::fault::Fault;
+use super::super::node::Node;
 use super::super::seal::{Maker, made_by};
 use super::super::talk::{
-    Body, Cache, Format, Mode, Numbers, Outcome, Part, Role, Source, Talk, Thinking, Tool, ToolChoice,
+    Body, Cache, Format, Mode, Numbers, Outcome, Part, Role, Source, Talk, Thinking, Tool, ToolChoice, fitting_id,
 };
+
+/// The fewest digits that make a phone number.
+const PHONE_DIGITS_MIN: usize = 7;
 
 /// The members of the body but for the model and the output limit.
 pub(in super::super) fn write(talk: &Talk<'_>, stream: bool, json: &mut Build) -> Result<(), Fault> {
@@ -19,7 +23,7 @@ pub(in super::super) fn write(talk: &Talk<'_>, stream: bool, json: &mut Build) -
         talk.stop.iter().for_each(|stop| json.text(stop).done());
         json.end_array();
     }
-    if let Some(user) = &talk.user {
+    if let Some(user) = talk.user.as_deref().filter(|user| !is_personal(user)) {
         json.key("metadata").begin_object().texted("user_id", user).end_object();
     }
     output(talk, json)?;
@@ -28,36 +32,38 @@ pub(in super::super) fn write(talk: &Talk<'_>, stream: bool, json: &mut Build) -
         talk.tools.iter().for_each(|one| tool(one, json));
         json.end_array();
     }
-    tool_choice(talk, json);
-    if !talk.system.is_empty() {
+    tool_choice(talk, json)?;
+    if talk.system.iter().any(is_sayable) {
         json.key("system");
         content(&talk.system, json)?;
     }
     json.key("messages").begin_array();
     for turn in &talk.turns {
-        let sayable: Vec<&Part<'_>> = turn.parts.iter().filter(|part| is_sayable(part)).collect();
-        if sayable.is_empty() {
+        if !turn.parts.iter().any(is_sayable) {
             continue;
         }
         let role = if turn.role == Role::User { "user" } else { "assistant" };
         json.begin_object().texted("role", role).key("content");
-        match &sayable[..] {
-            [Part { body: Body::Text(text), cache: None, .. }] => json.text(text).done(),
-            parts => {
-                json.begin_array();
-                parts.iter().try_for_each(|part| write_part(part, json))?;
-                json.end_array();
-            }
-        }
+        content(&turn.parts, json)?;
         json.end_object();
     }
     json.end_array();
     Ok(())
 }
 
-/// Thinking without a seal of Anthropic's is not taken back.
+/// Thinking without a seal of Anthropic's is not taken back, and a text of blanks is not taken.
 fn is_sayable(part: &Part<'_>) -> bool {
-    !matches!(&part.body, Body::Thinking { signature, .. } if made_by(Maker::Anthropic, signature).is_none())
+    match &part.body {
+        Body::Thinking { signature, .. } => made_by(Maker::Anthropic, signature).is_some(),
+        body => !body.is_blank(),
+    }
+}
+
+/// Whether an end user's id looks like a mail address or a phone number, which is refused.
+fn is_personal(user: &str) -> bool {
+    let digits = user.bytes().filter(u8::is_ascii_digit).count();
+    let is_dialled = |letter: char| letter.is_ascii_digit() || matches!(letter, '+' | '-' | '(' | ')' | ' ');
+    user.contains('@') || (digits >= PHONE_DIGITS_MIN && user.chars().all(is_dialled))
 }
 
 fn numbers(numbers: &Numbers<'_>, json: &mut Build) -> Result<(), Fault> {
@@ -151,8 +157,8 @@ fn tool(tool: &Tool<'_>, json: &mut Build) {
     if let Some(description) = &tool.description {
         json.texted("description", description);
     }
-    // A function without parameters has an empty object of them.
-    json.key("input_schema").raw(tool.schema.as_deref().unwrap_or(r#"{"type":"object","properties":{}}"#));
+    json.key("input_schema");
+    input_schema(tool.schema.as_deref(), json);
     if let Some(strict) = tool.strict {
         json.key("strict").boolean(strict);
     }
@@ -160,11 +166,28 @@ fn tool(tool: &Tool<'_>, json: &mut Build) {
     json.end_object();
 }
 
-fn tool_choice(talk: &Talk<'_>, json: &mut Build) {
+/// A function without parameters has an empty object of them, and one that does not say so has an object.
+fn input_schema(schema: Option<&str>, json: &mut Build) {
+    let Some(schema) = schema else { return json.raw(r#"{"type":"object","properties":{}}"#).done() };
+    match Node::parse(schema.as_bytes()).and_then(Node::members) {
+        Some(members) if members.iter().all(|(name, _)| name != "type") => {
+            json.begin_object().texted("type", "object");
+            for (name, value) in members {
+                json.text(&name).out.push(b':');
+                json.raw(value.raw());
+            }
+            json.end_object();
+        }
+        _ => json.raw(schema).done(),
+    }
+}
+
+fn tool_choice(talk: &Talk<'_>, json: &mut Build) -> Result<(), Fault> {
     let is_single = !talk.tools.is_empty() && talk.parallel.is_some_and(|(_, parallel)| !parallel);
     let (kind, name) = match &talk.tool_choice {
+        _ if talk.tools.is_empty() => return talk.choose_none(),
         None if is_single => ("auto", None),
-        None => return,
+        None => return Ok(()),
         Some(ToolChoice::None) => ("none", None),
         Some(ToolChoice::Auto) => ("auto", None),
         Some(ToolChoice::Required) => ("any", None),
@@ -178,16 +201,18 @@ fn tool_choice(talk: &Talk<'_>, json: &mut Build) {
         json.key("disable_parallel_tool_use").boolean(true);
     }
     json.end_object();
+    Ok(())
 }
 
 /// One plain text as it is, anything else as blocks.
 fn content(parts: &[Part<'_>], json: &mut Build) -> Result<(), Fault> {
-    if let [Part { body: Body::Text(text), cache: None, .. }] = parts {
+    let sayable: Vec<&Part<'_>> = parts.iter().filter(|part| is_sayable(part)).collect();
+    if let [Part { body: Body::Text(text), cache: None, .. }] = &sayable[..] {
         json.text(text);
         return Ok(());
     }
     json.begin_array();
-    parts.iter().try_for_each(|part| write_part(part, json))?;
+    sayable.into_iter().try_for_each(|part| write_part(part, json))?;
     json.end_array();
     Ok(())
 }
@@ -212,7 +237,8 @@ fn write_part(part: &Part<'_>, json: &mut Build) -> Result<(), Fault> {
                 json.begin_object().texted("type", "thinking").texted("thinking", "");
                 json.texted("signature", signature).end_object();
             }
-            json.begin_object().texted("type", "tool_use").texted("id", &call.id).texted("name", &call.name);
+            json.begin_object().texted("type", "tool_use").texted("id", &fitting_id(&call.id, usize::MAX));
+            json.texted("name", &call.name);
             json.key("input").raw(&call.arguments);
         }
         Body::Result(outcome) => write_result(outcome, json)?,
@@ -232,6 +258,8 @@ fn write_source(source: &Source<'_>, json: &mut Build) {
     match source {
         Source::Url { url, .. } => json.texted("type", "url").texted("url", url).done(),
         Source::Inline { media, data } => {
+            // A common name of a type that has another.
+            let media = if media == "image/jpg" { "image/jpeg" } else { media };
             json.texted("type", "base64").texted("media_type", media).texted("data", data);
         }
         Source::Text(text) => {
@@ -242,8 +270,8 @@ fn write_source(source: &Source<'_>, json: &mut Build) {
 }
 
 fn write_result(outcome: &Outcome<'_>, json: &mut Build) -> Result<(), Fault> {
-    json.begin_object().texted("type", "tool_result").texted("tool_use_id", &outcome.id);
-    if !outcome.parts.is_empty() {
+    json.begin_object().texted("type", "tool_result").texted("tool_use_id", &fitting_id(&outcome.id, usize::MAX));
+    if outcome.parts.iter().any(is_sayable) {
         json.key("content");
         content(&outcome.parts, json)?;
     }

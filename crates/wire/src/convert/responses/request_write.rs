@@ -3,7 +3,7 @@
 use super::super::build::Build;
 use super::super::chat::effort;
 use super::super::fault::Fault;
-use super::super::openai::tools;
+use super::super::openai::{tools, user};
 use super::super::seal::{Maker, made_by};
 use super::super::talk::{Body, Format, Mode, Numbers, Part, Role, Source, Talk, Tool, Turn};
 use super::items::summary;
@@ -18,9 +18,7 @@ pub(in super::super) fn write(talk: &Talk<'_>, stream: bool, json: &mut Build) -
     if !talk.stop.is_empty() {
         return Err(Fault::unsupported(talk.stop_name, "this setting"));
     }
-    if let Some(user) = &talk.user {
-        json.texted("user", user);
-    }
+    user(talk, json);
     let effort = effort(&talk.thinking);
     let shows_thinking = matches!(talk.thinking.mode, Some(Mode::On | Mode::Adaptive));
     if let Some(effort) = effort {
@@ -41,7 +39,7 @@ pub(in super::super) fn write(talk: &Talk<'_>, stream: bool, json: &mut Build) -
     if let Some((_, format)) = &talk.format {
         write_format(format, json);
     }
-    tools(talk, json, tool, |name, json| json.texted("name", name).done());
+    tools(talk, json, tool, |name, json| json.texted("name", name).done())?;
     json.key("input").begin_array();
     if !talk.system.is_empty() {
         message("system", &talk.system, json)?;
