@@ -238,6 +238,72 @@ fn anthropics_parts_exclude_each_other() {
 }
 
 #[test]
+fn summing_up_a_conversation_is_billed_beside_the_answer() {
+    let of = |usage: &str| answer_usage(Endpoint::Messages, format!("{{\"usage\":{usage}}}").as_bytes());
+    let step = |kind: &str| {
+        format!(
+            r#"{{"type":"{kind}","input_tokens":10,"cache_read_input_tokens":20,"cache_creation_input_tokens":70,"cache_creation":{{"ephemeral_5m_input_tokens":30,"ephemeral_1h_input_tokens":40}},"output_tokens":50}}"#
+        )
+    };
+    let with =
+        |steps: &[String]| format!(r#"{{"input_tokens":1,"output_tokens":5,"iterations":[{}]}}"#, steps.join(","));
+    let plain = Usage { input: 1, output: 5, ..Usage::default() };
+    assert_eq!(of(&with(&[step("message"), step("advisor_message"), step("fallback_message")])), Ok(Some(plain)));
+    assert_eq!(of(&with(&[]).replace("[]", "null")), Ok(Some(plain)));
+    let once =
+        Usage { input: 101, cached_input: 20, cache_write: 70, cache_write_1h: 40, output: 55, ..Usage::default() };
+    assert_eq!(of(&with(&[step("compaction"), step("message")])), Ok(Some(once)));
+    let details = r#","cache_creation":{"ephemeral_5m_input_tokens":30,"ephemeral_1h_input_tokens":40}"#;
+    let untold = with(&[step("compaction").replace(details, "")]);
+    assert_eq!(of(&untold), Ok(Some(Usage { cache_write_1h: 0, ..once })), "a sum alone is of short writes");
+    let twice =
+        Usage { input: 201, cached_input: 40, cache_write: 140, cache_write_1h: 80, output: 105, ..Usage::default() };
+    assert_eq!(of(&with(&[step("compaction"), step("compaction")])), Ok(Some(twice)));
+    let bad = with(&[step("compaction").replace("50}", "-50}")]);
+    assert_eq!(of(&bad), Err(UsageFault::Negative));
+}
+
+#[test]
+fn a_stream_of_messages_may_tell_its_input_anew() {
+    let of = |usages: &[&str]| {
+        let mut counts = MessageCounts::default();
+        for usage in usages {
+            counts.add(&mut Lenient::new(usage.as_bytes())).expect("JSON").expect("counts");
+        }
+        let usage = counts.usage().expect("counts").expect("reported");
+        (usage.input, usage.cached_input, usage.cache_write, usage.output)
+    };
+    let begun = r#"{"input_tokens":8834,"output_tokens":0}"#;
+    let ended = r#"{"input_tokens":18,"cache_read_input_tokens":8831,"output_tokens":426}"#;
+    let zeros = r#"{"input_tokens":0,"cache_read_input_tokens":0,"output_tokens":0}"#;
+    let written = r#"{"input_tokens":3,"cache_creation_input_tokens":2399,"output_tokens":1}"#;
+    let compacted = r#"{"input_tokens":3,"output_tokens":4,"iterations":[{"type":"compaction","input_tokens":10,"output_tokens":2}]}"#;
+    for (usages, expected) in [
+        (&[begun, ended][..], (8849, 8831, 0, 426)),
+        (&[begun, ended, ended], (8849, 8831, 0, 426)),
+        (&[begun, ended, zeros], (8849, 8831, 0, 426)),
+        (&[begun, zeros], (8834, 0, 0, 0)),
+        (&[zeros, ended], (8849, 8831, 0, 426)),
+        // Anthropic's: tools of its own read more, and not every end repeats the cache.
+        (&[begun, r#"{"input_tokens":9447,"output_tokens":7}"#], (9447, 0, 0, 7)),
+        (
+            &[
+                written,
+                r#"{"input_tokens":17,"cache_read_input_tokens":16242,"cache_creation_input_tokens":23258,"output_tokens":9}"#,
+            ],
+            (39517, 16242, 23258, 9),
+        ),
+        (&[written, r#"{"input_tokens":3,"output_tokens":9}"#], (2402, 0, 2399, 9)),
+        (&[written, r#"{"output_tokens":9}"#], (2402, 0, 2399, 9)),
+        (&[begun, r#"{"cache_read_input_tokens":5,"output_tokens":9}"#], (8839, 5, 0, 9)),
+        // What an event repeats is the same.
+        (&[compacted, compacted], (13, 0, 0, 6)),
+    ] {
+        assert_eq!(of(usages), expected, "{usages:?}");
+    }
+}
+
+#[test]
 fn cohere_is_believed_in_what_it_bills_and_else_in_what_it_processed() {
     let of = |endpoint, usage: &str| answer_usage(endpoint, usage.as_bytes());
     for (endpoint, answer, input, output, web_searches) in [

@@ -42,6 +42,9 @@ pub(super) struct Draft<'a> {
     pub(super) named: Vec<Named>,
     pub(super) is_stored: bool,
     pub(super) has_anthropic_version: bool,
+    /// Tools whose searches have a limit of their own, and how many all of them allow.
+    pub(super) bounded_tools: u32,
+    pub(super) bounded_searches: u32,
     /// Documents that were sent along, and bytes of what they are compared with.
     pub(super) documents: u64,
     pub(super) query_bytes: u64,
@@ -81,6 +84,8 @@ impl<'a> Draft<'a> {
             named: Vec::new(),
             is_stored: endpoint == Endpoint::Responses,
             has_anthropic_version: false,
+            bounded_tools: 0,
+            bounded_searches: 0,
             documents: 0,
             query_bytes: 0,
             table: table_of(endpoint, maker),
@@ -180,7 +185,9 @@ impl<'a> Draft<'a> {
             Field::Speed => self.speed(scanner)?,
             Field::AnthropicVersion => self.anthropic_version(scanner)?,
             Field::Geography => self.geography(scanner)?,
-            Field::Background => self.background(scanner)?,
+            Field::Later => self.later(scanner, name)?,
+            Field::Compaction => self.billable.compacts |= present_value(scanner)?.is_some(),
+            Field::ContextManagement => self.context_management(scanner)?,
             Field::PreviousResponse => self.previous_response(scanner)?,
             Field::StoredPrompt => self.stored_prompt(scanner)?,
             Field::Store => self.store(scanner)?,
@@ -499,7 +506,10 @@ impl<'a> Draft<'a> {
         }
         self.check_invoked()?;
         let billable = &mut self.billable;
-        if self.max_tokens == Some(0) && !(self.endpoint == Endpoint::Completions && billable.echo) {
+        // Nothing is made of a prompt that is only echoed, or only put into Anthropic's cache.
+        let may_make_nothing =
+            self.endpoint == Endpoint::Messages || billable.echo && self.endpoint == Endpoint::Completions;
+        if self.max_tokens == Some(0) && !may_make_nothing {
             // Some providers take zero for "no limit".
             return Err(Refusal::invalid(Some("max_tokens"), "'max_tokens' must be at least 1."));
         }
@@ -516,6 +526,8 @@ impl<'a> Draft<'a> {
         let search_units = self.search_units(text_bytes);
         let billable = &mut self.billable;
         (billable.text_bytes, billable.search_units) = (text_bytes, search_units);
+        let is_bounded = self.bounded_tools > 0 && self.bounded_tools == billable.server_tools;
+        billable.searches_max = is_bounded.then_some(self.bounded_searches);
         billable.is_free = !self.endpoint.has_usage();
         if self.endpoint == Endpoint::Predict {
             billable.characters = text_bytes;
@@ -571,7 +583,7 @@ fn check_tool(kind: &str) -> Result<(), Refusal> {
 }
 
 /// A count that [`count`] has bounded.
-fn narrow(value: u64) -> u32 {
+pub(super) fn narrow(value: u64) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
 }
 

@@ -152,11 +152,11 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    /// A response that is made later is never seen here, and could not be charged.
-    pub(super) fn background(&mut self, scanner: &mut Strict<'a>) -> Result<(), Refusal> {
-        if boolean(scanner, "background")? {
-            let sentence = "Responses in the background are not relayed. Set 'background' to false, and stream.";
-            return Err(Refusal::invalid(Some("background"), sentence));
+    /// An answer that is made later is never seen here, and could not be charged.
+    pub(super) fn later(&mut self, scanner: &mut Strict<'a>, name: &str) -> Result<(), Refusal> {
+        if boolean(scanner, name)? {
+            let sentence = format!("Answers that are made later are not relayed. Set '{name}' to false, and stream.");
+            return Err(Refusal::invalid(Some(name), sentence));
         }
         Ok(())
     }
