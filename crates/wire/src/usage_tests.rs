@@ -90,6 +90,26 @@ fn the_habits_of_providers_are_normalised() {
             (10, 3, 0, 0, 5, 0),
         ),
         ("no completion", r#"{"prompt_tokens":10,"total_tokens":25}"#, (10, 0, 0, 0, 15, 0)),
+        (
+            "new-api: zeros under the names that it does not use",
+            r#"{"prompt_tokens":3,"completion_tokens":0,"input_tokens":0,"output_tokens":7,"total_tokens":10}"#,
+            (3, 0, 0, 0, 7, 0),
+        ),
+        (
+            "Perplexity's research: citations and reasoning beside both",
+            r#"{"prompt_tokens":108,"completion_tokens":3256,"total_tokens":3364,"citation_tokens":7299,"num_search_queries":74,"reasoning_tokens":73248}"#,
+            (108 + 7299, 0, 0, 0, 3256 + 73_248, 73_248),
+        ),
+        (
+            "the same without a total",
+            r#"{"prompt_tokens":8,"completion_tokens":5,"citation_tokens":7,"reasoning_tokens":3}"#,
+            (15, 0, 0, 0, 8, 3),
+        ),
+        (
+            "the same in the total",
+            r#"{"prompt_tokens":8,"completion_tokens":5,"total_tokens":23,"citation_tokens":7,"reasoning_tokens":3}"#,
+            (8, 0, 0, 0, 15, 3),
+        ),
     ] {
         assert_eq!(parts(usage), expected, "{habit}");
     }
@@ -221,6 +241,25 @@ fn google_leaves_out_zeros_and_counts_thinking_and_tools_apart() {
         assert_eq!(of(usage), Err(fault), "{usage}");
     }
     assert_eq!(of("{}"), Ok(None));
+}
+
+#[test]
+fn searches_are_counted_as_they_are_billed() {
+    let of = |usage: &str| chat(usage).expect("counts").expect("reported").web_searches;
+    let xai = |details: &str| {
+        of(&format!(r#"{{"prompt_tokens":1,"completion_tokens":1,"server_side_tool_usage_details":{{{details}}}}}"#))
+    };
+    assert_eq!(xai(r#""web_search_calls":2,"x_search_calls":0"#), 2);
+    assert_eq!(xai(r#""web_search_calls":2,"x_search_calls":3,"code_interpreter_calls":4"#), 9);
+    assert_eq!(xai(r#""document_search_calls":1,"file_search_calls":1,"mcp_calls":7"#), 2);
+    let grounded = |queries: &str| {
+        let body = format!(
+            r#"{{"candidates":[{{"groundingMetadata":{{"webSearchQueries":[{queries}]}}}}],"usageMetadata":{{"promptTokenCount":8}}}}"#
+        );
+        answer_usage(Endpoint::GenerateContent, body.as_bytes()).expect("counts").expect("reported").web_searches
+    };
+    assert_eq!(grounded(""), 0);
+    assert_eq!(grounded(r#""a","b","a","\u0061",""," ""#), 2);
 }
 
 #[test]
