@@ -148,6 +148,8 @@ mod tests {
             r#"{"model":"m","input":[{"role":"user","content":[{"type":"input_image","\u0066ile_id":"a"}]}]}"#,
             r#"{"model":"m","input":[{"role":"user","content":[{"type":"input_file","FILE_ID":"a"}]}]}"#,
             r#"{"model":"m","prompt":{"id":"p","variables":{"x":{"type":"input_file","file_id":"a"}}}}"#,
+            r#"{"model":"m","prompt":{"id":"p","variables":{"input":{"type":"input_file","file_id":"a"}}}}"#,
+            r#"{"model":"m","input":[{"role":"user","content":[{"input":{"type":"input_file","file_id":"a"}}]}]}"#,
         ] {
             assert_eq!(named(body), ["a!"], "{body}");
         }

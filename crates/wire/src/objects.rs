@@ -75,8 +75,26 @@ fn holder(scanner: &mut Lenient<'_>, put: &mut Put<'_>, depth: u32) -> Result<()
         (b"output" | b"data", Kind::Array) if depth < DEPTH_MAX => {
             scanner.array(|scanner| holder(scanner, put, DEPTH_MAX))
         }
+        // What was asked is repeated: items, the results of tools in them, and a stored prompt with its variables.
+        (b"content" | b"output" | b"instructions" | b"prompt" | b"part" | b"annotation", _) => files(scanner, put),
         _ => scanner.skip(),
     })
+}
+
+/// Files that are named somewhere inside, by `file_id` wherever that is.
+fn files(scanner: &mut Lenient<'_>, put: &mut Put<'_>) -> Result<(), ScanError> {
+    match scanner.kind()? {
+        Kind::Array => scanner.array(|scanner| files(scanner, put)),
+        Kind::Object => scanner.object(|scanner, key| {
+            if key.raw != b"file_id" || scanner.kind()? != Kind::String {
+                return files(scanner, put);
+            }
+            let text = scanner.string()?;
+            put(Span { start: text.start - 1, end: text.start + text.raw.len() + 1 }, &text.decode(), "", "");
+            Ok(())
+        }),
+        _ => scanner.skip(),
+    }
 }
 
 /// Renames the ids in a stream of events as its bytes pass. A line is held back until it has ended; that its length is

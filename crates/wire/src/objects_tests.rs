@@ -25,6 +25,13 @@ fn ids_are_renamed_where_responses_have_them() {
     let list = r#"{"object":"list","data":[{"id":"msg_1","content":[{"id":"x"}]}],"first_id":"msg_1","last_id":"msg_1","has_more":false}"#;
     let expected = r#"{"object":"list","data":[{"id":"*msg_1","content":[{"id":"x"}]}],"first_id":"*msg_1","last_id":"*msg_1","has_more":false}"#;
     assert_eq!(renamed(list), expected);
+    let asked = r#"{"data":[{"id":"msg_1","content":[{"type":"input_file","file_id":"f1"},{"type":"input_text","text":"file_id"}]},
+        {"type":"function_call_output","id":"o","output":[{"file_id":"f2"}],"call_id":"c"}],"prompt":{"id":"p","variables":{"a":{"file_id":"f3"}}},
+        "instructions":"x","metadata":{"file_id":"m"}}"#;
+    let expected = ["msg_1", "f1", "o", "f2", "f3"]
+        .iter()
+        .fold(asked.to_owned(), |text, id| text.replace(&format!("\"{id}\""), &format!("\"*{id}\"")));
+    assert_eq!(renamed(asked), expected);
     let event = r#"{"type":"response.completed","response":{"id":"resp_1","output":[{"id":"msg_1"}]}}"#;
     assert_eq!(
         renamed(event),

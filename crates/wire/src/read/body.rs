@@ -20,9 +20,6 @@ const UNKNOWN_MAX: usize = 64;
 /// Longest end user that is recorded, in bytes.
 const END_USER_BYTES_MAX: usize = 256;
 
-/// Tools of the provider with fees that no usage tells.
-const UNPRICED: [&str; 3] = ["code_interpreter", "image_generation", "file_search"];
-
 /// What was read so far.
 pub(super) struct Draft<'a> {
     pub(super) endpoint: Endpoint,
@@ -378,29 +375,6 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    fn tools(&mut self, scanner: &mut Strict<'a>, name: &str) -> Result<(), Refusal> {
-        match scanner.kind()? {
-            Kind::Null => return Ok(scanner.skip()?),
-            Kind::Array => {}
-            _ => return wrong_kind(name, "an array"),
-        }
-        let start = scanner.at();
-        let is_legacy = name == "functions";
-        scanner.array::<Refusal>(|scanner| {
-            self.billable.tools = self.billable.tools.saturating_add(1);
-            if self.endpoint.speaks_messages() {
-                return self.anthropic_tool(scanner);
-            }
-            let (is_ours, searches) = tool(scanner, self.endpoint, is_legacy)?;
-            let billable = &mut self.billable;
-            billable.server_tools = billable.server_tools.saturating_add(u32::from(!is_ours));
-            billable.web_search |= searches;
-            Ok(())
-        })?;
-        self.texts.push(TextPlace::Json(Span { start, end: scanner.at() }));
-        Ok(())
-    }
-
     fn modalities(&mut self, scanner: &mut Strict<'a>) -> Result<(), Refusal> {
         match scanner.kind()? {
             Kind::Null => return Ok(scanner.skip()?),
@@ -545,41 +519,6 @@ impl<'a> Draft<'a> {
 pub(crate) fn end_user(text: &str) -> Option<String> {
     let is_good = (1..=END_USER_BYTES_MAX).contains(&text.len()) && !text.chars().any(char::is_control);
     is_good.then(|| text.to_owned())
-}
-
-/// One tool: whether only the client runs it, and whether it searches the web.
-fn tool(scanner: &mut Strict<'_>, endpoint: Endpoint, is_legacy: bool) -> Result<(bool, bool), Refusal> {
-    if scanner.kind()? != Kind::Object {
-        scanner.skip()?;
-        return Ok((false, false));
-    }
-    let (mut is_typed, mut is_ours, mut has_function, mut searches) = (false, true, is_legacy, false);
-    scanner.object::<Refusal>(|scanner, key| {
-        let name = key.decode();
-        if name.eq_ignore_ascii_case("type") && scanner.kind()? == Kind::String {
-            let kind = scanner.string()?.decode();
-            if matches!(endpoint, Endpoint::Responses | Endpoint::ResponseInputTokens) {
-                check_tool(&kind)?;
-            }
-            is_typed = true;
-            is_ours &= matches!(&*kind, "function" | "custom");
-            searches |= kind.contains("search");
-            return Ok(());
-        }
-        has_function |= &*name == "function";
-        searches |= !is_legacy && name.contains("search");
-        Ok(scanner.skip()?)
-    })?;
-    Ok((is_ours && (is_typed || has_function), searches))
-}
-
-/// Why a tool of this type cannot be used.
-fn check_tool(kind: &str) -> Result<(), Refusal> {
-    if UNPRICED.contains(&kind) {
-        let sentence = format!("The tool '{kind}' has fees for which this relay has no price. Leave it out.");
-        return Err(Refusal::invalid(Some("tools"), sentence));
-    }
-    Ok(())
 }
 
 /// A count that [`count`] has bounded.

@@ -261,6 +261,47 @@ fn a_choice_of_another_model_is_flagged_in_every_dialect() {
 }
 
 #[test]
+fn a_shell_runs_with_the_client_and_no_tool_names_what_nobody_owns() {
+    for (tool, expected) in [
+        (r#"{"type":"shell"}"#, "taken"),
+        (r#"{"type":"shell","environment":null}"#, "taken"),
+        (r#"{"type":"local_shell"}"#, "taken"),
+        (r#"{"type":"shell","environment":{"type":"local"}}"#, "taken"),
+        (
+            r#"{"environment":{"skills":[{"name":"n","description":"d","path":"/p"}],"type":"local"},"type":"shell"}"#,
+            "taken",
+        ),
+        (r#"{"type":"mcp","server_label":"s","server_url":"https://x","container_id":null}"#, "taken"),
+        (r#"{"type":"function","name":"f","parameters":{"properties":{"container_id":{},"environment":{}}}}"#, "taken"),
+        (r#"{"type":"shell","environment":{"type":"container_auto"}}"#, "invalid_request tools"),
+        (r#"{"type":"shell","environment":{}}"#, "invalid_request tools"),
+        (r#"{"type":"shell","environment":{"type":"local","type":"container_auto"}}"#, "invalid_request tools"),
+        (r#"{"type":"shell","environment":"local"}"#, "invalid_request tools.environment"),
+        (
+            r#"{"type":"shell","environment":{"type":"container_reference","container_id":"c"}}"#,
+            "invalid_request tools",
+        ),
+        (r#"{"type":"shell","environment":{"type":"local","file_ids":["f"]}}"#, "invalid_request tools"),
+        (r#"{"type":"shell","environment":{"type":"local","skills":[{"skill_id":"s"}]}}"#, "invalid_request tools"),
+        (r#"{"type":"new","Environment":{"type":"container_auto"}}"#, "invalid_request tools"),
+        (r#"{"type":"new","container_id":"c"}"#, "invalid_request tools"),
+        (r#"{"type":"mcp","tunnel_id":"t"}"#, "invalid_request tools"),
+        (r#"{"type":"namespace","name":"n","tools":[{"type":"image_generation"}]}"#, "invalid_request tools"),
+    ] {
+        assert_eq!(code(response(&format!(",\"tools\":[{tool}]"))), expected, "{tool}");
+        let item = format!("{{\"model\":\"g\",\"input\":[{{\"type\":\"additional_tools\",\"tools\":[{tool}]}}]}}");
+        assert_eq!(code(read(Endpoint::Responses, None, body(&item))), expected, "{item}");
+    }
+    let of = |tools: &str| {
+        let text = format!("{{\"model\":\"g\",\"input\":[{{\"type\":\"tool_search_output\",\"tools\":[{tools}]}}]}}");
+        let billable = read(Endpoint::Responses, None, body(&text)).expect("taken").billable().clone();
+        (billable.tools, billable.server_tools, billable.web_search)
+    };
+    assert_eq!(of(r#"{"type":"function","name":"f"},{"name":"listed","input_schema":{}}"#), (2, 0, false));
+    assert_eq!(of(r#"{"type":"web_search"}"#), (1, 1, true));
+}
+
+#[test]
 fn a_conversation_that_is_summed_up_is_seen() {
     for (more, expected) in [
         ("", (false, false)),

@@ -56,15 +56,16 @@ impl Media<'_> {
         }
     }
 
+    /// Takes the arguments of a tool, which are the tenant's own words, whatever they are called.
+    pub(super) fn arguments(&mut self, scanner: &mut Strict<'_>) -> Result<(), Refusal> {
+        let named = self.named.len();
+        self.walk(scanner, false)?;
+        self.named.truncate(named);
+        Ok(())
+    }
+
     /// Takes the value of a member of an object.
     pub(super) fn member(&mut self, scanner: &mut Strict<'_>, name: &str, in_part: bool) -> Result<(), Refusal> {
-        if name == "input" {
-            // The arguments of a tool are the tenant's own words, whatever they are called.
-            let named = self.named.len();
-            self.walk(scanner, in_part)?;
-            self.named.truncate(named);
-            return Ok(());
-        }
         if is_file_id(name) && scanner.kind()? == Kind::String {
             self.count(Medium::File);
             let id = scanner.string()?;
