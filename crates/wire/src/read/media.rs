@@ -98,7 +98,7 @@ impl Media<'_> {
                         return self.walk(scanner, in_part);
                     }
                     let text = scanner.string()?;
-                    if is_file_id(&key.decode()) {
+                    if is_file_id(&key.decode()) || is_audio_answer(name, &key.decode()) && !text.raw.is_empty() {
                         self.kept(text);
                     }
                     let is_raw = in_part && matches!(&*key.decode(), "data" | "file_data" | "b64_json");
@@ -155,6 +155,11 @@ impl Media<'_> {
 /// Whether a parser could take this name for that of a file which the provider keeps.
 fn is_file_id(name: &str) -> bool {
     name.eq_ignore_ascii_case("file_id")
+}
+
+/// Whether this is the name of an earlier answer in audio, which the provider keeps for some time.
+fn is_audio_answer(medium: &[u8], name: &str) -> bool {
+    medium == b"audio" && name.eq_ignore_ascii_case("id")
 }
 
 /// How many bytes of a `data:...;base64,` URL stand before its payload.
