@@ -21,6 +21,9 @@ const AUDIO_ANSWER_TOKENS: u64 = 16_384;
 const OUTPUT_TOKENS_MIN: u64 = 16;
 /// Tokens that an unfinished image is billed as; OpenAI says 100.
 const PARTIAL_IMAGE_TOKENS: u64 = 128;
+/// Input tokens that are held at least where a provider reads the conversation anew after each of its tools, and bills each
+/// reading: 404,500 were recorded in a window of 200,000.
+const REREAD_TOKENS_MIN: u64 = 1_000_000;
 /// Web searches that a provider may make for one call.
 const WEB_SEARCHES_MAX: u64 = 32;
 
@@ -302,12 +305,13 @@ fn input_bound(model: &Model, billable: &Billable, text_tokens: u64) -> InputBou
         audio_output: _,
         web_search,
         search_units: _, // in the price
-        searches_max: _, // in the price
+        searches_max,
         service_tier: _,
         echo: _,
         upstream_routing,
         unknown_parameters,
         cache_writes: _, // in the price
+        rereads,
         compacts,
         stored_input,
         characters: _,     // quoted apart, or in the price
@@ -331,9 +335,10 @@ fn input_bound(model: &Model, billable: &Billable, text_tokens: u64) -> InputBou
     // A conversation that is summed up before the answer is read once more, and that is billed by itself.
     let summed_up = if compacts { window } else { 0 };
     // A page of a file may be billed as text and as an image; search results and tools of the provider come back as input.
+    let read = if rereads { reread_bound(window, searches_max) } else { window };
     let is_open = files > 0 || file_bytes > 0 || server_tools > 0 || web_search || stored_input;
     if is_open || upstream_routing.is_some() || unknown_parameters {
-        return InputBound { total: window.saturating_add(summed_up), audio };
+        return InputBound { total: read.saturating_add(summed_up), audio };
     }
     let total = text_tokens
         .saturating_add(u64::from(messages) * MESSAGE_TOKENS)
@@ -345,6 +350,12 @@ fn input_bound(model: &Model, billable: &Billable, text_tokens: u64) -> InputBou
         .min(window)
         .saturating_add(summed_up);
     InputBound { total, audio }
+}
+
+/// Input tokens of all readings of a conversation: one more than there are searches, where these are bounded.
+fn reread_bound(window: u64, searches_max: Option<u32>) -> u64 {
+    let readings = searches_max.map_or(u64::MAX, |searches| u64::from(searches) + 1);
+    window.saturating_mul(readings).min(window.max(REREAD_TOKENS_MIN))
 }
 
 /// Images at most.

@@ -83,6 +83,8 @@ pub struct Billable {
     pub unknown_parameters: bool,
     /// What may be written to a prompt cache.
     pub cache_writes: CacheWrites,
+    /// The provider goes on by itself after each of its tools, and bills every time that it reads the conversation anew.
+    pub rereads: bool,
     /// The provider may sum up the conversation before it answers, which it bills beside the answer.
     pub compacts: bool,
     /// Something that the provider keeps is input again, such as the conversation before, of any length.
@@ -127,6 +129,7 @@ impl Default for Billable {
             upstream_routing: None,
             unknown_parameters: false,
             cache_writes: CacheWrites::Any,
+            rereads: false,
             compacts: false,
             stored_input: false,
             characters: 0,

@@ -205,6 +205,21 @@ fn a_conversation_that_is_summed_up_is_held_a_second_time() {
 }
 
 #[test]
+fn what_is_read_anew_after_each_tool_is_held() {
+    let input = |window, searches_max| {
+        let chat = Model { context_window: window, ..model(ModelKind::Chat) };
+        let asking = Billable { rereads: true, server_tools: 1, searches_max, ..ask() };
+        quote_loose(&chat, &rates(), &asking).unwrap().input_tokens
+    };
+    assert_eq!(input(200_000, None), 1_000_000);
+    assert_eq!(
+        (input(200_000, Some(0)), input(200_000, Some(2)), input(200_000, Some(9))),
+        (200_000, 600_000, 1_000_000)
+    );
+    assert_eq!((input(2_000_000, None), input(2_000_000, Some(1))), (2_000_000, 2_000_000));
+}
+
+#[test]
 fn searches_are_held_as_far_as_their_tools_may_be_used() {
     let usd = |searches_max| quote(&Billable { web_search: true, server_tools: 1, searches_max, ..ask() }).usd.nanos();
     let each = 10_000_000;

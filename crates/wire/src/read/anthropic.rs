@@ -118,6 +118,7 @@ impl<'a> Draft<'a> {
     /// Servers whose tools the provider calls.
     pub(super) fn mcp_servers(&mut self, scanner: &mut Strict<'a>) -> Result<(), Refusal> {
         if let Some(place) = present_value(scanner)? {
+            self.billable.rereads = true;
             self.billable.server_tools = self.billable.server_tools.saturating_add(1);
             self.texts.push(TextPlace::Json(place));
         }
@@ -184,6 +185,7 @@ impl<'a> Draft<'a> {
             }
             Some(searching) => {
                 billable.server_tools = billable.server_tools.saturating_add(1);
+                billable.rereads = true;
                 let is_search = searching.starts_with("web_search");
                 billable.web_search |= is_search;
                 if let Some(uses_max) = uses_max.filter(|_| is_search) {

@@ -98,6 +98,7 @@ fn everything_that_raises_the_price_is_seen() {
     let call = message(",\"system\":[{\"type\":\"text\",\"text\":\"s\"}],\"tools\":[{\"name\":\"f\",\"input_schema\":{}},{\"type\":\"web_search_20250305\",\"name\":\"w\"},{\"type\":\"bash_20250124\",\"name\":\"b\"}],\"metadata\":{\"user_id\":\"u-1\"}").unwrap();
     let billable = call.billable();
     assert_eq!((billable.tools, billable.server_tools, billable.web_search), (3, 1, true));
+    assert!(billable.rereads && !message(r#","tools":[{"name":"f"}]"#).unwrap().billable().rereads);
     assert_eq!((billable.output_limit, call.end_user()), (Some(9), Some("u-1")));
     assert!(billable.text_bytes > call.body().len() as u64 + 1_000, "the tool's own instructions are counted");
 
