@@ -175,6 +175,7 @@ pub(crate) fn quote_text(
         if predicts(model, billable) { (billable.characters, u64::from(billable.images)) } else { (0, 0) };
     let searches_max = billable.searches_max.map_or(WEB_SEARCHES_MAX, |asked| u64::from(asked).min(WEB_SEARCHES_MAX));
     let searches = if billable.web_search || billable.server_tools > 0 { searches_max } else { 0 };
+    let searches = rates.charged_searches(searches);
     let usd = Cost::ZERO
         .plus(input.audio, dearest.audio_input)
         .plus(input.total - input.audio, dearest.text_input)

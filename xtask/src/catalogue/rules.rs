@@ -212,6 +212,7 @@ fn draft(maker: &Maker, provider: &Provider, name: &str, members: &Members) -> R
     let listed_window = listed.and_then(|listed| listed.context_window).filter(|_| !is_withdrawn);
     let window = named_window.max(listed_window);
     rates.web_search = rates.web_search.or(flat_search(maker, embedding)?);
+    rates.web_searches_max = rates.web_search.and_then(|_| searches_max(maker, name));
     let own_source = sources::text(members, "source").filter(|source| source.starts_with("https://"));
     let stated = own_source.or_else(|| listed.map(|_| provider.pricing_urls.first().cloned().unwrap_or_default()));
     anyhow::ensure!(stated.is_some(), "one list only, which names no source");
@@ -368,6 +369,13 @@ fn dearest_search(members: &Members) -> Result<Option<Price>> {
 fn flat_search(maker: &Maker, embedding: bool) -> Result<Option<Price>> {
     let flat = (maker.owned_by == "anthropic" && !embedding).then(|| Price::parse_per_unit("0.01"));
     Ok(flat.transpose()?)
+}
+
+/// Google asks for each call that searches, of models up to Gemini 2.5, and for each query of younger ones
+/// (https://ai.google.dev/gemini-api/docs/pricing).
+fn searches_max(maker: &Maker, name: &str) -> Option<u32> {
+    let is_by_call = maker.owned_by == "google" && ["gemini-1", "gemini-2"].iter().any(|old| name.starts_with(old));
+    is_by_call.then_some(1)
 }
 
 /// xAI's limit is one of the answer; its reasoning comes on top. 177 tokens were recorded at a limit of 16, and the bound

@@ -227,6 +227,10 @@ fn searches_are_held_as_far_as_their_tools_may_be_used() {
     assert_eq!(usd(Some(5)) - usd(Some(0)), 5 * each);
     assert_eq!(usd(Some(1_000)), usd(None));
     assert_eq!(quote(&Billable { searches_max: Some(9), ..ask() }), quote(&ask()), "nothing searches");
+    let by_call = Rates { web_searches_max: Some(1), ..rates() };
+    let by_call = |asking: &Billable| quote_loose(&model(ModelKind::Chat), &by_call, asking).unwrap().usd.nanos();
+    let asking = Billable { web_search: true, ..ask() };
+    assert_eq!(quote(&asking).usd.nanos() - by_call(&asking), 31 * each, "the price is of a call with searches");
 }
 
 #[test]
