@@ -118,6 +118,7 @@ fn rates_text(rates: &Rates) -> String {
         rates.image.map(|price| format!("image = \"{}\"", per_unit(price))),
         rates.request.map(|price| format!("request = \"{}\"", per_unit(price))),
         rates.web_search.map(|price| format!("web_search = \"{}\"", per_unit(price))),
+        rates.web_searches_max.map(|searches| format!("web_searches_max = {searches}")),
         rates.batch_percent.map(|percent| format!("batch_percent = {percent}")),
     ];
     if !rates.tiers.is_empty() {

@@ -21,6 +21,9 @@ const AUDIO_ANSWER_TOKENS: u64 = 16_384;
 const OUTPUT_TOKENS_MIN: u64 = 16;
 /// Tokens that an unfinished image is billed as; OpenAI says 100.
 const PARTIAL_IMAGE_TOKENS: u64 = 128;
+/// Input tokens that are held at least where a provider reads the conversation anew after each of its tools, and bills each
+/// reading: 404,500 were recorded in a window of 200,000.
+const REREAD_TOKENS_MIN: u64 = 1_000_000;
 /// Web searches that a provider may make for one call.
 const WEB_SEARCHES_MAX: u64 = 32;
 
@@ -157,7 +160,7 @@ pub(crate) fn quote_text(
         0 => output_bound(model, billable, input.total),
         images if rates.output.is_some() => {
             let shown = u64::from(billable.partial_images).saturating_mul(PARTIAL_IMAGE_TOKENS);
-            images.saturating_mul(image_tokens_bound(model).saturating_add(shown))
+            images.saturating_mul(longest_output(model).saturating_add(shown))
         }
         _ => 0,
     };
@@ -170,7 +173,9 @@ pub(crate) fn quote_text(
         if images > 0 { output_price.max(rates.image_output.unwrap_or(Price::FREE)) } else { output_price };
     let (characters, pictures) =
         if predicts(model, billable) { (billable.characters, u64::from(billable.images)) } else { (0, 0) };
-    let searches = if billable.web_search || billable.server_tools > 0 { WEB_SEARCHES_MAX } else { 0 };
+    let searches_max = billable.searches_max.map_or(WEB_SEARCHES_MAX, |asked| u64::from(asked).min(WEB_SEARCHES_MAX));
+    let searches = if billable.web_search || billable.server_tools > 0 { searches_max } else { 0 };
+    let searches = rates.charged_searches(searches);
     let usd = Cost::ZERO
         .plus(input.audio, dearest.audio_input)
         .plus(input.total - input.audio, dearest.text_input)
@@ -191,7 +196,7 @@ const fn predicts(model: &Model, billable: &Billable) -> bool {
 /// The worst case of audio that is heard: as much as the model takes, since no length can be read off a file before it came.
 fn quote_audio(model: &Model, rates: &Rates) -> Quote {
     let dearest = rates.dearest(model.context_window, CacheWrites::None);
-    let output_tokens = if model.max_output_tokens == 0 { model.context_window } else { model.max_output_tokens };
+    let output_tokens = longest_output(model);
     let usd = Cost::ZERO
         .plus(model.context_window, dearest.audio_input)
         .plus(output_tokens, dearest.text_output)
@@ -301,11 +306,14 @@ fn input_bound(model: &Model, billable: &Billable, text_tokens: u64) -> InputBou
         audio_output: _,
         web_search,
         search_units: _, // in the price
+        searches_max,
         service_tier: _,
         echo: _,
         upstream_routing,
         unknown_parameters,
         cache_writes: _, // in the price
+        rereads,
+        compacts,
         stored_input,
         characters: _,     // quoted apart, or in the price
         partial_images: _, // output
@@ -325,10 +333,13 @@ fn input_bound(model: &Model, billable: &Billable, text_tokens: u64) -> InputBou
             bytes.div_ceil(AUDIO_BYTES_PER_TOKEN).saturating_add(clips.saturating_mul(AUDIO_ANSWER_TOKENS)).min(window)
         }
     };
+    // A conversation that is summed up before the answer is read once more, and that is billed by itself.
+    let summed_up = if compacts { window } else { 0 };
     // A page of a file may be billed as text and as an image; search results and tools of the provider come back as input.
+    let read = if rereads { reread_bound(window, searches_max) } else { window };
     let is_open = files > 0 || file_bytes > 0 || server_tools > 0 || web_search || stored_input;
     if is_open || upstream_routing.is_some() || unknown_parameters {
-        return InputBound { total: window, audio };
+        return InputBound { total: read.saturating_add(summed_up), audio };
     }
     let total = text_tokens
         .saturating_add(u64::from(messages) * MESSAGE_TOKENS)
@@ -337,8 +348,15 @@ fn input_bound(model: &Model, billable: &Billable, text_tokens: u64) -> InputBou
         .saturating_add(u64::from(images).saturating_mul(model.image_tokens_max))
         .saturating_add(model.hidden_prompt_tokens)
         .saturating_add(audio)
-        .min(window);
+        .min(window)
+        .saturating_add(summed_up);
     InputBound { total, audio }
+}
+
+/// Input tokens of all readings of a conversation: one more than there are searches, where these are bounded.
+fn reread_bound(window: u64, searches_max: Option<u32>) -> u64 {
+    let readings = searches_max.map_or(u64::MAX, |searches| u64::from(searches) + 1);
+    window.saturating_mul(readings).min(window.max(REREAD_TOKENS_MIN))
 }
 
 /// Images at most.
@@ -346,8 +364,8 @@ fn images_bound(billable: &Billable) -> u64 {
     u64::from(billable.choices).max(1).saturating_mul(u64::from(billable.prompts).max(1))
 }
 
-/// Tokens that one image may be billed as.
-fn image_tokens_bound(model: &Model) -> u64 {
+/// The longest output of a model, in tokens.
+fn longest_output(model: &Model) -> u64 {
     if model.max_output_tokens == 0 { model.context_window } else { model.max_output_tokens }
 }
 
@@ -372,7 +390,8 @@ fn output_bound(model: &Model, billable: &Billable, input_tokens: u64) -> u64 {
         .saturating_add(billable.beyond_limit)
         .saturating_add(billable.prediction_bytes)
         .saturating_add(model.hidden_output_tokens);
-    let made = one.saturating_mul(choices);
+    let summary = if billable.compacts { longest_output(model) } else { 0 };
+    let made = one.saturating_mul(choices).saturating_add(summary);
     // `input_tokens` is the sum over all prompts already.
     made.saturating_add(echoed.saturating_mul(candidates))
 }

@@ -61,6 +61,9 @@ pub struct Rates {
     /// Each web search that the provider makes, or each unit of search of a reranking, in USD per search.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "per_call")]
     pub web_search: Option<Price>,
+    /// Searches that are charged at most for one call: 1 where a call with searches costs the same however many they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub web_searches_max: Option<u32>,
     /// What the tokens of a batch cost, in percent of what they cost here (1 to 100); all of it where nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch_percent: Option<u8>,
@@ -164,6 +167,7 @@ impl Rates {
             second: None,
             request: None,
             web_search: None,
+            web_searches_max: None,
             batch_percent: None,
             tiers: Vec::new(),
         }
@@ -205,6 +209,7 @@ impl Rates {
             second: self.second,
             request: self.request,
             web_search: self.web_search,
+            web_searches_max: self.web_searches_max,
             batch_percent: None,
             tiers: self.tiers.iter().map(tier).collect(),
         }
@@ -262,8 +267,13 @@ impl Rates {
         cost = cost.plus(images, self.image.unwrap_or(Price::FREE));
         cost = cost.plus(characters, self.character.unwrap_or(Price::FREE));
         cost = cost.plus(seconds, self.second.unwrap_or(Price::FREE));
-        cost = cost.plus(web_searches, self.web_search.unwrap_or(Price::FREE));
+        cost = cost.plus(self.charged_searches(web_searches), self.web_search.unwrap_or(Price::FREE));
         cost.plus(1, self.request.unwrap_or(Price::FREE)).charge_ceil()
+    }
+
+    /// How many of so many searches of one call are charged.
+    pub(crate) fn charged_searches(&self, searches: u64) -> u64 {
+        searches.min(self.web_searches_max.map_or(u64::MAX, u64::from))
     }
 
     /// The first class in `usage` that has neither a price nor a base class to take one from: worth an alarm, because

@@ -1,4 +1,4 @@
-//! Objects that providers keep for tenants (responses and their items): whose they are, where they lie, and under which
+//! Objects that providers keep for tenants (responses and their items, files, audio of chats): whose they are, where they lie, and under which
 //! names their owners know them.
 //!
 //! Many tenants share an account at a provider, and the provider tells their objects apart no more than it tells them. So
@@ -80,7 +80,7 @@ impl Sealing {
             tenant: hold.tenant().clone(),
             origin,
             call: call.clone(),
-            stream: ObjectStream::default(),
+            stream: ObjectStream::new(call.endpoint()),
             last: None,
         }))
     }
@@ -100,8 +100,9 @@ impl Sealing {
     /// A whole answer. An error repeats in its sentence what it was asked for.
     pub(crate) fn whole(&mut self, is_success: bool, body: &Bytes) -> Bytes {
         if is_success {
+            let endpoint = self.call.endpoint();
             let (_, mut rename) = self.split();
-            return wire::rename_objects(body, &mut rename).map_or_else(|| body.clone(), Bytes::from);
+            return wire::rename_objects(endpoint, body, &mut rename).map_or_else(|| body.clone(), Bytes::from);
         }
         let mut body = body.clone();
         for (sealed, id) in self.call.opened_objects() {

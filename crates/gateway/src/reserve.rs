@@ -173,7 +173,12 @@ impl<'a> Asking<'a> {
     fn way(&self, shortage: &Shortage, available: Available) -> Way {
         let settings = &self.relay.settings;
         let has_output = self.call.endpoint().has_output();
-        let may_limit = has_output && (self.asked.output_limit.is_none() || clamps(self.path));
+        let can_fall = match self.asked.output_limit {
+            None => true,
+            // Whoever wants no output cannot have less.
+            Some(limit) => limit > 0 && clamps(self.path),
+        };
+        let may_limit = has_output && can_fall;
         if !may_limit {
             return if shortage.fits_alone { Way::Wait } else { Way::Refuse };
         }

@@ -70,6 +70,8 @@ pub struct Billable {
     pub web_search: bool,
     /// Units of search that putting documents in order may be billed as (Cohere); 0 elsewhere.
     pub search_units: u64,
+    /// Searches at most, where every tool that searches has a limit of its own; `None` where nothing bounds them.
+    pub searches_max: Option<u32>,
     /// The service tier, where one is named.
     pub service_tier: Option<ServiceTier>,
     /// The prompt is repeated in the answer (completions).
@@ -81,6 +83,10 @@ pub struct Billable {
     pub unknown_parameters: bool,
     /// What may be written to a prompt cache.
     pub cache_writes: CacheWrites,
+    /// The provider goes on by itself after each of its tools, and bills every time that it reads the conversation anew.
+    pub rereads: bool,
+    /// The provider may sum up the conversation before it answers, which it bills beside the answer.
+    pub compacts: bool,
     /// Something that the provider keeps is input again, such as the conversation before, of any length.
     pub stored_input: bool,
     /// Characters of a text that is to be spoken; or that a text may have which becomes a vector where characters can have a
@@ -117,11 +123,14 @@ impl Default for Billable {
             audio_output: false,
             web_search: false,
             search_units: 0,
+            searches_max: None,
             service_tier: None,
             echo: false,
             upstream_routing: None,
             unknown_parameters: false,
             cache_writes: CacheWrites::Any,
+            rereads: false,
+            compacts: false,
             stored_input: false,
             characters: 0,
             partial_images: 0,

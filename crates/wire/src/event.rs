@@ -297,5 +297,7 @@ mod tests {
         assert_eq!(answer_text(CHAT, body), "caf\u{e9}f{\"a\":1}");
         assert_eq!(answer_text(CHAT, br#"{"choices":[{"text":"a"},{"text":"b"}]}"#), "ab");
         assert_eq!(answer_text(CHAT, b"<html>"), "");
+        let summed_up = br#"{"content":[{"type":"compaction","content":"so far"},{"type":"text","text":"!"}]}"#;
+        assert_eq!(answer_text(Endpoint::Messages, summed_up), "so far!");
     }
 }

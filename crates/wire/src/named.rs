@@ -5,6 +5,7 @@
 use base::{ModelId, Refusal, UpstreamId};
 
 use crate::call::{Call, NamedPlace};
+use crate::dialect::Endpoint;
 
 /// Longest part of an unknown id that a refusal repeats, in bytes.
 const SHOWN_BYTES_MAX: usize = 128;
@@ -63,7 +64,13 @@ impl Call {
     pub const fn answers_with_objects(&self) -> bool {
         self.endpoint.costs_nothing()
             || self.endpoint.makes_batch()
+            || self.answers_with_audio()
             || (self.endpoint.answers_response() && self.is_stored)
+    }
+
+    /// Whether the answer may be audio of a chat, which the provider keeps for some time for the next turn.
+    const fn answers_with_audio(&self) -> bool {
+        matches!(self.endpoint, Endpoint::ChatCompletions) && self.billable.audio_output
     }
 
     /// The path and query of a call that is about one object.
@@ -96,7 +103,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::{Accent, Edits, Endpoint, read, route};
+    use crate::{Accent, Edits, read, route};
 
     fn responses(body: &str) -> Result<Call, Refusal> {
         read(Endpoint::Responses, None, Bytes::copy_from_slice(body.as_bytes()))
@@ -148,11 +155,36 @@ mod tests {
             r#"{"model":"m","input":[{"role":"user","content":[{"type":"input_image","\u0066ile_id":"a"}]}]}"#,
             r#"{"model":"m","input":[{"role":"user","content":[{"type":"input_file","FILE_ID":"a"}]}]}"#,
             r#"{"model":"m","prompt":{"id":"p","variables":{"x":{"type":"input_file","file_id":"a"}}}}"#,
+            r#"{"model":"m","prompt":{"id":"p","variables":{"input":{"type":"input_file","file_id":"a"}}}}"#,
+            r#"{"model":"m","input":[{"role":"user","content":[{"input":{"type":"input_file","file_id":"a"}}]}]}"#,
         ] {
             assert_eq!(named(body), ["a!"], "{body}");
         }
         let arguments = r#"{"model":"m","input":[{"type":"x_call","call_id":"c","input":{"file_id":"a"}}]}"#;
         assert!(named(arguments).is_empty(), "the tenant's own words");
+    }
+
+    #[test]
+    fn an_answer_in_audio_is_named_by_the_turn_that_goes_on_from_it() {
+        let of = |audio: &str| {
+            let body = format!(
+                r#"{{"model":"m","modalities":["text","audio"],"audio":{{"voice":"v","format":"wav"}},"messages":[{{"role":"assistant","audio":{audio}}},{{"role":"user","content":"audio"}}]}}"#
+            );
+            let mut call = read(Endpoint::ChatCompletions, None, body.into()).expect("good");
+            assert!(call.answers_with_objects());
+            let mut ids = Vec::new();
+            let opened = call.open_objects(|id, is_needed| {
+                ids.push(format!("{id}{}", if is_needed { "!" } else { "" }));
+                Ok(Some("raw".to_owned()))
+            });
+            opened.expect("all open");
+            (ids, String::from_utf8(call.outgoing(&Edits::default()).to_bytes().to_vec()).expect("text"))
+        };
+        let (ids, sent) = of(r#"{"id":"a"}"#);
+        assert_eq!(ids, ["a!"]);
+        assert!(sent.contains(r#""audio":{"id":"raw"}"#), "{sent}");
+        assert_eq!(of(r#"{"\u0069d":"a"}"#).0, ["a!"]);
+        assert!(of(r#"{"id":"","data":""}"#).0.is_empty() && of("null").0.is_empty());
     }
 
     #[test]

@@ -1,17 +1,19 @@
-//! Ids of stored objects in answers: found where OpenAI's responses and batches have them, and renamed there. Nothing
-//! else of the answer changes.
+//! Ids of stored objects in answers: found where OpenAI's responses, batches and spoken chats have them, and renamed there.
+//! Nothing else of the answer changes.
 
 use bytes::Bytes;
 
 use crate::call::Span;
+use crate::dialect::Endpoint;
 use crate::scan::{Kind, Lenient, ScanError};
 
 /// Says what an id is to be called; `None` leaves it.
 pub type Rename<'a> = dyn FnMut(&str) -> Option<String> + 'a;
 
-/// An answer, or the data of an event, with its ids renamed; `None` when there is nothing to rename, or it is no JSON.
+/// An answer of an endpoint, or the data of an event, with its ids renamed; `None` when there is nothing to rename, or it is
+/// no JSON.
 #[must_use]
-pub fn rename_objects(document: &[u8], rename: &mut Rename<'_>) -> Option<Vec<u8>> {
+pub fn rename_objects(endpoint: Endpoint, document: &[u8], rename: &mut Rename<'_>) -> Option<Vec<u8>> {
     let mut renamed = Vec::new();
     let mut at = 0;
     let mut scanner = Lenient::new(document);
@@ -24,7 +26,11 @@ pub fn rename_objects(document: &[u8], rename: &mut Rename<'_>) -> Option<Vec<u8
         }
     };
     // What is broken off after an id still has that id renamed: its bytes are forwarded, too.
-    let _ = holder(&mut scanner, &mut put, 0);
+    let _ = if endpoint == Endpoint::ChatCompletions {
+        spoken(&mut scanner, &mut put, &[b"choices", b"message", b"audio"])
+    } else {
+        holder(&mut scanner, &mut put, 0)
+    };
     if at == 0 {
         return None;
     }
@@ -75,18 +81,65 @@ fn holder(scanner: &mut Lenient<'_>, put: &mut Put<'_>, depth: u32) -> Result<()
         (b"output" | b"data", Kind::Array) if depth < DEPTH_MAX => {
             scanner.array(|scanner| holder(scanner, put, DEPTH_MAX))
         }
+        // What was asked is repeated: items, the results of tools in them, and a stored prompt with its variables.
+        (b"content" | b"output" | b"instructions" | b"prompt" | b"part" | b"annotation", _) => files(scanner, put),
         _ => scanner.skip(),
     })
 }
 
+/// A chat whose messages are spoken. `path` leads to the audio, which alone has a name that means something later.
+fn spoken(scanner: &mut Lenient<'_>, put: &mut Put<'_>, path: &[&[u8]]) -> Result<(), ScanError> {
+    match (scanner.kind()?, path) {
+        (Kind::Array, _) => scanner.array(|scanner| spoken(scanner, put, path)),
+        (Kind::Object, []) => scanner.object(|scanner, key| match (key.raw, scanner.kind()?) {
+            (b"id", Kind::String) => {
+                let text = scanner.string()?;
+                if !text.raw.is_empty() {
+                    put(Span { start: text.start - 1, end: text.start + text.raw.len() + 1 }, &text.decode(), "", "");
+                }
+                Ok(())
+            }
+            _ => scanner.skip(),
+        }),
+        (Kind::Object, [step, rest @ ..]) => scanner.object(|scanner, key| {
+            let is_step = key.raw == *step || (*step == b"message" && key.raw == b"delta");
+            if is_step { spoken(scanner, put, rest) } else { scanner.skip() }
+        }),
+        _ => scanner.skip(),
+    }
+}
+
+/// Files that are named somewhere inside, by `file_id` wherever that is.
+fn files(scanner: &mut Lenient<'_>, put: &mut Put<'_>) -> Result<(), ScanError> {
+    match scanner.kind()? {
+        Kind::Array => scanner.array(|scanner| files(scanner, put)),
+        Kind::Object => scanner.object(|scanner, key| {
+            if key.raw != b"file_id" || scanner.kind()? != Kind::String {
+                return files(scanner, put);
+            }
+            let text = scanner.string()?;
+            put(Span { start: text.start - 1, end: text.start + text.raw.len() + 1 }, &text.decode(), "", "");
+            Ok(())
+        }),
+        _ => scanner.skip(),
+    }
+}
+
 /// Renames the ids in a stream of events as its bytes pass. A line is held back until it has ended; that its length is
 /// bounded is the business of the meter that reads the stream before.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct ObjectStream {
+    endpoint: Endpoint,
     held: Vec<u8>,
 }
 
 impl ObjectStream {
+    /// Of an answer of this endpoint, from its first byte on.
+    #[must_use]
+    pub const fn new(endpoint: Endpoint) -> ObjectStream {
+        ObjectStream { endpoint, held: Vec::new() }
+    }
+
     /// Takes the next bytes; `forward` gets them renamed, in order.
     pub fn push(&mut self, chunk: &Bytes, rename: &mut Rename<'_>, forward: &mut impl FnMut(Bytes)) {
         // chunk[run..at] is to be forwarded as it is.
@@ -94,7 +147,7 @@ impl ObjectStream {
         while let Some(len) = memchr::memchr2(b'\n', b'\r', &chunk[at..]) {
             let end = at + len + 1;
             if self.held.is_empty() {
-                if let Some(line) = renamed_line(&chunk[at..end], rename) {
+                if let Some(line) = renamed_line(self.endpoint, &chunk[at..end], rename) {
                     pass(chunk, run, at, forward);
                     forward(line.into());
                     run = end;
@@ -102,7 +155,7 @@ impl ObjectStream {
             } else {
                 self.held.extend_from_slice(&chunk[at..end]);
                 let held = core::mem::take(&mut self.held);
-                forward(renamed_line(&held, rename).unwrap_or(held).into());
+                forward(renamed_line(self.endpoint, &held, rename).unwrap_or(held).into());
                 run = end;
             }
             at = end;
@@ -115,17 +168,17 @@ impl ObjectStream {
     pub fn finish(&mut self, rename: &mut Rename<'_>, forward: &mut impl FnMut(Bytes)) {
         if !self.held.is_empty() {
             let held = core::mem::take(&mut self.held);
-            forward(renamed_line(&held, rename).unwrap_or(held).into());
+            forward(renamed_line(self.endpoint, &held, rename).unwrap_or(held).into());
         }
     }
 }
 
 /// One line with its end, where it has ids to rename.
-fn renamed_line(line: &[u8], rename: &mut Rename<'_>) -> Option<Vec<u8>> {
+fn renamed_line(endpoint: Endpoint, line: &[u8], rename: &mut Rename<'_>) -> Option<Vec<u8>> {
     const NAME: &[u8] = b"data:";
     let mark = if line.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
     let data = line[mark..].strip_prefix(NAME)?;
-    let renamed = rename_objects(data, rename)?;
+    let renamed = rename_objects(endpoint, data, rename)?;
     Some([&line[..mark + NAME.len()], &renamed].concat())
 }
 

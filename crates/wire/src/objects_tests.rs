@@ -3,13 +3,14 @@
 use bytes::Bytes;
 
 use super::{ObjectStream, rename_objects};
+use crate::Endpoint;
 
 fn star(id: &str) -> Option<String> {
     (!id.starts_with("keep")).then(|| format!("*{id}"))
 }
 
 fn renamed(document: &str) -> String {
-    let renamed = rename_objects(document.as_bytes(), &mut star);
+    let renamed = rename_objects(Endpoint::Responses, document.as_bytes(), &mut star);
     renamed.map_or(document.to_owned(), |bytes| String::from_utf8(bytes).expect("text"))
 }
 
@@ -25,6 +26,13 @@ fn ids_are_renamed_where_responses_have_them() {
     let list = r#"{"object":"list","data":[{"id":"msg_1","content":[{"id":"x"}]}],"first_id":"msg_1","last_id":"msg_1","has_more":false}"#;
     let expected = r#"{"object":"list","data":[{"id":"*msg_1","content":[{"id":"x"}]}],"first_id":"*msg_1","last_id":"*msg_1","has_more":false}"#;
     assert_eq!(renamed(list), expected);
+    let asked = r#"{"data":[{"id":"msg_1","content":[{"type":"input_file","file_id":"f1"},{"type":"input_text","text":"file_id"}]},
+        {"type":"function_call_output","id":"o","output":[{"file_id":"f2"}],"call_id":"c"}],"prompt":{"id":"p","variables":{"a":{"file_id":"f3"}}},
+        "instructions":"x","metadata":{"file_id":"m"}}"#;
+    let expected = ["msg_1", "f1", "o", "f2", "f3"]
+        .iter()
+        .fold(asked.to_owned(), |text, id| text.replace(&format!("\"{id}\""), &format!("\"*{id}\"")));
+    assert_eq!(renamed(asked), expected);
     let event = r#"{"type":"response.completed","response":{"id":"resp_1","output":[{"id":"msg_1"}]}}"#;
     assert_eq!(
         renamed(event),
@@ -41,10 +49,25 @@ fn what_has_no_ids_stays_and_what_is_broken_is_renamed_as_far_as_it_goes() {
     for same in
         ["", "[DONE]", "<html>", "[1]", r#"{"id":null,"output":"id"}"#, r#"{"id":"keep"}"#, r#"{"a":{"id":"x"}}"#]
     {
-        assert_eq!(rename_objects(same.as_bytes(), &mut star), None, "{same}");
+        assert_eq!(rename_objects(Endpoint::Responses, same.as_bytes(), &mut star), None, "{same}");
     }
     assert_eq!(renamed(r#"{"id":"a","output":[{"id":"b","#), r#"{"id":"*a","output":[{"id":"*b","#);
     assert_eq!(renamed(r#"{"id":"a\u0062","x":1}"#), r#"{"id":"*ab","x":1}"#);
+}
+
+#[test]
+fn of_a_chat_only_its_audio_is_renamed() {
+    for kind in ["message", "delta"] {
+        let chat = format!(
+            r#"{{"id":"chatcmpl-1","choices":[{{"id":"c","{kind}":{{"id":"m","audio":{{"id":"audio_1","data":"QUJD","transcript":"id"}},"tool_calls":[{{"id":"call_1"}}]}}}}]}}"#
+        );
+        let renamed = rename_objects(Endpoint::ChatCompletions, chat.as_bytes(), &mut star).expect("renamed");
+        assert_eq!(String::from_utf8(renamed).expect("text"), chat.replace("audio_1", "*audio_1"));
+        let none = chat.replace("audio_1", "");
+        assert_eq!(rename_objects(Endpoint::ChatCompletions, none.as_bytes(), &mut star), None);
+    }
+    let none = r#"{"id":"chatcmpl-1","choices":[{"message":{"audio":null}}],"audio":{"id":"x"}}"#;
+    assert_eq!(rename_objects(Endpoint::ChatCompletions, none.as_bytes(), &mut star), None);
 }
 
 /// A stream in the three line ends that there are, with what must not be touched.
@@ -67,7 +90,7 @@ fn a_stream_cut_anywhere_is_renamed_alike() {
         for mark in ["", "\u{feff}"] {
             let (text, expected) = (format!("{mark}{text}"), format!("{mark}{expected}"));
             for size in 1..text.len() + 1 {
-                let (mut stream, mut out) = (ObjectStream::default(), Vec::new());
+                let (mut stream, mut out) = (ObjectStream::new(Endpoint::Responses), Vec::new());
                 for piece in text.as_bytes().chunks(size) {
                     stream.push(&Bytes::copy_from_slice(piece), &mut star, &mut |bytes| out.extend_from_slice(&bytes));
                 }
@@ -80,7 +103,7 @@ fn a_stream_cut_anywhere_is_renamed_alike() {
 
 #[test]
 fn an_unfinished_line_goes_out_renamed_at_the_end() {
-    let (mut stream, mut out) = (ObjectStream::default(), Vec::new());
+    let (mut stream, mut out) = (ObjectStream::new(Endpoint::Responses), Vec::new());
     let mut forward = |bytes: Bytes| out.extend_from_slice(&bytes);
     stream.push(&Bytes::from_static(b"data: {\"id\":\"resp_1\""), &mut star, &mut forward);
     stream.finish(&mut star, &mut forward);

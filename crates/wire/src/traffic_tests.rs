@@ -91,7 +91,7 @@ const REFUSED: [(&str, usize); 8] = [
     ("The advisor tool asks another model", 2),
     ("'container' names an object of the provider's account", 3),
     ("'conversation' names an object", 1),
-    ("Responses in the background are not relayed", 1),
+    ("Answers that are made later are not relayed", 1),
 ];
 
 #[test]

@@ -43,6 +43,9 @@ struct Raw {
     rejected_prediction: u64,
     seconds: u64,
     web_searches: u64,
+    /// Perplexity's: read of what it cites, and thought about it, beside prompt and completion.
+    cited: Option<u64>,
+    researched: u64,
     cost: Option<Money>,
 }
 
@@ -107,16 +110,18 @@ fn read_openai(endpoint: Endpoint, scanner: &mut Lenient<'_>) -> Result<Result<O
         }
         b"cache_read_input_tokens" => largest(&mut raw.cached_apart, count(scanner)?, &mut fault),
         b"cache_creation_input_tokens" => largest(&mut raw.cache_write_apart, count(scanner)?, &mut fault),
-        b"reasoning_tokens" => largest(&mut raw.reasoning, count(scanner)?, &mut fault),
+        b"reasoning_tokens" => largest(&mut raw.researched, count(scanner)?, &mut fault),
+        b"citation_tokens" => merge(&mut raw.cited, count(scanner)?, &mut fault),
         b"audio_prompt_tokens" => largest(&mut raw.audio_input, count(scanner)?, &mut fault),
         b"num_sources_used" | b"num_search_queries" => largest(&mut raw.web_searches, count(scanner)?, &mut fault),
-        b"server_tool_use_details" | b"server_tool_use" | b"server_side_tool_usage_details" => {
-            details(scanner, &mut |scanner, name| match name {
-                b"web_search_requests" | b"web_search_calls" => {
-                    largest(&mut raw.web_searches, count(scanner)?, &mut fault)
-                }
-                _ => Ok(scanner.skip()?),
-            })
+        b"server_tool_use_details" | b"server_tool_use" => details(scanner, &mut |scanner, name| match name {
+            b"web_search_requests" => largest(&mut raw.web_searches, count(scanner)?, &mut fault),
+            _ => Ok(scanner.skip()?),
+        }),
+        b"server_side_tool_usage_details" => {
+            let calls = billed_calls(scanner, &mut fault)?;
+            raw.web_searches = raw.web_searches.max(calls);
+            Ok(())
         }
         b"seconds" | b"prompt_audio_seconds" if endpoint.hears() => {
             raw.seconds = raw.seconds.max(seconds(scanner)?.unwrap_or(0));
@@ -135,9 +140,29 @@ fn read_openai(endpoint: Endpoint, scanner: &mut Lenient<'_>) -> Result<Result<O
     })
 }
 
-/// Sets a count that has several names; two of them must agree.
+/// The calls of xAI's own tools that it bills each. What servers of others do, and looking at images, costs tokens only.
+fn billed_calls(scanner: &mut Lenient<'_>, fault: &mut Option<UsageFault>) -> Result<u64, ScanError> {
+    const BILLED: [&[u8]; 5] = [
+        b"web_search_calls",
+        b"x_search_calls",
+        b"code_interpreter_calls",
+        b"file_search_calls",
+        b"document_search_calls",
+    ];
+    let mut counts = [0; BILLED.len()];
+    details(scanner, &mut |scanner, name| match BILLED.iter().position(|billed| *billed == name) {
+        Some(place) => largest(&mut counts[place], count(scanner)?, fault),
+        None => scanner.skip(),
+    })?;
+    Ok(counts.iter().sum())
+}
+
+/// Sets a count that has several names; two of them must agree. A zero under one of them is how servers fill in a name that
+/// they do not use.
 fn merge(place: &mut Option<u64>, count: Count, fault: &mut Option<UsageFault>) -> Result<(), ScanError> {
     match count {
+        Ok(Some(0)) if place.is_some() => {}
+        Ok(Some(value)) if *place == Some(0) => *place = Some(value),
         Ok(Some(value)) if place.is_some_and(|earlier| earlier != value) => *fault = Some(UsageFault::Inconsistent),
         Ok(Some(value)) => *place = Some(value),
         Ok(None) => {}
@@ -165,6 +190,12 @@ fn normalise(endpoint: Endpoint, raw: &Raw) -> Result<Option<Usage>, UsageFault>
     let has_apart = raw.cached_apart + raw.cache_write_apart > 0;
     let mut input = prompt;
     let mut output = completion;
+    let reasoning = raw.reasoning.max(raw.researched);
+    if let Some(cited) = raw.cited {
+        // Unless the total has them already.
+        let is_beside = total.is_none_or(|total| total <= prompt + completion);
+        (input, output) = if is_beside { (input + cited, output + raw.researched) } else { (input, output) };
+    }
     let audio_input = raw.audio_input;
     match total.map(|total| total.saturating_sub(prompt + completion)) {
         // Mistral leaves audio, and Anthropic's style cached tokens, out of the prompt's but in the total.
@@ -172,7 +203,7 @@ fn normalise(endpoint: Endpoint, raw: &Raw) -> Result<Option<Usage>, UsageFault>
         Some(missing) if missing > 0 && has_apart && missing == apart => input += missing,
         // xAI's reasoning and Gemini's thinking are billed as output, and missing in it.
         Some(missing) if endpoint != Endpoint::Embeddings => output += missing,
-        None if raw.reasoning > completion => output += raw.reasoning,
+        None if raw.cited.is_none() && reasoning > completion => output += reasoning,
         _ => {}
     }
     if has_apart && apart > input && total.is_none() {
@@ -197,7 +228,7 @@ fn normalise(endpoint: Endpoint, raw: &Raw) -> Result<Option<Usage>, UsageFault>
         cached_audio: 0,
         output,
         // Some servers count the markers around the reasoning, too.
-        reasoning: raw.reasoning.min(output),
+        reasoning: reasoning.min(output),
         audio_output: raw.audio_output,
         accepted_prediction: raw.accepted_prediction,
         rejected_prediction: raw.rejected_prediction,

@@ -90,6 +90,26 @@ fn the_habits_of_providers_are_normalised() {
             (10, 3, 0, 0, 5, 0),
         ),
         ("no completion", r#"{"prompt_tokens":10,"total_tokens":25}"#, (10, 0, 0, 0, 15, 0)),
+        (
+            "new-api: zeros under the names that it does not use",
+            r#"{"prompt_tokens":3,"completion_tokens":0,"input_tokens":0,"output_tokens":7,"total_tokens":10}"#,
+            (3, 0, 0, 0, 7, 0),
+        ),
+        (
+            "Perplexity's research: citations and reasoning beside both",
+            r#"{"prompt_tokens":108,"completion_tokens":3256,"total_tokens":3364,"citation_tokens":7299,"num_search_queries":74,"reasoning_tokens":73248}"#,
+            (108 + 7299, 0, 0, 0, 3256 + 73_248, 73_248),
+        ),
+        (
+            "the same without a total",
+            r#"{"prompt_tokens":8,"completion_tokens":5,"citation_tokens":7,"reasoning_tokens":3}"#,
+            (15, 0, 0, 0, 8, 3),
+        ),
+        (
+            "the same in the total",
+            r#"{"prompt_tokens":8,"completion_tokens":5,"total_tokens":23,"citation_tokens":7,"reasoning_tokens":3}"#,
+            (8, 0, 0, 0, 15, 3),
+        ),
     ] {
         assert_eq!(parts(usage), expected, "{habit}");
     }
@@ -224,6 +244,25 @@ fn google_leaves_out_zeros_and_counts_thinking_and_tools_apart() {
 }
 
 #[test]
+fn searches_are_counted_as_they_are_billed() {
+    let of = |usage: &str| chat(usage).expect("counts").expect("reported").web_searches;
+    let xai = |details: &str| {
+        of(&format!(r#"{{"prompt_tokens":1,"completion_tokens":1,"server_side_tool_usage_details":{{{details}}}}}"#))
+    };
+    assert_eq!(xai(r#""web_search_calls":2,"x_search_calls":0"#), 2);
+    assert_eq!(xai(r#""web_search_calls":2,"x_search_calls":3,"code_interpreter_calls":4"#), 9);
+    assert_eq!(xai(r#""document_search_calls":1,"file_search_calls":1,"mcp_calls":7"#), 2);
+    let grounded = |queries: &str| {
+        let body = format!(
+            r#"{{"candidates":[{{"groundingMetadata":{{"webSearchQueries":[{queries}]}}}}],"usageMetadata":{{"promptTokenCount":8}}}}"#
+        );
+        answer_usage(Endpoint::GenerateContent, body.as_bytes()).expect("counts").expect("reported").web_searches
+    };
+    assert_eq!(grounded(""), 0);
+    assert_eq!(grounded(r#""a","b","a","\u0061",""," ""#), 2);
+}
+
+#[test]
 fn anthropics_parts_exclude_each_other() {
     let of = |usage: &str| answer_usage(Endpoint::Messages, format!("{{\"usage\":{usage}}}").as_bytes());
     let full = r#"{"input_tokens":1,"cache_read_input_tokens":2,"cache_creation_input_tokens":7,"cache_creation":{"ephemeral_5m_input_tokens":3,"ephemeral_1h_input_tokens":4},"output_tokens":5}"#;
@@ -235,6 +274,72 @@ fn anthropics_parts_exclude_each_other() {
     assert_eq!(of(r#"{"input_tokens":1,"output_tokens":-5}"#), Err(UsageFault::Negative));
     assert_eq!(of(r#"{"input_tokens":1,"cache_read_input_tokens":"2"}"#), Err(UsageFault::NotANumber));
     assert_eq!(of(r#"{"service_tier":"standard"}"#), Ok(None));
+}
+
+#[test]
+fn summing_up_a_conversation_is_billed_beside_the_answer() {
+    let of = |usage: &str| answer_usage(Endpoint::Messages, format!("{{\"usage\":{usage}}}").as_bytes());
+    let step = |kind: &str| {
+        format!(
+            r#"{{"type":"{kind}","input_tokens":10,"cache_read_input_tokens":20,"cache_creation_input_tokens":70,"cache_creation":{{"ephemeral_5m_input_tokens":30,"ephemeral_1h_input_tokens":40}},"output_tokens":50}}"#
+        )
+    };
+    let with =
+        |steps: &[String]| format!(r#"{{"input_tokens":1,"output_tokens":5,"iterations":[{}]}}"#, steps.join(","));
+    let plain = Usage { input: 1, output: 5, ..Usage::default() };
+    assert_eq!(of(&with(&[step("message"), step("advisor_message"), step("fallback_message")])), Ok(Some(plain)));
+    assert_eq!(of(&with(&[]).replace("[]", "null")), Ok(Some(plain)));
+    let once =
+        Usage { input: 101, cached_input: 20, cache_write: 70, cache_write_1h: 40, output: 55, ..Usage::default() };
+    assert_eq!(of(&with(&[step("compaction"), step("message")])), Ok(Some(once)));
+    let details = r#","cache_creation":{"ephemeral_5m_input_tokens":30,"ephemeral_1h_input_tokens":40}"#;
+    let untold = with(&[step("compaction").replace(details, "")]);
+    assert_eq!(of(&untold), Ok(Some(Usage { cache_write_1h: 0, ..once })), "a sum alone is of short writes");
+    let twice =
+        Usage { input: 201, cached_input: 40, cache_write: 140, cache_write_1h: 80, output: 105, ..Usage::default() };
+    assert_eq!(of(&with(&[step("compaction"), step("compaction")])), Ok(Some(twice)));
+    let bad = with(&[step("compaction").replace("50}", "-50}")]);
+    assert_eq!(of(&bad), Err(UsageFault::Negative));
+}
+
+#[test]
+fn a_stream_of_messages_may_tell_its_input_anew() {
+    let of = |usages: &[&str]| {
+        let mut counts = MessageCounts::default();
+        for usage in usages {
+            counts.add(&mut Lenient::new(usage.as_bytes())).expect("JSON").expect("counts");
+        }
+        let usage = counts.usage().expect("counts").expect("reported");
+        (usage.input, usage.cached_input, usage.cache_write, usage.output)
+    };
+    let begun = r#"{"input_tokens":8834,"output_tokens":0}"#;
+    let ended = r#"{"input_tokens":18,"cache_read_input_tokens":8831,"output_tokens":426}"#;
+    let zeros = r#"{"input_tokens":0,"cache_read_input_tokens":0,"output_tokens":0}"#;
+    let written = r#"{"input_tokens":3,"cache_creation_input_tokens":2399,"output_tokens":1}"#;
+    let compacted = r#"{"input_tokens":3,"output_tokens":4,"iterations":[{"type":"compaction","input_tokens":10,"output_tokens":2}]}"#;
+    for (usages, expected) in [
+        (&[begun, ended][..], (8849, 8831, 0, 426)),
+        (&[begun, ended, ended], (8849, 8831, 0, 426)),
+        (&[begun, ended, zeros], (8849, 8831, 0, 426)),
+        (&[begun, zeros], (8834, 0, 0, 0)),
+        (&[zeros, ended], (8849, 8831, 0, 426)),
+        // Anthropic's: tools of its own read more, and not every end repeats the cache.
+        (&[begun, r#"{"input_tokens":9447,"output_tokens":7}"#], (9447, 0, 0, 7)),
+        (
+            &[
+                written,
+                r#"{"input_tokens":17,"cache_read_input_tokens":16242,"cache_creation_input_tokens":23258,"output_tokens":9}"#,
+            ],
+            (39517, 16242, 23258, 9),
+        ),
+        (&[written, r#"{"input_tokens":3,"output_tokens":9}"#], (2402, 0, 2399, 9)),
+        (&[written, r#"{"output_tokens":9}"#], (2402, 0, 2399, 9)),
+        (&[begun, r#"{"cache_read_input_tokens":5,"output_tokens":9}"#], (8839, 5, 0, 9)),
+        // What an event repeats is the same.
+        (&[compacted, compacted], (13, 0, 0, 6)),
+    ] {
+        assert_eq!(of(usages), expected, "{usages:?}");
+    }
 }
 
 #[test]

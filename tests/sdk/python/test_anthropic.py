@@ -102,7 +102,7 @@ class AnthropicClient(unittest.TestCase):
 
     def test_400_is_a_bad_request_error(self) -> None:
         kind, word = anthropic.BadRequestError, "invalid_request_error"
-        for field, code in [({"max_tokens": -1}, "invalid_request"), ({"max_tokens": 0}, "invalid_request")]:
+        for field, code in [({"max_tokens": -1}, "invalid_request"), ({"max_tokens": 1.5}, "invalid_request")]:
             self.refused(kind, 400, word, code, lambda: self.client(GAMMA).messages.create(**{**ASK, **field}))
         extra = {"extra_body": {"maxTokens": 5}}
         self.refused(kind, 400, word, "ambiguous_request", lambda: self.client(GAMMA).messages.create(**ASK, **extra))

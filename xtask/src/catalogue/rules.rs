@@ -207,9 +207,12 @@ fn draft(maker: &Maker, provider: &Provider, name: &str, members: &Members) -> R
     let max_output = sources::whole(members, "max_output_tokens");
     anyhow::ensure!(embedding || max_output.is_some(), "no maximum of output");
     let listed = provider.models.iter().find(|listed| listed.matcher.matches(name));
-    let window = sources::whole(members, "max_input_tokens").max(listed.and_then(|listed| listed.context_window));
-    let mut rates = rates(members, listed, embedding)?;
+    let named_window = sources::whole(members, "max_input_tokens");
+    let (mut rates, is_withdrawn) = rates(members, listed, embedding)?;
+    let listed_window = listed.and_then(|listed| listed.context_window).filter(|_| !is_withdrawn);
+    let window = named_window.max(listed_window);
     rates.web_search = rates.web_search.or(flat_search(maker, embedding)?);
+    rates.web_searches_max = rates.web_search.and_then(|_| searches_max(maker, name));
     let own_source = sources::text(members, "source").filter(|source| source.starts_with("https://"));
     let stated = own_source.or_else(|| listed.map(|_| provider.pricing_urls.first().cloned().unwrap_or_default()));
     anyhow::ensure!(stated.is_some(), "one list only, which names no source");
@@ -228,8 +231,10 @@ fn draft(maker: &Maker, provider: &Provider, name: &str, members: &Members) -> R
     })
 }
 
-/// All prices of a model: both lists must agree where both speak; the second adds what the first does not know.
-fn rates(members: &Members, listed: Option<&Listed>, embedding: bool) -> Result<Rates> {
+/// All prices of a model: both lists must agree where both speak; the second adds what the first does not know. Says whether
+/// the first list has a long context that is withdrawn: all its tiers lie beyond the window that the second names. So it is of
+/// Claude Sonnet 4.5, whose page says 200,000 tokens (https://platform.claude.com/docs/en/models/sonnet-4-5/overview).
+fn rates(members: &Members, listed: Option<&Listed>, embedding: bool) -> Result<(Rates, bool)> {
     let each = |name: &str| sources::each(members, name);
     let set = |name: &str| Ok::<_, anyhow::Error>(each(name)?.filter(|price| *price > Price::FREE));
     let input = each("input_cost_per_token")?.filter(|price| *price > Price::FREE).context("no input price")?;
@@ -253,8 +258,14 @@ fn rates(members: &Members, listed: Option<&Listed>, embedding: bool) -> Result<
         let first = listed.prices_on(READ_ON)?.context("a price that depends on the hour")?;
         agree(&mut rates, &first)?;
     }
+    let named_window = sources::whole(members, "max_input_tokens").unwrap_or(u64::MAX);
+    let is_withdrawn =
+        !rates.tiers.is_empty() && rates.tiers.iter().all(|tier| tier.above_input_tokens >= named_window);
+    if is_withdrawn {
+        rates.tiers.clear();
+    }
     rates.batch_percent = batch_percent(members, &rates)?;
-    Ok(rates)
+    Ok((rates, is_withdrawn))
 }
 
 /// The share of its prices that a batch costs, where the list has a price of a batch for every class, and all are the same
@@ -358,6 +369,13 @@ fn dearest_search(members: &Members) -> Result<Option<Price>> {
 fn flat_search(maker: &Maker, embedding: bool) -> Result<Option<Price>> {
     let flat = (maker.owned_by == "anthropic" && !embedding).then(|| Price::parse_per_unit("0.01"));
     Ok(flat.transpose()?)
+}
+
+/// Google asks for each call that searches, of models up to Gemini 2.5, and for each query of younger ones
+/// (https://ai.google.dev/gemini-api/docs/pricing).
+fn searches_max(maker: &Maker, name: &str) -> Option<u32> {
+    let is_by_call = maker.owned_by == "google" && ["gemini-1", "gemini-2"].iter().any(|old| name.starts_with(old));
+    is_by_call.then_some(1)
 }
 
 /// xAI's limit is one of the answer; its reasoning comes on top. 177 tokens were recorded at a limit of 16, and the bound

@@ -196,6 +196,44 @@ fn input_is_at_most_the_window_of_each_prompt() {
 }
 
 #[test]
+fn a_conversation_that_is_summed_up_is_held_a_second_time() {
+    let (once, twice) = (quote(&ask()), quote(&Billable { compacts: true, ..ask() }));
+    assert_eq!(twice.input_tokens, once.input_tokens + 100_000);
+    assert_eq!(twice.output_tokens, once.output_tokens + 4_000);
+    let all = Billable { compacts: true, unknown_parameters: true, ..ask() };
+    assert_eq!((quote(&all).input_tokens, quote(&all).output_tokens), (200_000, 8_000));
+}
+
+#[test]
+fn what_is_read_anew_after_each_tool_is_held() {
+    let input = |window, searches_max| {
+        let chat = Model { context_window: window, ..model(ModelKind::Chat) };
+        let asking = Billable { rereads: true, server_tools: 1, searches_max, ..ask() };
+        quote_loose(&chat, &rates(), &asking).unwrap().input_tokens
+    };
+    assert_eq!(input(200_000, None), 1_000_000);
+    assert_eq!(
+        (input(200_000, Some(0)), input(200_000, Some(2)), input(200_000, Some(9))),
+        (200_000, 600_000, 1_000_000)
+    );
+    assert_eq!((input(2_000_000, None), input(2_000_000, Some(1))), (2_000_000, 2_000_000));
+}
+
+#[test]
+fn searches_are_held_as_far_as_their_tools_may_be_used() {
+    let usd = |searches_max| quote(&Billable { web_search: true, server_tools: 1, searches_max, ..ask() }).usd.nanos();
+    let each = 10_000_000;
+    assert_eq!(usd(None) - usd(Some(0)), 32 * each);
+    assert_eq!(usd(Some(5)) - usd(Some(0)), 5 * each);
+    assert_eq!(usd(Some(1_000)), usd(None));
+    assert_eq!(quote(&Billable { searches_max: Some(9), ..ask() }), quote(&ask()), "nothing searches");
+    let by_call = Rates { web_searches_max: Some(1), ..rates() };
+    let by_call = |asking: &Billable| quote_loose(&model(ModelKind::Chat), &by_call, asking).unwrap().usd.nanos();
+    let asking = Billable { web_search: true, ..ask() };
+    assert_eq!(quote(&asking).usd.nanos() - by_call(&asking), 31 * each, "the price is of a call with searches");
+}
+
+#[test]
 fn embeddings_have_no_output() {
     let embedding = model(ModelKind::Embedding);
     let rates = Rates::new(usd("0.02"), None);

@@ -216,3 +216,13 @@ fn a_batch_costs_its_share_of_what_tokens_cost_and_all_of_the_rest() {
     let odd = Rates { batch_percent: Some(33), ..Rates::new(Price::from_picos(10), None) };
     assert_eq!(odd.for_batch().input, Price::from_picos(4), "rounded up");
 }
+
+#[test]
+fn searches_are_charged_each_or_once_a_call() {
+    let each = Rates { web_search: Some(Price::parse_per_unit("0.01").unwrap()), ..Rates::new(Price::FREE, None) };
+    let by_call = Rates { web_searches_max: Some(1), ..each.clone() };
+    let charged = |rates: &Rates, web_searches| rates.charge(&Usage { web_searches, ..Usage::default() }).nanos();
+    assert_eq!((charged(&each, 0), charged(&each, 3)), (0, 30_000_000));
+    assert_eq!((charged(&by_call, 0), charged(&by_call, 1), charged(&by_call, 3)), (0, 10_000_000, 10_000_000));
+    assert_eq!(by_call.for_batch().web_searches_max, Some(1));
+}

@@ -160,6 +160,22 @@ async fn a_call_reads_its_tenants_files_alone() {
 }
 
 #[tokio::test]
+async fn what_was_asked_is_repeated_with_the_tenants_own_names_of_its_files() {
+    let app = two_tenants().await;
+    let id = filed(&app, "anna", b"a secret", "user_data").await;
+    let raw = opened(&app, "anna", &id);
+    let (path, body) = naming(&id).swap_remove(3);
+    let response = app.call(post(path, "anna", body.to_string())).await.json();
+    let response = response["id"].as_str().expect("a response");
+    let listed = app.call(get(&format!("/v1/responses/{response}/input_items"), "anna")).await;
+    let named = listed.json()["data"][0]["content"][0]["file_id"].as_str().expect("the file").to_owned();
+    assert!(!listed.text().contains(&raw), "{}", listed.text());
+    assert_eq!(opened(&app, "anna", &named), raw);
+    let (path, body) = naming(&named).swap_remove(3);
+    assert_eq!(app.call(post(path, "anna", body.to_string())).await.status, 200, "the name is good for the next call");
+}
+
+#[tokio::test]
 async fn a_file_lies_where_the_model_is_that_is_to_read_it() {
     let first = SimulatedProvider::start(Options::default()).await.expect("starts");
     let second = SimulatedProvider::start(Options::default()).await.expect("starts");

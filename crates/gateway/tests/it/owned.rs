@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use base::Money;
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request};
+use http::{HeaderMap, HeaderValue, Method, Request};
 use http_body_util::Full;
 use mandant_gateway::Settings;
 use serde_json::{Value, json};
 use store::{Ending, ObjectOrigin};
-use testkit::{ChunkBorders, Options, SimulatedProvider};
+use testkit::{ChunkBorders, Exchange, Options, Replay, SimulatedProvider};
 use wire::{Endpoint, ROUTES};
 
 use crate::app::{TestApp, chat_model, models, secret, tenant};
@@ -246,6 +246,69 @@ async fn nothing_but_ids_changes_in_an_answer() {
     let made = records.into_iter().find(|record| record.stream && record.endpoint == Endpoint::Responses);
     let record = made.expect("a record");
     assert_eq!((record.ending, record.upstream_response_id), (Ending::Complete, Some(format!("resp_{created}"))));
+}
+
+/// A provider that speaks: every turn is answered with the same audio.
+fn speaking() -> Options {
+    let answer = |stream: bool, part: &str| {
+        let usage = r#"{"prompt_tokens":5,"completion_tokens":7,"total_tokens":12,"completion_tokens_details":{"audio_tokens":6}}"#;
+        let document = format!(
+            r#"{{"id":"chatcmpl-1","choices":[{{"index":0,"finish_reason":"stop","{part}":{{"audio":{{"id":"audio_raw","data":"QUJD","transcript":"Hi."}}}}}}],"usage":{usage}}}"#
+        );
+        let body = if stream { format!("data: {document}\n\ndata: [DONE]\n\n") } else { document };
+        let content_type = if stream { "text/event-stream" } else { "application/json" };
+        let mut headers = HeaderMap::new();
+        headers.insert("content-type", HeaderValue::from_static(content_type));
+        Exchange {
+            id: "speaks".into(),
+            provider: "openai".into(),
+            endpoint: "chat/completions".into(),
+            method: "POST".into(),
+            path: "/v1/chat/completions".into(),
+            request_body: json!({ "model": "gpt-audio", "modalities": ["text", "audio"], "stream": stream }),
+            status: 200,
+            response_headers: headers,
+            response_body: body.into(),
+            streaming: stream,
+            verbatim: true,
+            recorded_usage: None,
+        }
+    };
+    let replay = Replay::new(vec![answer(false, "message"), answer(true, "delta")]);
+    Options { replay: Some(replay.ignoring(&["messages", "stream_options"])), ..Options::default() }
+}
+
+#[tokio::test]
+async fn an_answer_in_audio_is_gone_on_from_by_its_tenant_alone() {
+    let mut model = chat_model("speaks", "gpt-audio");
+    model["price"]["audio_input"] = json!("3.00");
+    model["price"]["audio_output"] = json!("4.00");
+    let tenants = vec![tenant("anna", json!({})), tenant("berta", json!({}))];
+    let app = TestApp::with(speaking(), Settings::default(), vec![model], tenants).await;
+    let turn = |stream: bool, id: Option<&str>| {
+        let mut messages = vec![json!({ "role": "user", "content": "Hi." })];
+        messages.extend(id.map(|id| json!({ "role": "assistant", "audio": { "id": id } })));
+        json!({ "model": "speaks", "modalities": ["text", "audio"], "stream": stream, "messages": messages })
+            .to_string()
+    };
+    for stream in [false, true] {
+        let first = app.call(post("/v1/chat/completions", "anna", turn(stream, None))).await;
+        let (text, count) = unsealed(&app, &first.text());
+        assert_eq!((first.status.as_u16(), count), (200, 1), "{}", first.text());
+        assert!(text.contains("\"id\":\"chatcmpl-1\"") && text.contains("\"id\":\"audio_raw\""), "{text}");
+        let sealed = first.text().split("\"audio\":{\"id\":\"").nth(1).expect("an id").to_owned();
+        let sealed = sealed.split('"').next().expect("an id");
+        app.provider.take_requests();
+        let second = app.call(post("/v1/chat/completions", "anna", turn(stream, Some(sealed)))).await;
+        assert_eq!(second.status, 200, "{}", second.text());
+        let sent = app.provider.take_requests().pop().expect("asked").body;
+        assert!(String::from_utf8_lossy(&sent).contains("\"audio\":{\"id\":\"audio_raw\"}"));
+        for (who, id) in [("berta", sealed), ("anna", "audio_raw"), ("berta", "audio_raw")] {
+            let refused = app.call(post("/v1/chat/completions", who, turn(stream, Some(id)))).await;
+            assert_eq!((refused.status.as_u16(), refused.code().as_str()), (404, "object_not_found"), "{who} {id}");
+        }
+        assert!(app.provider.take_requests().is_empty());
+    }
 }
 
 #[tokio::test]

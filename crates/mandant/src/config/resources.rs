@@ -231,6 +231,7 @@ static PRICE: Form = Form {
         Field::optional("second", PER_UNIT),
         Field::optional("request", PER_UNIT),
         Field::optional("web_search", PER_UNIT),
+        Field::optional("web_searches_max", Kind::Integer(1, 1_000_000)),
         Field::optional("batch_percent", Kind::Integer(1, 100)),
         Field::optional("tiers", Kind::Tables(&TIER)),
     ],

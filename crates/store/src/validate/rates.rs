@@ -41,6 +41,9 @@ impl Checker<'_> {
             ("second", rates.second),
         ];
         self.bounded(&per_unit, UNIT_PRICE_MAX, path);
+        if rates.web_searches_max == Some(0) {
+            self.problem(format!("{path}.web_searches_max"), "give 1 or more searches, or leave it out");
+        }
         if rates.batch_percent.is_some_and(|percent| !(1..=100).contains(&percent)) {
             self.problem(
                 format!("{path}.batch_percent"),

@@ -317,6 +317,9 @@ fn what_has_no_word_is_refused_by_its_name() {
         assert_eq!(refusal.code(), "unsupported_field", "{body}");
         assert!(refusal.message().contains(param));
     }
+    let fills = call(Endpoint::Messages, r#"{"model":"m","max_tokens":0,"messages":[{"role":"user","content":"x"}]}"#);
+    let fault = Translation::between(Endpoint::Messages, long, &fills).expect_err("nothing to answer").refusal();
+    assert_eq!((fault.code(), fault.param()), ("unsupported_field", Some("max_tokens")));
     for target in [Endpoint::Messages, Endpoint::Responses] {
         let body = r#"{"model":"m","presence_penalty":0,"frequency_penalty":0.0,"n":1,"logprobs":false,"stop":null,"messages":[]}"#;
         assert!(Translation::between(long, target, &call(long, body)).is_ok(), "what is the default needs no word");

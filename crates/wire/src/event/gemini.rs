@@ -1,5 +1,7 @@
 //! Google's answers: each piece of a stream is an answer with the usage so far; the last says why each candidate ended.
 
+use std::collections::BTreeSet;
+
 use super::{Reading, Shape, id_of};
 use crate::scan::{Kind, Lenient, ScanError};
 use crate::usage;
@@ -62,12 +64,7 @@ impl Reading {
             }
             b"groundingMetadata" if scanner.kind()? == Kind::Object => scanner.object(|scanner, key| match key.raw {
                 b"webSearchQueries" if scanner.kind()? == Kind::Array => {
-                    let mut queries = 0;
-                    scanner.array::<ScanError>(|scanner| {
-                        queries += 1;
-                        scanner.skip()
-                    })?;
-                    self.searches = self.searches.max(queries);
+                    self.searches = self.searches.max(queries(scanner)?);
                     Ok(())
                 }
                 _ => scanner.skip(),
@@ -98,4 +95,21 @@ impl Reading {
             _ => scanner.skip(),
         })
     }
+}
+
+/// How many queries are billed: Google asks for each that says something, once.
+fn queries(scanner: &mut Lenient<'_>) -> Result<u64, ScanError> {
+    let mut queries = BTreeSet::new();
+    scanner.array::<ScanError>(|scanner| {
+        if scanner.kind()? != Kind::String {
+            return scanner.skip();
+        }
+        let query = scanner.string()?.decode();
+        let said = query.trim();
+        if !said.is_empty() {
+            queries.insert(said.to_owned());
+        }
+        Ok(())
+    })?;
+    Ok(queries.len() as u64)
 }

@@ -64,6 +64,8 @@ impl Reading {
     fn block(&mut self, scanner: &mut Lenient<'_>) -> Result<(), ScanError> {
         scanner.object(|scanner, key| match key.raw {
             b"text" | b"thinking" | b"name" | b"partial_json" => self.strings(scanner),
+            // Of a conversation that was summed up.
+            b"content" if scanner.kind()? == Kind::String => self.strings(scanner),
             b"input" if scanner.kind()? == Kind::Object => self.keep_json(scanner),
             _ => scanner.skip(),
         })

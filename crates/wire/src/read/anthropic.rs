@@ -2,8 +2,8 @@
 
 use base::Refusal;
 
-use super::body::{Draft, end_user};
-use super::fields::{is_present, present_value, wrong_kind};
+use super::body::{Draft, end_user, narrow};
+use super::fields::{count, is_present, present_value, wrong_kind};
 use super::media::Media;
 use crate::billable::CacheWrites;
 use crate::call::{Span, TextPlace};
@@ -118,9 +118,44 @@ impl<'a> Draft<'a> {
     /// Servers whose tools the provider calls.
     pub(super) fn mcp_servers(&mut self, scanner: &mut Strict<'a>) -> Result<(), Refusal> {
         if let Some(place) = present_value(scanner)? {
+            self.billable.rereads = true;
             self.billable.server_tools = self.billable.server_tools.saturating_add(1);
             self.texts.push(TextPlace::Json(place));
         }
+        Ok(())
+    }
+
+    /// What is done to a conversation that grows long: parts of it are left out, or all of it is summed up, which is billed.
+    pub(super) fn context_management(&mut self, scanner: &mut Strict<'a>) -> Result<(), Refusal> {
+        if !is_present(scanner)? {
+            return Ok(());
+        }
+        if scanner.kind()? != Kind::Object {
+            return wrong_kind("context_management", "an object");
+        }
+        scanner.object::<Refusal>(|scanner, key| {
+            if &*key.decode() != "edits" || scanner.kind()? != Kind::Array {
+                self.billable.unknown_parameters = true;
+                return Ok(scanner.skip()?);
+            }
+            scanner.array::<Refusal>(|scanner| self.context_edit(scanner))
+        })
+    }
+
+    /// One of the edits: what does not only leave something out may sum up.
+    fn context_edit(&mut self, scanner: &mut Strict<'a>) -> Result<(), Refusal> {
+        if scanner.kind()? != Kind::Object {
+            return wrong_kind("context_management.edits", "an array of objects");
+        }
+        let mut only_clears = false;
+        scanner.object::<Refusal>(|scanner, key| {
+            if &*key.decode() == "type" && scanner.kind()? == Kind::String {
+                only_clears = scanner.string()?.decode().starts_with("clear_");
+                return Ok(());
+            }
+            Ok(scanner.skip()?)
+        })?;
+        self.billable.compacts |= !only_clears;
         Ok(())
     }
 
@@ -129,13 +164,14 @@ impl<'a> Draft<'a> {
         if scanner.kind()? != Kind::Object {
             return wrong_kind("tools", "an array of objects");
         }
-        let mut kind = None;
+        let (mut kind, mut uses_max) = (None, None);
         scanner.object::<Refusal>(|scanner, key| {
-            if &*key.decode() == "type" && scanner.kind()? == Kind::String {
-                kind = Some(scanner.string()?.decode().into_owned());
-                return Ok(());
+            match &*key.decode() {
+                "type" if scanner.kind()? == Kind::String => kind = Some(scanner.string()?.decode().into_owned()),
+                "max_uses" => uses_max = count(scanner, "tools.max_uses", 0)?.0,
+                _ => scanner.skip()?,
             }
-            Ok(scanner.skip()?)
+            Ok(())
         })?;
         let billable = &mut self.billable;
         match kind.as_deref() {
@@ -149,7 +185,13 @@ impl<'a> Draft<'a> {
             }
             Some(searching) => {
                 billable.server_tools = billable.server_tools.saturating_add(1);
-                billable.web_search |= searching.starts_with("web_search");
+                billable.rereads = true;
+                let is_search = searching.starts_with("web_search");
+                billable.web_search |= is_search;
+                if let Some(uses_max) = uses_max.filter(|_| is_search) {
+                    self.bounded_tools = self.bounded_tools.saturating_add(1);
+                    self.bounded_searches = self.bounded_searches.saturating_add(narrow(uses_max));
+                }
             }
         }
         Ok(())

@@ -20,9 +20,6 @@ const UNKNOWN_MAX: usize = 64;
 /// Longest end user that is recorded, in bytes.
 const END_USER_BYTES_MAX: usize = 256;
 
-/// Tools of the provider with fees that no usage tells.
-const UNPRICED: [&str; 3] = ["code_interpreter", "image_generation", "file_search"];
-
 /// What was read so far.
 pub(super) struct Draft<'a> {
     pub(super) endpoint: Endpoint,
@@ -42,6 +39,9 @@ pub(super) struct Draft<'a> {
     pub(super) named: Vec<Named>,
     pub(super) is_stored: bool,
     pub(super) has_anthropic_version: bool,
+    /// Tools whose searches have a limit of their own, and how many all of them allow.
+    pub(super) bounded_tools: u32,
+    pub(super) bounded_searches: u32,
     /// Documents that were sent along, and bytes of what they are compared with.
     pub(super) documents: u64,
     pub(super) query_bytes: u64,
@@ -81,6 +81,8 @@ impl<'a> Draft<'a> {
             named: Vec::new(),
             is_stored: endpoint == Endpoint::Responses,
             has_anthropic_version: false,
+            bounded_tools: 0,
+            bounded_searches: 0,
             documents: 0,
             query_bytes: 0,
             table: table_of(endpoint, maker),
@@ -180,7 +182,9 @@ impl<'a> Draft<'a> {
             Field::Speed => self.speed(scanner)?,
             Field::AnthropicVersion => self.anthropic_version(scanner)?,
             Field::Geography => self.geography(scanner)?,
-            Field::Background => self.background(scanner)?,
+            Field::Later => self.later(scanner, name)?,
+            Field::Compaction => self.billable.compacts |= present_value(scanner)?.is_some(),
+            Field::ContextManagement => self.context_management(scanner)?,
             Field::PreviousResponse => self.previous_response(scanner)?,
             Field::StoredPrompt => self.stored_prompt(scanner)?,
             Field::Store => self.store(scanner)?,
@@ -371,29 +375,6 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    fn tools(&mut self, scanner: &mut Strict<'a>, name: &str) -> Result<(), Refusal> {
-        match scanner.kind()? {
-            Kind::Null => return Ok(scanner.skip()?),
-            Kind::Array => {}
-            _ => return wrong_kind(name, "an array"),
-        }
-        let start = scanner.at();
-        let is_legacy = name == "functions";
-        scanner.array::<Refusal>(|scanner| {
-            self.billable.tools = self.billable.tools.saturating_add(1);
-            if self.endpoint.speaks_messages() {
-                return self.anthropic_tool(scanner);
-            }
-            let (is_ours, searches) = tool(scanner, self.endpoint, is_legacy)?;
-            let billable = &mut self.billable;
-            billable.server_tools = billable.server_tools.saturating_add(u32::from(!is_ours));
-            billable.web_search |= searches;
-            Ok(())
-        })?;
-        self.texts.push(TextPlace::Json(Span { start, end: scanner.at() }));
-        Ok(())
-    }
-
     fn modalities(&mut self, scanner: &mut Strict<'a>) -> Result<(), Refusal> {
         match scanner.kind()? {
             Kind::Null => return Ok(scanner.skip()?),
@@ -499,7 +480,10 @@ impl<'a> Draft<'a> {
         }
         self.check_invoked()?;
         let billable = &mut self.billable;
-        if self.max_tokens == Some(0) && !(self.endpoint == Endpoint::Completions && billable.echo) {
+        // Nothing is made of a prompt that is only echoed, or only put into Anthropic's cache.
+        let may_make_nothing =
+            self.endpoint == Endpoint::Messages || billable.echo && self.endpoint == Endpoint::Completions;
+        if self.max_tokens == Some(0) && !may_make_nothing {
             // Some providers take zero for "no limit".
             return Err(Refusal::invalid(Some("max_tokens"), "'max_tokens' must be at least 1."));
         }
@@ -516,6 +500,8 @@ impl<'a> Draft<'a> {
         let search_units = self.search_units(text_bytes);
         let billable = &mut self.billable;
         (billable.text_bytes, billable.search_units) = (text_bytes, search_units);
+        let is_bounded = self.bounded_tools > 0 && self.bounded_tools == billable.server_tools;
+        billable.searches_max = is_bounded.then_some(self.bounded_searches);
         billable.is_free = !self.endpoint.has_usage();
         if self.endpoint == Endpoint::Predict {
             billable.characters = text_bytes;
@@ -535,43 +521,8 @@ pub(crate) fn end_user(text: &str) -> Option<String> {
     is_good.then(|| text.to_owned())
 }
 
-/// One tool: whether only the client runs it, and whether it searches the web.
-fn tool(scanner: &mut Strict<'_>, endpoint: Endpoint, is_legacy: bool) -> Result<(bool, bool), Refusal> {
-    if scanner.kind()? != Kind::Object {
-        scanner.skip()?;
-        return Ok((false, false));
-    }
-    let (mut is_typed, mut is_ours, mut has_function, mut searches) = (false, true, is_legacy, false);
-    scanner.object::<Refusal>(|scanner, key| {
-        let name = key.decode();
-        if name.eq_ignore_ascii_case("type") && scanner.kind()? == Kind::String {
-            let kind = scanner.string()?.decode();
-            if matches!(endpoint, Endpoint::Responses | Endpoint::ResponseInputTokens) {
-                check_tool(&kind)?;
-            }
-            is_typed = true;
-            is_ours &= matches!(&*kind, "function" | "custom");
-            searches |= kind.contains("search");
-            return Ok(());
-        }
-        has_function |= &*name == "function";
-        searches |= !is_legacy && name.contains("search");
-        Ok(scanner.skip()?)
-    })?;
-    Ok((is_ours && (is_typed || has_function), searches))
-}
-
-/// Why a tool of this type cannot be used.
-fn check_tool(kind: &str) -> Result<(), Refusal> {
-    if UNPRICED.contains(&kind) {
-        let sentence = format!("The tool '{kind}' has fees for which this relay has no price. Leave it out.");
-        return Err(Refusal::invalid(Some("tools"), sentence));
-    }
-    Ok(())
-}
-
 /// A count that [`count`] has bounded.
-fn narrow(value: u64) -> u32 {
+pub(super) fn narrow(value: u64) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
 }
 

@@ -43,6 +43,13 @@ fn what_costs_beyond_its_tokens_is_refused() {
         (",\"container\":\"container_1\"", "invalid_request container"),
         (",\"tools\":[{\"type\":\"advisor_20260301\",\"name\":\"advisor\"}]", "invalid_request tools"),
         (",\"max_tokens\":0", "ambiguous_request max_tokens"),
+        (",\"thread\":{\"type\":\"continue\",\"previous_message_id\":\"msg_1\"}", "invalid_request thread"),
+        (",\"thread\":null,\"plugins\":null,\"fallbacks\":null", "taken"),
+        (",\"plugins\":[{\"id\":\"web\"}]", "invalid_request plugins"),
+        (",\"provider\":\"x\"", "invalid_request provider"),
+        (",\"context_management\":[]", "invalid_request context_management"),
+        (",\"context_management\":{\"edits\":[1]}", "invalid_request context_management.edits"),
+        (",\"tools\":[{\"type\":\"web_search_20250305\",\"max_uses\":\"5\"}]", "invalid_request tools.max_uses"),
         (",\"Max_Tokens\":5", "ambiguous_request max_tokens"),
         (",\"maxTokens\":5", "ambiguous_request max_tokens"),
         (",\"thinking\":{\"type\":\"enabled\",\"budget_tokens\":5}", "taken"),
@@ -91,6 +98,7 @@ fn everything_that_raises_the_price_is_seen() {
     let call = message(",\"system\":[{\"type\":\"text\",\"text\":\"s\"}],\"tools\":[{\"name\":\"f\",\"input_schema\":{}},{\"type\":\"web_search_20250305\",\"name\":\"w\"},{\"type\":\"bash_20250124\",\"name\":\"b\"}],\"metadata\":{\"user_id\":\"u-1\"}").unwrap();
     let billable = call.billable();
     assert_eq!((billable.tools, billable.server_tools, billable.web_search), (3, 1, true));
+    assert!(billable.rereads && !message(r#","tools":[{"name":"f"}]"#).unwrap().billable().rereads);
     assert_eq!((billable.output_limit, call.end_user()), (Some(9), Some("u-1")));
     assert!(billable.text_bytes > call.body().len() as u64 + 1_000, "the tool's own instructions are counted");
 
@@ -223,6 +231,130 @@ fn limits_and_temperatures_are_spliced_where_each_dialect_has_them() {
     assert_eq!(out(call), "{\"temperature\":0.5,\"model\":\"up\",\"max_output_tokens\":5}");
     let call = read(Endpoint::Responses, None, body("{\"model\":\"gpt-5\"}")).unwrap();
     assert_eq!(out(call), "{\"max_output_tokens\":5,\"temperature\":0.5,\"model\":\"up\"}");
+}
+
+#[test]
+fn a_choice_of_another_model_is_flagged_in_every_dialect() {
+    for (more, parameter) in [
+        (r#","fallbacks":"default""#, "fallbacks"),
+        (r#","fallbacks":[{"model":"dearer"}]"#, "fallbacks"),
+        (r#","models":["dearer"]"#, "models"),
+        (r#","route":"fallback""#, "route"),
+        (r#","preset":"x""#, "preset"),
+        (r#","provider":{"order":["x"]}"#, "provider"),
+        (r#","providerOptions":{"gateway":{"models":["x"]}}"#, "providerOptions"),
+    ] {
+        assert_eq!(message(more).expect("taken").billable().upstream_routing, Some(parameter), "messages {more}");
+        assert_eq!(response(more).expect("taken").billable().upstream_routing, Some(parameter), "responses {more}");
+    }
+    for (more, parameter) in [
+        (r#"{"routingConfig":{"manualMode":{"modelName":"x"}}}"#, "generationConfig.routingConfig"),
+        (r#"{"routing_config":{"autoMode":{}}}"#, "generationConfig.routingConfig"),
+        (r#"{"modelSelectionConfig":{}}"#, "generationConfig.modelSelectionConfig"),
+    ] {
+        let call = content(&format!(",\"generationConfig\":{more}")).expect("taken");
+        assert_eq!(call.billable().upstream_routing, Some(parameter), "{more}");
+    }
+    let null = content(r#","generationConfig":{"routingConfig":null}"#).expect("taken");
+    assert_eq!((null.billable().upstream_routing, null.billable().unknown_parameters), (None, false));
+    let variant = content(r#","generationConfig":{"RoutingConfig":{}}"#);
+    assert_eq!(code(variant), "ambiguous_request routingConfig");
+}
+
+#[test]
+fn a_shell_runs_with_the_client_and_no_tool_names_what_nobody_owns() {
+    for (tool, expected) in [
+        (r#"{"type":"shell"}"#, "taken"),
+        (r#"{"type":"shell","environment":null}"#, "taken"),
+        (r#"{"type":"local_shell"}"#, "taken"),
+        (r#"{"type":"shell","environment":{"type":"local"}}"#, "taken"),
+        (
+            r#"{"environment":{"skills":[{"name":"n","description":"d","path":"/p"}],"type":"local"},"type":"shell"}"#,
+            "taken",
+        ),
+        (r#"{"type":"mcp","server_label":"s","server_url":"https://x","container_id":null}"#, "taken"),
+        (r#"{"type":"function","name":"f","parameters":{"properties":{"container_id":{},"environment":{}}}}"#, "taken"),
+        (r#"{"type":"shell","environment":{"type":"container_auto"}}"#, "invalid_request tools"),
+        (r#"{"type":"shell","environment":{}}"#, "invalid_request tools"),
+        (r#"{"type":"shell","environment":{"type":"local","type":"container_auto"}}"#, "invalid_request tools"),
+        (r#"{"type":"shell","environment":"local"}"#, "invalid_request tools.environment"),
+        (
+            r#"{"type":"shell","environment":{"type":"container_reference","container_id":"c"}}"#,
+            "invalid_request tools",
+        ),
+        (r#"{"type":"shell","environment":{"type":"local","file_ids":["f"]}}"#, "invalid_request tools"),
+        (r#"{"type":"shell","environment":{"type":"local","skills":[{"skill_id":"s"}]}}"#, "invalid_request tools"),
+        (r#"{"type":"new","Environment":{"type":"container_auto"}}"#, "invalid_request tools"),
+        (r#"{"type":"new","container_id":"c"}"#, "invalid_request tools"),
+        (r#"{"type":"mcp","tunnel_id":"t"}"#, "invalid_request tools"),
+        (r#"{"type":"namespace","name":"n","tools":[{"type":"image_generation"}]}"#, "invalid_request tools"),
+    ] {
+        assert_eq!(code(response(&format!(",\"tools\":[{tool}]"))), expected, "{tool}");
+        let item = format!("{{\"model\":\"g\",\"input\":[{{\"type\":\"additional_tools\",\"tools\":[{tool}]}}]}}");
+        assert_eq!(code(read(Endpoint::Responses, None, body(&item))), expected, "{item}");
+    }
+    let of = |tools: &str| {
+        let text = format!("{{\"model\":\"g\",\"input\":[{{\"type\":\"tool_search_output\",\"tools\":[{tools}]}}]}}");
+        let billable = read(Endpoint::Responses, None, body(&text)).expect("taken").billable().clone();
+        (billable.tools, billable.server_tools, billable.web_search)
+    };
+    assert_eq!(of(r#"{"type":"function","name":"f"},{"name":"listed","input_schema":{}}"#), (2, 0, false));
+    assert_eq!(of(r#"{"type":"web_search"}"#), (1, 1, true));
+}
+
+#[test]
+fn a_conversation_that_is_summed_up_is_seen() {
+    for (more, expected) in [
+        ("", (false, false)),
+        (r#","context_management":null,"compaction":null"#, (false, false)),
+        (r#","context_management":{"edits":[{"type":"clear_tool_uses_20250919"}]}"#, (false, false)),
+        (r#","context_management":{"edits":[{"type":"compact_20260112"}]}"#, (true, false)),
+        (r#","context_management":{"edits":[{"type":"clear_thinking_20251015"},{"type":"new_1"}]}"#, (true, false)),
+        (r#","context_management":{"edits":[{}]}"#, (true, false)),
+        (r#","context_management":{"other":1}"#, (false, true)),
+        (r#","compaction":{"type":"summarize"}"#, (true, false)),
+    ] {
+        let call = message(more).expect("taken");
+        assert_eq!((call.billable().compacts, call.billable().unknown_parameters), expected, "{more}");
+    }
+}
+
+#[test]
+fn searches_are_bounded_where_every_tool_says_how_often_it_may_be_used() {
+    let of = |more: &str| message(more).expect("taken").billable().searches_max;
+    let search = r#"{"type":"web_search_20250305","name":"w","max_uses":3}"#;
+    for (tools, expected) in [
+        (search.to_owned(), Some(3)),
+        (format!("{search},{}", search.replace(":3", ":4")), Some(7)),
+        (format!("{search},{{\"name\":\"f\",\"input_schema\":{{}}}}"), Some(3)),
+        (format!("{search},{{\"type\":\"code_execution_20260120\",\"name\":\"c\"}}"), None),
+        (search.replace(":3", ":null"), None),
+        (search.replace("\"max_uses\":3", "\"x\":3"), None),
+    ] {
+        assert_eq!(of(&format!(",\"tools\":[{tools}]")), expected, "{tools}");
+    }
+    assert_eq!(of(&format!(r#","tools":[{search}],"mcp_servers":[{{"url":"u"}}]"#)), None);
+}
+
+#[test]
+fn anthropics_cache_is_filled_with_no_output_at_all() {
+    let none = "{\"model\":\"c\",\"max_tokens\":0,\"messages\":[]}";
+    let call = read(Endpoint::Messages, None, body(none)).expect("taken");
+    assert_eq!(call.billable().output_limit, Some(0));
+    let edits = Edits { model: Some("up"), ..Edits::default() };
+    assert_eq!(call.outgoing(&edits).to_bytes(), none.replace("\"c\"", "\"up\""));
+    assert_eq!(code(read(Endpoint::ChatCompletions, None, body(none))), "invalid_request max_tokens");
+}
+
+#[test]
+fn an_answer_that_is_made_later_is_refused() {
+    let of = |deferred: &str| {
+        let text = format!("{{\"model\":\"g\",\"messages\":[],\"deferred\":{deferred}}}");
+        read(Endpoint::ChatCompletions, None, body(&text))
+    };
+    assert_eq!(code(of("true")), "invalid_request deferred");
+    assert_eq!(code(of("\"yes\"")), "invalid_request deferred");
+    assert!(of("false").is_ok_and(|call| !call.billable().unknown_parameters));
 }
 
 fn cohere(endpoint: Endpoint, text: &str) -> Result<Call, Refusal> {

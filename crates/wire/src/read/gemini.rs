@@ -13,7 +13,7 @@ use crate::call::{Span, TextPlace};
 use crate::scan::{Kind, Strict};
 
 /// Members of `generationConfig` that cannot raise the price beyond what the others say.
-const HARMLESS_SETTINGS: [&str; 22] = [
+const HARMLESS_SETTINGS: [&str; 20] = [
     "_responseJsonSchema",
     "audioTimestamp",
     "enableAffectiveDialog",
@@ -22,12 +22,10 @@ const HARMLESS_SETTINGS: [&str; 22] = [
     "imageConfig",
     "logprobs",
     "mediaResolution",
-    "modelSelectionConfig",
     "presencePenalty",
     "responseFormat",
     "responseLogprobs",
     "responseMimeType",
-    "routingConfig",
     "seed",
     "speechConfig",
     "stopSequences",
@@ -165,9 +163,18 @@ impl<'a> Draft<'a> {
                     self.texts.push(TextPlace::Json(place));
                 }
             }
+            "routingConfig" => self.chooses_model(scanner, "generationConfig.routingConfig")?,
+            "modelSelectionConfig" => self.chooses_model(scanner, "generationConfig.modelSelectionConfig")?,
             harmless if HARMLESS_SETTINGS.contains(&harmless) => scanner.skip()?,
             unknown => {
-                let guarded = ["maxOutputTokens", "candidateCount", "responseModalities", "temperature"];
+                let guarded = [
+                    "maxOutputTokens",
+                    "candidateCount",
+                    "responseModalities",
+                    "temperature",
+                    "routingConfig",
+                    "modelSelectionConfig",
+                ];
                 if let Some(guarded) = guarded.into_iter().find(|guarded| fold(guarded) == fold(unknown)) {
                     let sentence = format!("Some parsers ignore case; write '{guarded}'.");
                     return Err(Refusal::ambiguous(guarded, sentence));
@@ -175,6 +182,14 @@ impl<'a> Draft<'a> {
                 self.billable.unknown_parameters = true;
                 scanner.skip()?;
             }
+        }
+        Ok(())
+    }
+
+    /// A setting by which Google chooses the model.
+    fn chooses_model(&mut self, scanner: &mut Strict<'a>, name: &'static str) -> Result<(), Refusal> {
+        if present_value(scanner)?.is_some() {
+            self.billable.upstream_routing.get_or_insert(name);
         }
         Ok(())
     }

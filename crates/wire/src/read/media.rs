@@ -56,15 +56,16 @@ impl Media<'_> {
         }
     }
 
+    /// Takes the arguments of a tool, which are the tenant's own words, whatever they are called.
+    pub(super) fn arguments(&mut self, scanner: &mut Strict<'_>) -> Result<(), Refusal> {
+        let named = self.named.len();
+        self.walk(scanner, false)?;
+        self.named.truncate(named);
+        Ok(())
+    }
+
     /// Takes the value of a member of an object.
     pub(super) fn member(&mut self, scanner: &mut Strict<'_>, name: &str, in_part: bool) -> Result<(), Refusal> {
-        if name == "input" {
-            // The arguments of a tool are the tenant's own words, whatever they are called.
-            let named = self.named.len();
-            self.walk(scanner, in_part)?;
-            self.named.truncate(named);
-            return Ok(());
-        }
         if is_file_id(name) && scanner.kind()? == Kind::String {
             self.count(Medium::File);
             let id = scanner.string()?;
@@ -97,7 +98,7 @@ impl Media<'_> {
                         return self.walk(scanner, in_part);
                     }
                     let text = scanner.string()?;
-                    if is_file_id(&key.decode()) {
+                    if is_file_id(&key.decode()) || is_audio_answer(name, &key.decode()) && !text.raw.is_empty() {
                         self.kept(text);
                     }
                     let is_raw = in_part && matches!(&*key.decode(), "data" | "file_data" | "b64_json");
@@ -154,6 +155,11 @@ impl Media<'_> {
 /// Whether a parser could take this name for that of a file which the provider keeps.
 fn is_file_id(name: &str) -> bool {
     name.eq_ignore_ascii_case("file_id")
+}
+
+/// Whether this is the name of an earlier answer in audio, which the provider keeps for some time.
+fn is_audio_answer(medium: &[u8], name: &str) -> bool {
+    medium == b"audio" && name.eq_ignore_ascii_case("id")
 }
 
 /// How many bytes of a `data:...;base64,` URL stand before its payload.

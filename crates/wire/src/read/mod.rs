@@ -19,6 +19,7 @@ mod predict;
 mod query;
 mod responses;
 mod table;
+mod tools;
 
 use base::{ModelId, Refusal};
 use bytes::Bytes;

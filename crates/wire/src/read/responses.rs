@@ -5,6 +5,7 @@ use base::Refusal;
 use super::body::{Draft, duplicate};
 use super::fields::{boolean, is_present, wrong_kind};
 use super::media::Media;
+use super::tools;
 use crate::call::{Named, NamedPlace, Span, TextPlace};
 use crate::scan::{Kind, Strict, Text};
 
@@ -48,7 +49,11 @@ impl Item {
             }
             _ => {
                 let start = scanner.at();
-                media.member(scanner, name, false)?;
+                match (name, kind) {
+                    ("tools", Kind::Array) => tools::in_item(scanner, media.billable)?,
+                    ("input", _) => media.arguments(scanner)?,
+                    _ => media.member(scanner, name, false)?,
+                }
                 let is_empty = matches!(scanner.slice(start, scanner.at()), b"null" | b"\"\"" | b"[]" | b"{}");
                 self.has_content |= !is_empty;
                 self.has_reasoning |= !is_empty && matches!(name, "encrypted_content" | "content");
@@ -152,11 +157,11 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    /// A response that is made later is never seen here, and could not be charged.
-    pub(super) fn background(&mut self, scanner: &mut Strict<'a>) -> Result<(), Refusal> {
-        if boolean(scanner, "background")? {
-            let sentence = "Responses in the background are not relayed. Set 'background' to false, and stream.";
-            return Err(Refusal::invalid(Some("background"), sentence));
+    /// An answer that is made later is never seen here, and could not be charged.
+    pub(super) fn later(&mut self, scanner: &mut Strict<'a>, name: &str) -> Result<(), Refusal> {
+        if boolean(scanner, name)? {
+            let sentence = format!("Answers that are made later are not relayed. Set '{name}' to false, and stream.");
+            return Err(Refusal::invalid(Some(name), sentence));
         }
         Ok(())
     }

@@ -213,6 +213,7 @@ fn a_choice_behind_the_upstream_is_flagged_for_the_operator() {
         (r#"{"route":"fallback"}"#, "route"),
         (r#"{"fallbacks":[]}"#, "fallbacks"),
         (r#"{"preset":"x"}"#, "preset"),
+        (r#"{"providerOptions":{"gateway":{"only":["x"]}}}"#, "providerOptions"),
         (r#"{"provider":{"order":["x"]}}"#, "provider"),
         (r#"{"provider":{"sort":"price"}}"#, "provider"),
     ] {

@@ -17,6 +17,9 @@ pub(in super::super) fn read(body: Node<'_>) -> Result<Talk<'_>, Fault> {
     for (name, value) in take::members(body, &top)? {
         let at = top.name(&name);
         match &*name {
+            "max_tokens" if value.count() == Some(0) => {
+                return Err(Fault::unsupported(at, "filling a cache without an answer (0)"));
+            }
             "model" | "stream" | "max_tokens" => {}
             "messages" => messages(&mut talk, value, &at)?,
             "system" => {
