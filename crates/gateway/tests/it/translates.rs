@@ -6,6 +6,8 @@ use mandant_gateway::Settings;
 use serde_json::{Value, json};
 use store::Ending;
 use testkit::{Options, SimulatedProvider};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 
 use crate::app::{TestApp, tenant};
 use crate::client::{Client, Reply, post};
@@ -548,5 +550,51 @@ async fn an_endless_line_ends_in_an_error_and_is_not_kept() {
         let last = documents(&reply).pop().expect("an event");
         assert!(is_error(client, &last), "{client} to {upstream}: {last}");
         assert!(reply.body.len() < 1 << 20, "{client} to {upstream}: {} bytes", reply.body.len());
+    }
+}
+
+/// An upstream of Gemini's whose model calls a tool that nobody can read.
+async fn start_malformed() -> String {
+    let answer = r#"{"candidates":[{"content":{"parts":[{"text":"Well"}]},"finishReason":"MALFORMED_FUNCTION_CALL"}],"usageMetadata":{"promptTokenCount":30,"candidatesTokenCount":70,"totalTokenCount":100}}"#;
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let base = format!("http://{}", listener.local_addr().expect("an address"));
+    tokio::spawn(async move {
+        while let Ok((mut connection, _)) = listener.accept().await {
+            let mut request = Vec::new();
+            // The bodies here end with a brace.
+            while !request.ends_with(b"}") && connection.read_buf(&mut request).await.unwrap_or(0) > 0 {}
+            let is_stream = String::from_utf8_lossy(&request).contains(":streamGenerateContent");
+            let (kind, body) = match is_stream {
+                true => ("text/event-stream", format!("data: {answer}\n\n")),
+                false => ("application/json", answer.to_owned()),
+            };
+            let head = format!("content-type: {kind}\r\ncontent-length: {}\r\nconnection: close", body.len());
+            let _ = connection.write_all(format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n{body}").as_bytes()).await;
+        }
+    });
+    base
+}
+
+#[tokio::test]
+async fn an_answer_that_its_provider_broke_off_is_an_error_and_charged() {
+    for (client, stream) in [("chat", false), ("messages", false), ("chat", true), ("bedrock", true)] {
+        let provider = SimulatedProvider::start(Options::default()).await.expect("the simulated provider starts");
+        let upstream = json!({
+            "id": "up", "dialect": "gemini", "base_url": start_malformed().await, "api_keys": ["sk-upstream-canary-0123"],
+        });
+        let model = json!({
+            "id": "m", "kind": "chat", "context_window": 100_000, "max_output_tokens": 1_000,
+            "route": [{ "upstream": "up", "model": "gemini" }], "price": { "input": "1.00", "output": "2.00" },
+        });
+        let resources = json!({ "upstream": [upstream], "model": [model], "tenant": [tenant("acme", json!({}))] });
+        let app = TestApp::over(provider, Settings::default(), resources).await;
+        let (path, body) = ask(client, stream, false);
+        let reply = app.call(post(&path, "acme", body.to_string())).await;
+        assert_eq!(reply.status, if stream { 200 } else { 502 }, "{client}: {}", reply.text());
+        let last = documents(&reply).pop().expect("an event");
+        assert!(is_error(client, &last), "{client}: {last}");
+        assert_eq!(stream, last.to_string().contains("MALFORMED_FUNCTION_CALL"), "{client}: {last}");
+        let record = app.records("acme").await.remove(0);
+        assert_eq!(record.charged, Money::from_nanos(30 * 1_000 + 70 * 2_000), "{client}: what the provider reported");
     }
 }

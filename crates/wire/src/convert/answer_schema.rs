@@ -7,7 +7,6 @@ use std::borrow::Cow;
 use super::build::Build;
 use super::fault::Fault;
 use super::node::{Members, Node};
-use crate::scan::Kind;
 
 /// The longest schema that is looked into.
 const SCHEMA_BYTES_MAX: usize = 1 << 20;
@@ -44,9 +43,9 @@ impl Shaping {
         self.json.begin_object();
         for (name, value) in &members {
             match &**name {
-                "description" if value.kind() == Kind::String => {}
                 // What stands beside a reference is nothing to the grammar.
                 _ if has("$ref") && !matches!(&**name, "$ref" | "$defs" | "definitions") => self.is_changed = true,
+                "description" => {}
                 "properties" | "$defs" | "definitions" => self.named(name, *value),
                 "items" => {
                     self.json.key("items");
@@ -69,7 +68,8 @@ impl Shaping {
         }
         if !has("$ref") {
             self.close(&members, get("additionalProperties"));
-            self.describe(get("description").and_then(Node::text), &moved);
+            let description = get("description").filter(|text| !text.is_null());
+            self.describe(description.map(|text| text.text().unwrap_or(Cow::Borrowed(text.raw()))), &moved);
         }
         self.json.end_object();
     }
@@ -229,6 +229,8 @@ mod tests {
                 r##"{"$ref":"#/definitions/A","title":"T","definitions":{"A":{"type":"string","maxLength":3}}}"##,
                 r##"{"$ref":"#/definitions/A","definitions":{"A":{"type":"string","description":"{maxLength: 3}"}}}"##,
             ),
+            (r##"{"items":{"$ref":"#/$defs/A","description":"D"}}"##, r##"{"items":{"$ref":"#/$defs/A"}}"##),
+            (r#"{"description":5,"minimum":1}"#, r#"{"description":"5\n\n{minimum: 1}"}"#),
             (r#"{"type":"string","pattern":"^(?!x)"}"#, r#"{"type":"string","description":"{pattern: ^(?!x)}"}"#),
         ] {
             let made = shaped(schema);

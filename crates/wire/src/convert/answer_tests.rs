@@ -61,6 +61,7 @@ fn an_answer_that_its_provider_could_not_finish_is_a_problem() {
         ),
         (Endpoint::Responses, response(r#""status":"failed","error":null"#), "failed"),
         (Endpoint::Responses, response(r#""status":"cancelled""#), "cancelled"),
+        (Endpoint::Responses, response(r#""error":{"code":"invalid_prompt","message":"x"}"#), "invalid_prompt"),
     ] {
         let (mut reader, mut events) = (Reader::new(from, &names()), Vec::new());
         reader.whole(Node::parse(body.as_bytes()).expect("JSON"), &mut events).expect("understood");

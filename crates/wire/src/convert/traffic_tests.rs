@@ -1,6 +1,6 @@
 //! Recorded traffic of real providers, translated there and back: nothing is lost that is not in the table.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -318,9 +318,6 @@ fn in_words_of(client: Endpoint, usage: Usage) -> Usage {
     known
 }
 
-/// Recorded answers that are none although their status says so.
-const FAILED: usize = 9;
-
 fn read_whole(form: Endpoint, body: &[u8]) -> Option<Said> {
     let (mut reader, mut events) = (Reader::new(form, &names()), Vec::new());
     reader.whole(Node::parse(body)?, &mut events)?;
@@ -357,7 +354,7 @@ fn answer_of(from: Endpoint, record: &Value) -> Option<Vec<u8>> {
 fn every_recorded_answer_is_the_same_in_every_dialect() {
     let mut random = fastrand::Rng::with_seed(11);
     let (mut wholes, mut streams) = (BTreeMap::new(), BTreeMap::new());
-    let (mut differing, mut failed) = (Vec::new(), BTreeSet::new());
+    let mut differing = Vec::new();
     for (asked, record) in records() {
         let from = asked.endpoint;
         if !FORMS.contains(&from) || record["status"] != 200 {
@@ -369,10 +366,7 @@ fn every_recorded_answer_is_the_same_in_every_dialect() {
             if record["streaming"] != true {
                 let Some(said) = read_whole(from, &body) else { continue };
                 let machine = AnswerTranslator::new(from, client, names(), true, false, 1 << 20);
-                let Ok(there) = machine.whole(200, &body) else {
-                    failed.insert(record["id"].to_string());
-                    continue;
-                };
+                let there = machine.whole(200, &body).expect("an answer");
                 let back = read_whole(client, &there).unwrap_or_else(|| panic!("{name} {there:?}"));
                 if said.choices.len() <= 1 || matches!(client, Endpoint::ChatCompletions | Endpoint::GenerateContent) {
                     let (ours, theirs) = (said_digest(&limited(&said, client), client), said_digest(&back, client));
@@ -411,7 +405,6 @@ fn every_recorded_answer_is_the_same_in_every_dialect() {
         }
     }
     assert!(differing.is_empty(), "{}\n{}", differing.len(), differing.join("\n"));
-    assert!(failed.len() <= FAILED, "{failed:?}");
     eprintln!("whole {wholes:#?}, streamed {streams:#?}");
 }
 

@@ -183,9 +183,11 @@ impl Reader {
 
 /// What went wrong with a response that is no answer.
 fn failure(response: Node<'_>) -> Option<Problem> {
-    let status = response.text_of("status").filter(|status| matches!(&**status, "failed" | "cancelled"));
-    match response.get("error") {
-        Some(error) => Some(problem::openai(error, 0)),
-        None => status.map(|status| problem::unclean(&status)),
+    let status = response.text_of("status");
+    match (status.as_deref(), response.get("error")) {
+        (Some("completed" | "incomplete"), _) => None,
+        (_, Some(error)) => Some(problem::openai(error, 0)),
+        (Some(status @ ("failed" | "cancelled")), None) => Some(problem::unclean(status)),
+        _ => None,
     }
 }
