@@ -16,13 +16,19 @@ const FORMATS: [&str; 10] =
     ["date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"];
 
 /// The schema itself where it needs nothing, else the shaped one. `name` is what the client calls it.
+///
+/// # Errors
+/// [`Fault`] for what the grammar cannot give at all: objects whose members only the model would name.
 pub(super) fn fitted<'a>(schema: &'a str, name: &'static str) -> Result<Cow<'a, str>, Fault> {
     if schema.len() > SCHEMA_BYTES_MAX {
         return Err(Fault::unsupported(name, format!("a schema of more than {SCHEMA_BYTES_MAX} bytes")));
     }
-    let mut shaping = Shaping { json: Build::new(), is_changed: false };
+    let mut shaping = Shaping { json: Build::new(), is_changed: false, has_map: false };
     let node = Node::parse(schema.as_bytes()).ok_or_else(|| Fault::invalid(name, "a JSON schema"))?;
     shaping.schema(node);
+    if shaping.has_map {
+        return Err(Fault::unsupported(name, "an object whose members have no names yet ('additionalProperties')"));
+    }
     let made = String::from_utf8(shaping.json.take()).ok().filter(|_| shaping.is_changed);
     Ok(made.map_or(Cow::Borrowed(schema), Cow::Owned))
 }
@@ -32,6 +38,8 @@ struct Shaping {
     json: Build,
     /// Whether anything is said otherwise than it was.
     is_changed: bool,
+    /// Whether an object maps any names to values.
+    has_map: bool,
 }
 
 impl Shaping {
@@ -58,9 +66,7 @@ impl Shaping {
                 }
                 "additionalProperties" if value.boolean() != Some(false) => {
                     self.is_changed = true;
-                    if value.boolean().is_none() {
-                        note(name, *value, &mut moved);
-                    }
+                    self.has_map |= value.all_members().is_some_and(|members| !members.is_empty());
                 }
                 name if !is_known(name, *value) => note(name, *value, &mut moved),
                 name => self.json.name(name).raw(value.raw()).done(),
@@ -212,10 +218,7 @@ mod tests {
                 r#"{"type":"object","properties":{"a":{"type":"string","description":"{format: phone}"}},"additionalProperties":false}"#,
             ),
             (r#"{"type":["object","null"]}"#, r#"{"type":["object","null"],"additionalProperties":false}"#),
-            (
-                r#"{"type":"object","additionalProperties":{"type":"string"}}"#,
-                r#"{"type":"object","additionalProperties":false,"description":"{additionalProperties: {\"type\":\"string\"}}"}"#,
-            ),
+            (r#"{"type":"object","additionalProperties":{}}"#, r#"{"type":"object","additionalProperties":false}"#),
             (r#"{"type":"object","additionalProperties":true}"#, r#"{"type":"object","additionalProperties":false}"#),
             (
                 r#"{"type":"array","minItems":2,"uniqueItems":true,"items":{"type":"object"}}"#,
@@ -237,6 +240,12 @@ mod tests {
             assert_eq!(made, expected);
             assert_eq!(shaped(&made), made, "nothing is left to do");
         }
+    }
+
+    #[test]
+    fn a_map_is_refused_by_name() {
+        let map = r#"{"items":{"type":"object","additionalProperties":{"type":"string"}}}"#;
+        assert_eq!(fitted(map, "text.format").expect_err("a map").refusal().param(), Some("text.format"));
     }
 
     #[test]

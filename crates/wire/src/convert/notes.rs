@@ -264,7 +264,7 @@ const CHANGED: &[[&str; 3]] = &[
     [
         "schema of the answer",
         "messages, Bedrock",
-        "Shaped as Anthropic's own SDKs do it: objects are closed (`additionalProperties: false`), `oneOf` is `anyOf`, what stands beside a `$ref` is left out, and bounds, formats, patterns and other words that its grammar has not got stand in the description. One that needs nothing stays as it is written; none may be longer than 1 MiB.",
+        "Shaped as Anthropic's own SDKs do it: objects are closed (`additionalProperties: false`), `oneOf` is `anyOf`, what stands beside a `$ref` is left out, and bounds, formats, patterns and other words that its grammar has not got stand in the description. Maps, whose members have no names yet, are refused. One that needs nothing stays as it is written; none may be longer than 1 MiB.",
     ],
     ["result in JSON", "from Bedrock", "The text of it."],
     ["result that may be cited", "from Cohere", "The text of its data; its id is left out."],
