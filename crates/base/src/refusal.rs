@@ -205,6 +205,8 @@ pub enum UpstreamFault {
     Broken,
     /// What came is not what the protocol says.
     Malformed,
+    /// What came is encoded, and cannot be read for what it costs.
+    Encoded,
     /// The answer exceeded the relay's limit.
     TooLarge,
     /// The upstream's credentials were refused; only the operator can repair that.
@@ -217,6 +219,7 @@ impl UpstreamFault {
             UpstreamFault::Unreachable => "the provider could not be reached",
             UpstreamFault::Broken => "the provider's connection broke before its answer was complete",
             UpstreamFault::Malformed => "the provider's answer was not what its protocol says",
+            UpstreamFault::Encoded => "the provider encoded its answer, which this relay had asked it not to do",
             UpstreamFault::TooLarge => "the provider's answer was larger than this relay forwards",
             UpstreamFault::Credentials => "the provider refused this relay's credentials; tell its operator",
         }
@@ -348,6 +351,13 @@ impl Refusal {
         }
     }
 
+    /// Whether its client is told not to try again by itself: it would in vain, or it would sleep longer than anybody waits
+    /// for a call, since official SDKs sleep as long as they are told.
+    #[must_use]
+    pub fn forbids_retries(&self) -> bool {
+        matches!(self, Refusal::IdempotencyLost) || self.retry_after().is_some_and(|wait| wait > RETRY_WAIT_MAX)
+    }
+
     /// A sentence for people: what was wrong and what to do.
     #[must_use]
     pub fn message(&self) -> String {
@@ -425,6 +435,9 @@ impl Shortfall {
     }
 }
 
+/// The longest that an SDK is to sleep in the middle of a call, before it tries again.
+const RETRY_WAIT_MAX: Duration = Duration::from_secs(60);
+
 /// Whole seconds, rounded up, at least one: what `Retry-After` can say without lying.
 #[must_use]
 pub fn whole_seconds_ceil(span: Duration) -> u64 {
@@ -441,6 +454,13 @@ mod tests {
         assert_eq!(whole_seconds_ceil(Duration::ZERO), 1);
         assert_eq!(whole_seconds_ceil(Duration::from_nanos(1_000_000_001)), 2);
         assert_eq!(whole_seconds_ceil(Duration::from_secs(7)), 7);
+    }
+
+    #[test]
+    fn nobody_sleeps_for_hours_in_the_middle_of_a_call() {
+        let waiting = |seconds| Refusal::Overloaded { retry_after: Duration::from_secs(seconds) }.forbids_retries();
+        assert_eq!([waiting(1), waiting(60), waiting(61)], [false, false, true]);
+        assert!(Refusal::IdempotencyLost.forbids_retries() && !Refusal::UpstreamTimeout.forbids_retries());
     }
 
     #[test]

@@ -150,7 +150,7 @@ fn credential(head: &RequestHead) -> Option<&[u8]> {
 }
 
 /// How the name of a protocol begins that is a key: a browser can set no header for a WebSocket but the protocols.
-pub(crate) const PROTOCOL_KEY: &[u8] = b"openai-insecure-api-key.";
+const PROTOCOL_KEY: &[u8] = b"openai-insecure-api-key.";
 
 fn protocol_key(head: &RequestHead) -> Option<&[u8]> {
     head.headers.words(&SEC_WEBSOCKET_PROTOCOL).find_map(|protocol| protocol.strip_prefix(PROTOCOL_KEY))

@@ -59,6 +59,8 @@ enum Reading {
     Whole { body: BytesMut, only: Bytes },
     /// Events are read as they pass.
     Stream(Box<StreamMeter>),
+    /// Nobody can read what comes.
+    Encoded,
     /// Bytes pass unread: what sound costs is known from what is to be spoken, and a file costs nothing.
     Raw,
 }
@@ -127,7 +129,9 @@ impl Meter {
             && content_type.is_some_and(|value| value.starts_with(b"application/vnd.amazon.eventstream"));
         let is_lines = self.endpoint().streams_lines()
             && content_type.is_some_and(|value| value.starts_with(b"application/x-ndjson"));
-        self.reading = if head.status.is_success() && (is_events || is_array || is_frames || is_lines) {
+        self.reading = if head.is_encoded() {
+            Reading::Encoded
+        } else if head.status.is_success() && (is_events || is_array || is_frames || is_lines) {
             let options = match &self.translator {
                 None => StreamOptions { is_array, ..StreamOptions::of(&self.call) },
                 Some(translator) => StreamOptions {
@@ -165,6 +169,11 @@ impl Meter {
         self.endpoint().makes_images()
     }
 
+    /// Whether the answer can be neither metered nor passed on.
+    pub(crate) fn is_encoded(&self) -> bool {
+        matches!(self.reading, Reading::Encoded)
+    }
+
     pub(crate) fn is_stream(&self) -> bool {
         matches!(self.reading, Reading::Stream(_) | Reading::Raw)
             || (matches!(self.reading, Reading::Nothing) && self.call.stream())
@@ -173,7 +182,7 @@ impl Meter {
     /// Takes the next bytes; `forward` receives what the client should see of them, which for a whole answer is nothing yet.
     pub(crate) fn push(&mut self, data: Bytes, forward: &mut impl FnMut(Bytes)) -> Result<(), Malformed> {
         match &mut self.reading {
-            Reading::Nothing => Err(Malformed),
+            Reading::Nothing | Reading::Encoded => Err(Malformed),
             Reading::Raw => {
                 forward(data);
                 Ok(())
@@ -266,6 +275,7 @@ impl Meter {
                 forward_some(translator.finish(is_whole), forward);
                 is_whole
             }
+            Reading::Encoded => false,
             _ => true,
         }
     }
@@ -290,7 +300,7 @@ impl Meter {
             }
             Reading::Whole { .. } if !ended && self.call.endpoint().hears() => (Outcome::Cut(self.estimate("")), None),
             // The whole text is billed when it is spoken, however much of that is heard.
-            Reading::Nothing => (Outcome::Unknown, None),
+            Reading::Nothing | Reading::Encoded => (Outcome::Unknown, None),
             reading if self.call.endpoint() == Endpoint::Speech => {
                 let usage = Usage { characters: self.call.billable().characters, ..Usage::default() };
                 let is_whole = ended || matches!(reading, Reading::Stream(meter) if meter.is_terminal());

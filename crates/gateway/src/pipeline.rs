@@ -143,6 +143,11 @@ async fn call(
     // Whatever the client learns, it learns after the intent is durable.
     relay.before_answering(intent).await?;
     let mut answer = answered.map_err(|refusal| refused(relay, caller, &plan, &call, refusal))?;
+    if answer.attempt.meter().is_encoded() {
+        let mut reply = answer::instead_of_encoded(answer, route.dialect, request_id)?;
+        headers::limits(&mut reply.fields, &tightest, relay.clock.now());
+        return Ok(reply);
+    }
 
     let mut reply = Reply::new(answer.head.status, AnswerBody::Whole(None));
     answer::pass_headers(&answer.head, &mut reply.fields);

@@ -9,7 +9,7 @@ use http::{HeaderValue, StatusCode, Version};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::answer::AnswerBody;
-use crate::authenticate::{PROTOCOL_KEY, query_value};
+use crate::authenticate::query_value;
 use crate::heads::RequestHead;
 use crate::http1::{self, Lines};
 use crate::reply::Reply;
@@ -81,14 +81,15 @@ fn names(headers: &Lines, name: &HeaderName, wanted: &[u8]) -> bool {
     headers.words(name).any(|word| word.eq_ignore_ascii_case(wanted))
 }
 
-/// What may go to a provider of the protocols that a client offers: not its key, and nothing that is no name.
+/// What may go to a provider of the protocols that a client offers: what is spoken. Others are its key, or say for whose
+/// account at the provider it speaks, and that is the operator's.
 fn protocols(headers: &Lines) -> Vec<String> {
     let offered = headers.words(&SEC_WEBSOCKET_PROTOCOL).filter_map(http1::text);
-    let is_name = |name: &&str| {
-        let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
-        plain && !name.is_empty() && !name.as_bytes().starts_with(PROTOCOL_KEY)
+    let is_spoken = |name: &&str| {
+        let is_plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+        is_plain && (*name == "realtime" || name.starts_with("openai-beta."))
     };
-    offered.filter(is_name).map(str::to_owned).collect()
+    offered.filter(is_spoken).map(str::to_owned).collect()
 }
 
 #[cfg(test)]
@@ -98,10 +99,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_among_the_protocols_stays_here() {
+    fn a_key_and_an_account_among_the_protocols_stay_here() {
         let mut headers = HeaderMap::new();
         headers.append(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("realtime, openai-insecure-api-key.mk-1"));
         headers.append(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("openai-beta.realtime-v1, a b,"));
+        let account = "openai-organization.org-1, openai-project.proj_1, other";
+        headers.append(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(account));
         assert_eq!(protocols(&headers.into()), ["realtime", "openai-beta.realtime-v1"]);
     }
 

@@ -37,7 +37,7 @@ pub fn headers(refusal: &Refusal) -> Vec<(&'static str, String)> {
     if let Refusal::MethodNotAllowed { allowed } = refusal {
         headers.push(("allow", (*allowed).to_owned()));
     }
-    if matches!(refusal, Refusal::IdempotencyLost) {
+    if refusal.forbids_retries() {
         headers.push(("x-should-retry", "false".to_owned()));
     }
     if refusal.status() == 401 {
