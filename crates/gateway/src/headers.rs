@@ -14,6 +14,7 @@ use crate::trace::Trace;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const ANTHROPIC_REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
+const AMAZON_REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 pub(crate) const TENANT_ID: HeaderName = HeaderName::from_static("x-tenant-id");
 const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
@@ -38,6 +39,8 @@ pub(crate) fn request_id(fields: &mut Fields, dialect: Dialect, id: RequestId) {
     let id = id.as_str();
     if dialect == Dialect::Anthropic {
         fields.put_text(&ANTHROPIC_REQUEST_ID, id.as_bytes());
+    } else if dialect == Dialect::Bedrock {
+        fields.put_text(&AMAZON_REQUEST_ID, id.as_bytes());
     }
     fields.put_text(&REQUEST_ID, id.as_bytes());
 }

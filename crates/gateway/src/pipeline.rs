@@ -83,7 +83,8 @@ fn identify<'a>(
     now: base::Timestamp,
 ) -> Result<(Route<'a>, Caller), Refusal> {
     let query = head.uri.query().unwrap_or_default();
-    let route = wire::route(head.method.as_str(), head.uri.path(), query, authenticate::accent(head))?;
+    let found = wire::route(head.method.as_str(), head.uri.path(), query, authenticate::accent(head));
+    let route = found.map_err(|refusal| realtime::refused(refusal, head))?;
     let caller = authenticate(head, address, &relay.directory, now)?;
     Ok((route, caller))
 }

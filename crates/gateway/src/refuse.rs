@@ -2,7 +2,7 @@
 
 use admit::{Ask, Tightest};
 use base::{Refusal, RequestId, whole_seconds_ceil};
-use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, UPGRADE, WWW_AUTHENTICATE};
 use http::{HeaderName, StatusCode};
 use wire::Dialect;
 
@@ -74,6 +74,11 @@ pub(crate) fn render(dialect: Dialect, refusal: &Refusal, id: RequestId) -> Repl
     }
     match refusal {
         Refusal::MethodNotAllowed { allowed } => fields.put_text(&ALLOW, allowed.as_bytes()),
+        // What is spoken here (RFC 9110, section 15.5.22).
+        Refusal::NoWebSocket => {
+            fields.put_text(&UPGRADE, b"HTTP/1.1");
+            fields.put_text(&CONNECTION, b"upgrade");
+        }
         Refusal::InvalidApiKey | Refusal::KeyExpired | Refusal::KeyRevoked => {
             fields.put_text(&WWW_AUTHENTICATE, b"Bearer");
         }

@@ -31,9 +31,7 @@ impl Offer {
     /// 400 for what is no WebSocket, or asks for a session that has no price here.
     pub(super) fn read(head: &RequestHead) -> Result<Offer, Refusal> {
         let refuse = |sentence: &str| Err(Refusal::invalid(None, sentence));
-        let is_http11 = head.version == Version::HTTP_11;
-        if !is_http11 || !names(&head.headers, &UPGRADE, b"websocket") || !names(&head.headers, &CONNECTION, b"upgrade")
-        {
+        if !wants_websocket(head) {
             return refuse("This is the address of a WebSocket. Open one, over HTTP/1.1.");
         }
         if head.headers.get(&SEC_WEBSOCKET_VERSION).is_none_or(|version| version != b"13") {
@@ -74,6 +72,12 @@ fn model(head: &RequestHead) -> Result<Option<ModelId>, Refusal> {
     }
     let model = ModelId::new(&name);
     model.map(Some).map_err(|error| Refusal::invalid(Some("model"), format!("The query has no model name: {error}.")))
+}
+
+/// Whether a request asks for the protocol to be changed to a WebSocket's.
+pub(super) fn wants_websocket(head: &RequestHead) -> bool {
+    let is_http11 = head.version == Version::HTTP_11;
+    is_http11 && names(&head.headers, &UPGRADE, b"websocket") && names(&head.headers, &CONNECTION, b"upgrade")
 }
 
 /// Whether a list of words in the headers has this one.

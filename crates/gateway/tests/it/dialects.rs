@@ -9,7 +9,7 @@ use store::Ending;
 use testkit::{Exchange, Options, Replay, SimulatedProvider};
 
 use crate::app::{TestApp, secret, tenant};
-use crate::client::{Reply, post};
+use crate::client::{Reply, get, post};
 
 /// A model of each dialect, "claude", "gemini", "gpt" and so on, served as `upstream_model`.
 async fn app(options: Options, upstream_model: &str) -> TestApp {
@@ -366,5 +366,20 @@ async fn a_page_of_a_proxy_is_no_answer_in_any_dialect() {
             let record = app.written("acme").remove(0);
             assert_eq!(record.ending, Ending::Unknown, "{dialect} {stream}: nobody knows what it cost");
         }
+    }
+}
+
+#[tokio::test]
+async fn clients_find_models_and_the_id_of_a_call_where_their_sdks_look() {
+    let app = app(Options::default(), "sim-text").await;
+    let mut request = get("/v1/models", "acme");
+    request.headers_mut().insert("x-fern-sdk-name", "cohere-ai".parse().expect("a value"));
+    let reply = app.call(request).await;
+    let first = &reply.json()["models"][0];
+    assert!(first["name"].is_string() && first["endpoints"].is_array(), "{}", reply.text());
+    for path in ["/model/claude/converse", "/model/none/invoke"] {
+        let reply = app.call(post(path, "acme", r#"{"messages":[]}"#)).await;
+        let id = reply.header("x-request-id");
+        assert!(id.starts_with("req_") && id == reply.header("x-amzn-requestid"), "{path}: {:?}", reply.headers);
     }
 }

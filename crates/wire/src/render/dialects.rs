@@ -37,6 +37,9 @@ pub fn headers(refusal: &Refusal) -> Vec<(&'static str, String)> {
     if let Refusal::MethodNotAllowed { allowed } = refusal {
         headers.push(("allow", (*allowed).to_owned()));
     }
+    if matches!(refusal, Refusal::NoWebSocket) {
+        headers.push(("upgrade", "HTTP/1.1".to_owned()));
+    }
     if refusal.forbids_retries() {
         headers.push(("x-should-retry", "false".to_owned()));
     }
