@@ -24,6 +24,7 @@ mod body;
 mod books;
 mod client_body;
 mod clock;
+mod cors;
 mod counts;
 mod explain;
 mod files;

@@ -24,6 +24,7 @@ use crate::answer::{self, AnswerBody, MeteredStream, Room};
 use crate::authenticate::{Caller, authenticate};
 use crate::books::Asked;
 use crate::client_body::ClientBody;
+use crate::cors::Cors;
 use crate::forward::forward;
 use crate::heads::RequestHead;
 use crate::hold::Label;
@@ -37,6 +38,10 @@ use crate::{authenticate, batches, files, headers, inquiry, intake, owned, realt
 
 /// Answers one request. Never fails: a refusal is an answer too.
 pub(crate) async fn handle(relay: Arc<Relay>, address: IpAddr, head: RequestHead, body: ClientBody) -> Reply {
+    let cors = Cors::of(&relay.settings.cors_origins, &head);
+    if let Some(reply) = cors.preflight(&head) {
+        return reply;
+    }
     let running = relay.tasks.enter();
     let started = Instant::now();
     let mut trace = Trace::new(relay.clock.moment_of(started));
@@ -47,7 +52,9 @@ pub(crate) async fn handle(relay: Arc<Relay>, address: IpAddr, head: RequestHead
         Ok(identified) => identified,
         Err(refusal) => {
             relay.counts.refused(&refusal);
-            return refuse::unidentified(&head, &refusal, id);
+            let mut reply = refuse::unidentified(&head, &refusal, id);
+            cors.allow(&mut reply.fields);
+            return reply;
         }
     };
     trace.authenticated(relay.clock.moment());
@@ -72,6 +79,7 @@ pub(crate) async fn handle(relay: Arc<Relay>, address: IpAddr, head: RequestHead
     headers::request_id(&mut reply.fields, route.dialect, id);
     headers::tenant(&mut reply.fields, caller.tenant().id().as_str());
     headers::timing(&mut reply.fields, &trace, relay.clock.moment());
+    cors.allow(&mut reply.fields);
     reply
 }
 
