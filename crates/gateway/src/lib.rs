@@ -26,6 +26,7 @@ mod client_body;
 mod clock;
 mod cors;
 mod counts;
+mod estimate;
 mod explain;
 mod files;
 mod forward;

@@ -13,9 +13,6 @@ use crate::heads::ResponseHead;
 use crate::hold::Outcome;
 use crate::owned::Sealing;
 
-/// Tokens that a chat message costs beyond its text: role and separators (OpenAI's counting guide says 3 to 4).
-const TOKENS_PER_MESSAGE: u64 = 4;
-
 /// Where nobody says how long a file is: what a second takes at 16 kbit/s, less than nearly all speech is sent at.
 const BYTES_PER_SECOND: u64 = 2_000;
 /// Tokens that a second of audio is billed as at most (OpenAI's models say 10, Mistral's 12.5).
@@ -435,17 +432,16 @@ impl Meter {
     /// `beyond_bytes` of further text are counted at four bytes a token, rounded up.
     fn count(&self, produced: &str, beyond_bytes: u64) -> Usage {
         let tokenizer = self.model.tokenizer.unwrap_or(Tokenizer::O200k);
-        let (mut prompt, mut characters) = (0, 0);
-        for text in self.call.prompt_texts() {
-            prompt += catalog::count_tokens(tokenizer, &text);
-            characters += text.chars().count() as u64;
-        }
         // Only there do they have a price without tokens.
-        let predicts = self.endpoint() == Endpoint::Predict;
-        let (characters, images) = if predicts { (characters, u64::from(self.call.billable().images)) } else { (0, 0) };
-        let messages = u64::from(self.call.billable().messages) * TOKENS_PER_MESSAGE;
+        let (characters, images) = if self.endpoint() == Endpoint::Predict {
+            let characters = self.call.prompt_texts().map(|text| text.chars().count() as u64).sum();
+            (characters, u64::from(self.call.billable().images))
+        } else {
+            (0, 0)
+        };
+        let input = catalog::estimate_tokens(&self.model, &self.call);
         let output = catalog::count_tokens(tokenizer, produced) + beyond_bytes.div_ceil(4);
-        Usage { input: prompt + messages, output, characters, images, ..Usage::default() }
+        Usage { input, output, characters, images, ..Usage::default() }
     }
 }
 

@@ -34,7 +34,7 @@ use crate::relay::Relay;
 use crate::reply::Reply;
 use crate::reserve::reserve;
 use crate::trace::Trace;
-use crate::{authenticate, batches, files, headers, inquiry, intake, owned, realtime, refuse, upload};
+use crate::{authenticate, batches, estimate, files, headers, inquiry, intake, owned, realtime, refuse, upload};
 
 /// Answers one request. Never fails: a refusal is an answer too.
 pub(crate) async fn handle(relay: Arc<Relay>, address: IpAddr, head: RequestHead, body: ClientBody) -> Reply {
@@ -126,6 +126,9 @@ async fn call(
     owned::open(relay, caller, &mut call)?;
     if batches::may_delete_results(&call) {
         Box::pin(batches::keep_results(relay, caller, &call)).await?;
+    }
+    if let Some(reply) = estimate::answer(relay, caller, &call, arrived)? {
+        return Ok(reply);
     }
     let mut plan = if call.endpoint().makes_batch() {
         Box::pin(batches::plan(relay, caller, &mut call, &label, arrived)).await?

@@ -83,6 +83,13 @@ pub fn session_error(refusal: &Refusal, request_id: &str, event_id: Option<&str>
     openai::session_error(refusal, request_id, event_id)
 }
 
+/// The answer to a call that asks how many tokens another would have.
+#[must_use]
+pub fn token_count(dialect: Dialect, tokens: u64) -> Bytes {
+    let member = if dialect == Dialect::Gemini { "totalTokens" } else { "input_tokens" };
+    Bytes::from(format!("{{\"{member}\":{tokens}}}"))
+}
+
 /// The list of models.
 #[must_use]
 pub fn models(dialect: Dialect, entries: &[ModelEntry<'_>]) -> Bytes {
