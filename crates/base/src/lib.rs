@@ -23,6 +23,6 @@ pub use limits::{
 };
 pub use map::{AccountMap, NumberHasher, NumberHashing, PATH_LEVELS_MAX};
 pub use money::{Cost, Money, Price};
-pub use refusal::{LimitedCalls, Refusal, Scope, ScopeLevel, Shortfall, UpstreamFault, whole_seconds_ceil};
+pub use refusal::{BaseUrl, LimitedCalls, Refusal, Scope, ScopeLevel, Shortfall, UpstreamFault, whole_seconds_ceil};
 pub use secret::Secret;
 pub use time::{Moment, Timestamp};

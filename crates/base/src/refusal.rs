@@ -82,12 +82,17 @@ pub enum Refusal {
     /// The tenant is suspended.
     TenantSuspended,
     /// No such path on this relay.
-    RouteNotFound,
+    RouteNotFound {
+        /// What the path tells of the base URL.
+        base_url: BaseUrl,
+    },
     /// The path exists, but not for this method; the allowed one is named.
     MethodNotAllowed {
         /// The method that the path takes.
         allowed: &'static str,
     },
+    /// The path is one, but opens no WebSocket. Clients that try one first fall back to HTTP at once on this status.
+    NoWebSocket,
     /// No such model.
     ModelNotFound {
         /// The name that was asked for, cut to a printable length.
@@ -175,6 +180,29 @@ pub enum Refusal {
     Internal,
 }
 
+/// What is wrong with a client's base URL, as far as a path tells that does not exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BaseUrl {
+    /// It tells nothing.
+    Unknown,
+    /// Behind `/v1` the path is one.
+    EndsBeforeV1,
+    /// Without its version the path is one.
+    HasVersion,
+}
+
+impl BaseUrl {
+    const fn sentence(self) -> &'static str {
+        match self {
+            BaseUrl::Unknown => {
+                "Check the base URL: for OpenAI's clients it ends in /v1, for those of other providers it has no path"
+            }
+            BaseUrl::EndsBeforeV1 => "The base URL of this client has to end in /v1",
+            BaseUrl::HasVersion => "The base URL of this client must have no path: the client adds all of it",
+        }
+    }
+}
+
 /// What a refusal over money says, so that the client can act on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shortfall {
@@ -205,6 +233,8 @@ pub enum UpstreamFault {
     Broken,
     /// What came is not what the protocol says.
     Malformed,
+    /// What came is encoded, and cannot be read for what it costs.
+    Encoded,
     /// The answer exceeded the relay's limit.
     TooLarge,
     /// The upstream's credentials were refused; only the operator can repair that.
@@ -217,6 +247,7 @@ impl UpstreamFault {
             UpstreamFault::Unreachable => "the provider could not be reached",
             UpstreamFault::Broken => "the provider's connection broke before its answer was complete",
             UpstreamFault::Malformed => "the provider's answer was not what its protocol says",
+            UpstreamFault::Encoded => "the provider encoded its answer, which this relay had asked it not to do",
             UpstreamFault::TooLarge => "the provider's answer was larger than this relay forwards",
             UpstreamFault::Credentials => "the provider refused this relay's credentials; tell its operator",
         }
@@ -248,10 +279,11 @@ impl Refusal {
             Refusal::BudgetExhausted(_) | Refusal::WalletEmpty(_) => 402,
             Refusal::AddressNotAllowed | Refusal::TenantSuspended | Refusal::ModelNotAllowed { .. } => 403,
             Refusal::TenantNotFound
-            | Refusal::RouteNotFound
+            | Refusal::RouteNotFound { .. }
             | Refusal::ModelNotFound { .. }
             | Refusal::ObjectNotFound { .. } => 404,
             Refusal::MethodNotAllowed { .. } => 405,
+            Refusal::NoWebSocket => 426,
             Refusal::IdempotencyInFlight { .. } | Refusal::IdempotencyLost => 409,
             Refusal::RequestTooLarge { .. } => 413,
             Refusal::IdempotencyMismatch => 422,
@@ -264,7 +296,7 @@ impl Refusal {
     }
 
     /// All codes, each once.
-    pub const CODES: [&'static str; 26] = [
+    pub const CODES: [&'static str; 27] = [
         "invalid_api_key",
         "key_expired",
         "key_revoked",
@@ -274,6 +306,7 @@ impl Refusal {
         "tenant_suspended",
         "route_not_found",
         "method_not_allowed",
+        "no_websocket",
         "model_not_found",
         "model_not_allowed",
         "object_not_found",
@@ -304,8 +337,9 @@ impl Refusal {
             Refusal::TenantRequired => "tenant_required",
             Refusal::TenantNotFound => "tenant_not_found",
             Refusal::TenantSuspended => "tenant_suspended",
-            Refusal::RouteNotFound => "route_not_found",
+            Refusal::RouteNotFound { .. } => "route_not_found",
             Refusal::MethodNotAllowed { .. } => "method_not_allowed",
+            Refusal::NoWebSocket => "no_websocket",
             Refusal::ModelNotFound { .. } => "model_not_found",
             Refusal::ModelNotAllowed { .. } => "model_not_allowed",
             Refusal::ObjectNotFound { .. } => "object_not_found",
@@ -348,6 +382,13 @@ impl Refusal {
         }
     }
 
+    /// Whether its client is told not to try again by itself: it would in vain, or it would sleep longer than anybody waits
+    /// for a call, since official SDKs sleep as long as they are told.
+    #[must_use]
+    pub fn forbids_retries(&self) -> bool {
+        matches!(self, Refusal::IdempotencyLost) || self.retry_after().is_some_and(|wait| wait > RETRY_WAIT_MAX)
+    }
+
     /// A sentence for people: what was wrong and what to do.
     #[must_use]
     pub fn message(&self) -> String {
@@ -365,10 +406,11 @@ impl Refusal {
                 "The tenant named in X-Tenant-ID does not exist or is not one that this key may act for.".into()
             }
             Refusal::TenantSuspended => "This tenant is suspended. Contact the operator.".into(),
-            Refusal::RouteNotFound => {
-                "There is no such path on this relay. Check the base URL; it usually ends in /v1.".into()
+            Refusal::RouteNotFound { base_url } => {
+                format!("There is no such path on this relay. {}.", base_url.sentence())
             }
             Refusal::MethodNotAllowed { allowed } => format!("This path takes {allowed} only."),
+            Refusal::NoWebSocket => "This path opens no WebSocket. Send the request by POST, over HTTP.".into(),
             Refusal::ModelNotFound { model } => {
                 format!("The model '{model}' does not exist. GET /v1/models lists yours.")
             }
@@ -425,6 +467,9 @@ impl Shortfall {
     }
 }
 
+/// The longest that an SDK is to sleep in the middle of a call, before it tries again.
+const RETRY_WAIT_MAX: Duration = Duration::from_secs(60);
+
 /// Whole seconds, rounded up, at least one: what `Retry-After` can say without lying.
 #[must_use]
 pub fn whole_seconds_ceil(span: Duration) -> u64 {
@@ -441,6 +486,13 @@ mod tests {
         assert_eq!(whole_seconds_ceil(Duration::ZERO), 1);
         assert_eq!(whole_seconds_ceil(Duration::from_nanos(1_000_000_001)), 2);
         assert_eq!(whole_seconds_ceil(Duration::from_secs(7)), 7);
+    }
+
+    #[test]
+    fn nobody_sleeps_for_hours_in_the_middle_of_a_call() {
+        let waiting = |seconds| Refusal::Overloaded { retry_after: Duration::from_secs(seconds) }.forbids_retries();
+        assert_eq!([waiting(1), waiting(60), waiting(61)], [false, false, true]);
+        assert!(Refusal::IdempotencyLost.forbids_retries() && !Refusal::UpstreamTimeout.forbids_retries());
     }
 
     #[test]

@@ -8,6 +8,7 @@
 #![deny(clippy::float_arithmetic)]
 
 mod default_catalogue;
+mod estimate;
 mod live;
 mod model;
 mod per_call;
@@ -21,6 +22,7 @@ mod upstream;
 mod upstream_kind;
 
 pub use default_catalogue::{CatalogueEntry, DefaultPrice, default_entry, default_models};
+pub use estimate::{estimate_tokens, estimated};
 pub use live::Catalog;
 pub use model::{
     AUDIO_SECONDS_DEFAULT, HIDDEN_PROMPT_TOKENS_DEFAULT, IMAGE_TOKENS_DEFAULT, Model, ModelKind, PriceVersion, Target,

@@ -5,24 +5,25 @@ use core::task::{Context, Poll};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use base::{AccountIndex, Refusal, UpstreamFault};
+use base::{AccountIndex, Refusal, RequestId, UpstreamFault};
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER, TRAILER};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, TRAILER};
 use http::{HeaderMap, HeaderName, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use thiserror::Error;
 use tokio::time::Instant;
-use wire::COUNT_HEADERS;
+use wire::{COUNT_HEADERS, Dialect};
 
 use crate::attempt::{Attempt, AttemptError};
 use crate::bodies::{Bodies, SMALL_BYTES, Share};
 use crate::clock::LazyTimer;
 use crate::forward::Answer;
-use crate::headers;
 use crate::heads::ResponseHead;
 use crate::hold::Receipt;
 use crate::http1::Fields;
+use crate::reply::Reply;
 use crate::tasks::Running;
+use crate::{headers, refuse};
 
 /// Headers of an upstream that reach the client. The others speak of the operator's account there, not of the call.
 const FORWARDED: [HeaderName; 9] = [
@@ -120,6 +121,27 @@ pub(crate) fn pass_counts(upstream: &ResponseHead, fields: &mut Fields) {
     }
 }
 
+/// What a client gets in the place of an encoded answer: of an error its status and headers, with words of ours.
+///
+/// # Errors
+/// 502 for what is no error: it may have been billed, and nobody can say how much.
+pub(crate) fn instead_of_encoded(mut answer: Answer, dialect: Dialect, id: RequestId) -> Result<Reply, Refusal> {
+    tracing::warn!("an upstream encoded its answer although it was asked not to; it cannot be metered");
+    answer.attempt.settle();
+    answer.attempt.lose_answer();
+    let refusal = Refusal::UpstreamError { reason: UpstreamFault::Encoded };
+    let ResponseHead { status, mut headers } = answer.head;
+    if !status.is_client_error() && !status.is_server_error() {
+        return Err(refusal);
+    }
+    let mut reply = refuse::render(dialect, &refusal, id);
+    reply.status = status;
+    // The type of its own words.
+    headers.remove(&CONTENT_TYPE);
+    pass_headers(&ResponseHead { status, headers }, &mut reply.fields);
+    Ok(reply)
+}
+
 /// Where a tenant's whole answers are counted.
 #[derive(Clone, Copy)]
 pub(crate) struct Room<'a> {
@@ -137,9 +159,8 @@ pub(crate) async fn gather(
     bytes_max: usize,
     room: Room<'_>,
 ) -> Result<(Bytes, Option<Receipt>), Refusal> {
-    if answer.head.headers.contains(&CONTENT_ENCODING) {
-        tracing::warn!("an upstream encoded its answer although it was asked not to; it cannot be metered");
-        return Err(broken(answer.attempt, UpstreamFault::Malformed));
+    if answer.attempt.meter().is_encoded() {
+        return Err(broken(answer.attempt, UpstreamFault::Encoded));
     }
     let mut share: Option<Share> = None;
     while let Some(data) = answer.attempt.data().await {
@@ -195,7 +216,7 @@ fn broken(mut attempt: Attempt, reason: UpstreamFault) -> Refusal {
 pub(crate) struct MeteredStream {
     /// Present until the upstream's last byte.
     attempt: Option<Attempt>,
-    request_id: base::RequestId,
+    request_id: RequestId,
     wishes: ReceiptWishes,
     /// What to hand out before reading on.
     ready: VecDeque<Bytes>,
@@ -211,7 +232,7 @@ pub(crate) struct MeteredStream {
 impl MeteredStream {
     pub(crate) fn new(
         mut answer: Answer,
-        request_id: base::RequestId,
+        request_id: RequestId,
         wishes: ReceiptWishes,
         running: Running,
     ) -> MeteredStream {

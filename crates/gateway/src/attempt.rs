@@ -72,7 +72,7 @@ struct Deadlines {
 /// Why there is no head or no further byte of an answer.
 #[derive(Debug)]
 pub(crate) enum AttemptError {
-    /// The request did not leave: nothing is billed, and it may be sent elsewhere.
+    /// The request did not leave, or the upstream did nothing with it: nothing is billed, and it may be sent elsewhere.
     NotSent(Fault),
     /// The request may have left, and the connection broke.
     Broken(Fault),

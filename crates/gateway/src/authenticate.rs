@@ -22,6 +22,7 @@ use crate::http1;
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const AZURE_API_KEY: HeaderName = HeaderName::from_static("api-key");
 const GOOGLE_API_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
+const FERN_SDK_NAME: HeaderName = HeaderName::from_static("x-fern-sdk-name");
 const GOOGLE_API_CLIENT: HeaderName = HeaderName::from_static("x-goog-api-client");
 
 /// The accounts that pay for a call, tenant first, key last.
@@ -150,7 +151,7 @@ fn credential(head: &RequestHead) -> Option<&[u8]> {
 }
 
 /// How the name of a protocol begins that is a key: a browser can set no header for a WebSocket but the protocols.
-pub(crate) const PROTOCOL_KEY: &[u8] = b"openai-insecure-api-key.";
+const PROTOCOL_KEY: &[u8] = b"openai-insecure-api-key.";
 
 fn protocol_key(head: &RequestHead) -> Option<&[u8]> {
     head.headers.words(&SEC_WEBSOCKET_PROTOCOL).find_map(|protocol| protocol.strip_prefix(PROTOCOL_KEY))
@@ -161,6 +162,8 @@ pub(crate) fn accent(head: &RequestHead) -> Accent {
     let has = |name: HeaderName| head.headers.contains(&name);
     Accent {
         anthropic_version: has(ANTHROPIC_VERSION),
+        // Its SDKs call themselves "cohere", "cohere-ai" and "github.com/cohere-ai/cohere-go/v2".
+        cohere_sdk: head.headers.text(&FERN_SDK_NAME).is_some_and(|name| name.contains("cohere")),
         google_key: has(GOOGLE_API_KEY) || has(GOOGLE_API_CLIENT) || query_value(head, "key").is_some(),
     }
 }

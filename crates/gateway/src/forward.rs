@@ -3,6 +3,7 @@
 //! Another candidate is tried only when the last one provably billed nothing: no connection, a request that did not
 //! leave, or an error status. A request that may have left and got no answer is not sent twice: it may be billed.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use base::{Refusal, UpstreamFault};
@@ -15,17 +16,18 @@ use crate::attempt::{Attempt, AttemptError};
 use crate::body::OutgoingBody;
 use crate::heads::{Outgoing, RequestHead, ResponseHead};
 use crate::hold::Hold;
+use crate::http1::Lines;
 use crate::upload::Upload;
 use crate::upstream::{ConnectError, Connection, Pool};
 
 /// Headers of a client that reach an upstream. Everything else stays here, above all whatever names an identity.
-const FORWARDED: [HeaderName; 5] = [
-    ACCEPT,
-    USER_AGENT,
-    HeaderName::from_static("openai-beta"),
-    ANTHROPIC_VERSION,
-    HeaderName::from_static("anthropic-beta"),
-];
+const FORWARDED: [HeaderName; 5] = [ACCEPT, USER_AGENT, OPENAI_BETA, ANTHROPIC_VERSION, ANTHROPIC_BETA];
+
+/// Those of them that are lists: they may stand in several lines, all of which count.
+const LISTS: [HeaderName; 3] = [ACCEPT, OPENAI_BETA, ANTHROPIC_BETA];
+
+pub(crate) const OPENAI_BETA: HeaderName = HeaderName::from_static("openai-beta");
+const ANTHROPIC_BETA: HeaderName = HeaderName::from_static("anthropic-beta");
 
 /// Anthropic refuses a call without one; its SDKs send it.
 pub(crate) const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
@@ -126,7 +128,7 @@ fn failed(candidate: &Candidate, mut attempt: Attempt, error: AttemptError) -> T
     let upstream = &candidate.upstream().id;
     match error {
         AttemptError::NotSent(source) => {
-            tracing::warn!(%upstream, error = %source, "the request did not leave");
+            tracing::warn!(%upstream, error = %source, "the request was not taken");
             Tried::Next(attempt.give_up(), Refusal::UpstreamError { reason: UpstreamFault::Unreachable })
         }
         AttemptError::Broken(source) => {
@@ -160,6 +162,18 @@ pub(crate) fn unusable(candidate: &Candidate, error: &ConnectError) -> Refusal {
 /// Statuses that say "not now" or "not here": a different upstream may do better, and nothing was billed.
 pub(crate) const fn may_fail_over(status: StatusCode) -> bool {
     matches!(status.as_u16(), 401 | 403 | 408 | 429 | 500..=599)
+}
+
+/// What a client says in a header that reaches an upstream: all of a list, the first of what is said once. The head's limit
+/// is its limit.
+pub(crate) fn forwarded<'a>(headers: &'a Lines, name: &HeaderName) -> Option<Cow<'a, [u8]>> {
+    let mut values = headers.get_all(name);
+    let first = values.next()?;
+    if !LISTS.contains(name) {
+        return Some(Cow::Borrowed(first));
+    }
+    let more = |list: Cow<'a, [u8]>, value: &[u8]| Cow::Owned([&list, value].join(&b", "[..]));
+    Some(values.fold(Cow::Borrowed(first), more))
 }
 
 /// The request for one candidate: the client's body with the model's name there, and the headers it should see.
@@ -202,10 +216,10 @@ fn outgoing(
     let mut request = pool.request(method, (endpoint, path.as_deref()), connection.is_http2(), body);
     let mut put = |name: &HeaderName, value: &[u8]| pool.put(&mut request, name, value);
     // What a client says to another provider means nothing to this one.
-    let forwarded = if translation.is_none() { &FORWARDED[..] } else { &FORWARDED[..2] };
-    for name in forwarded {
-        if let Some(value) = client.headers.get(name) {
-            put(name, value);
+    let names = if translation.is_none() { &FORWARDED[..] } else { &FORWARDED[..2] };
+    for name in names {
+        if let Some(value) = forwarded(&client.headers, name) {
+            put(name, &value);
         }
     }
     if let (Some(_), Some(kind)) = (call.form_bytes(), client.headers.get(&CONTENT_TYPE)) {
@@ -222,4 +236,30 @@ fn outgoing(
     }
     pool.authorize(&mut request);
     request
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+
+    use super::*;
+
+    #[test]
+    fn of_a_list_in_several_lines_all_passes_and_of_anything_else_the_first() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("anthropic-beta", "a-1,b-2"),
+            ("anthropic-version", "2023-06-01"),
+            ("anthropic-beta", "c-3"),
+            ("anthropic-version", "2023-01-01"),
+            ("anthropic-beta", "d-4"),
+        ] {
+            headers.append(name, value.parse().unwrap());
+        }
+        let lines = Lines::from(headers);
+        let said = |name: &HeaderName| forwarded(&lines, name).map(|value| String::from_utf8(value.into()).unwrap());
+        assert_eq!(said(&ANTHROPIC_BETA).as_deref(), Some("a-1,b-2, c-3, d-4"));
+        assert_eq!(said(&ANTHROPIC_VERSION).as_deref(), Some("2023-06-01"));
+        assert_eq!(said(&OPENAI_BETA), None);
+    }
 }

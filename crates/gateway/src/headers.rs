@@ -14,6 +14,7 @@ use crate::trace::Trace;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const ANTHROPIC_REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
+const AMAZON_REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 pub(crate) const TENANT_ID: HeaderName = HeaderName::from_static("x-tenant-id");
 const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
@@ -29,6 +30,7 @@ pub(crate) const HOLD: HeaderName = HeaderName::from_static("mandant-hold-usd");
 pub(crate) const BUDGET_REMAINING: HeaderName = HeaderName::from_static("mandant-budget-remaining-usd");
 pub(crate) const PRICE_VERSION: HeaderName = HeaderName::from_static("mandant-price-version");
 const OUTPUT_LIMIT: HeaderName = HeaderName::from_static("mandant-output-limit");
+const ESTIMATE: HeaderName = HeaderName::from_static("mandant-estimate");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 const ORIGINAL_REQUEST: HeaderName = HeaderName::from_static("original-request");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
@@ -38,6 +40,8 @@ pub(crate) fn request_id(fields: &mut Fields, dialect: Dialect, id: RequestId) {
     let id = id.as_str();
     if dialect == Dialect::Anthropic {
         fields.put_text(&ANTHROPIC_REQUEST_ID, id.as_bytes());
+    } else if dialect == Dialect::Bedrock {
+        fields.put_text(&AMAZON_REQUEST_ID, id.as_bytes());
     }
     fields.put_text(&REQUEST_ID, id.as_bytes());
 }
@@ -82,6 +86,11 @@ pub(crate) fn output_limit(fields: &mut Fields, limit: Option<u64>) {
     if let Some(limit) = limit {
         fields.put_number(&OUTPUT_LIMIT, limit);
     }
+}
+
+/// The answer is the relay's own guess, and no provider's.
+pub(crate) fn estimate(fields: &mut Fields) {
+    fields.put_text(&ESTIMATE, b"true");
 }
 
 /// The answer of an earlier call, which was charged then.

@@ -1,5 +1,6 @@
 //! The heads of messages: of a client's request, of an upstream's answer, and of the request that goes there.
 
+use http::header::CONTENT_ENCODING;
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri, Version};
 use smallvec::SmallVec;
 
@@ -27,6 +28,14 @@ impl From<http::request::Parts> for RequestHead {
 pub(crate) struct ResponseHead {
     pub(crate) status: StatusCode,
     pub(crate) headers: Lines,
+}
+
+impl ResponseHead {
+    /// Whether the body is compressed, or otherwise not what it says: nothing of it can be read.
+    pub(crate) fn is_encoded(&self) -> bool {
+        let mut codings = self.headers.words(&CONTENT_ENCODING);
+        codings.any(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity"))
+    }
 }
 
 impl From<http::response::Parts> for ResponseHead {

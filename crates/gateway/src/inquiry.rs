@@ -72,8 +72,8 @@ fn models(relay: &Relay, caller: &Caller, route: &Route<'_>) -> Bytes {
 /// One model. One that the caller may not use is as unknown as one that does not exist.
 fn model(relay: &Relay, caller: &Caller, route: &Route<'_>) -> Result<Bytes, Refusal> {
     let catalog = relay.directory.catalog();
-    let name = route.tail.unwrap_or_default();
-    let found = catalog.model(name).filter(|model| caller.may_use(&model.id));
+    let name = route.model().unwrap_or_default();
+    let found = catalog.model(&name).filter(|model| caller.may_use(&model.id));
     let model = found.ok_or_else(|| Refusal::ModelNotFound { model: name.chars().take(128).collect() })?;
     Ok(wire::render::model(route.dialect, &entry(model)))
 }

@@ -13,9 +13,6 @@ use crate::heads::ResponseHead;
 use crate::hold::Outcome;
 use crate::owned::Sealing;
 
-/// Tokens that a chat message costs beyond its text: role and separators (OpenAI's counting guide says 3 to 4).
-const TOKENS_PER_MESSAGE: u64 = 4;
-
 /// Where nobody says how long a file is: what a second takes at 16 kbit/s, less than nearly all speech is sent at.
 const BYTES_PER_SECOND: u64 = 2_000;
 /// Tokens that a second of audio is billed as at most (OpenAI's models say 10, Mistral's 12.5).
@@ -59,6 +56,8 @@ enum Reading {
     Whole { body: BytesMut, only: Bytes },
     /// Events are read as they pass.
     Stream(Box<StreamMeter>),
+    /// Nobody can read what comes.
+    Encoded,
     /// Bytes pass unread: what sound costs is known from what is to be spoken, and a file costs nothing.
     Raw,
 }
@@ -127,7 +126,9 @@ impl Meter {
             && content_type.is_some_and(|value| value.starts_with(b"application/vnd.amazon.eventstream"));
         let is_lines = self.endpoint().streams_lines()
             && content_type.is_some_and(|value| value.starts_with(b"application/x-ndjson"));
-        self.reading = if head.status.is_success() && (is_events || is_array || is_frames || is_lines) {
+        self.reading = if head.is_encoded() {
+            Reading::Encoded
+        } else if head.status.is_success() && (is_events || is_array || is_frames || is_lines) {
             let options = match &self.translator {
                 None => StreamOptions { is_array, ..StreamOptions::of(&self.call) },
                 Some(translator) => StreamOptions {
@@ -165,6 +166,11 @@ impl Meter {
         self.endpoint().makes_images()
     }
 
+    /// Whether the answer can be neither metered nor passed on.
+    pub(crate) fn is_encoded(&self) -> bool {
+        matches!(self.reading, Reading::Encoded)
+    }
+
     pub(crate) fn is_stream(&self) -> bool {
         matches!(self.reading, Reading::Stream(_) | Reading::Raw)
             || (matches!(self.reading, Reading::Nothing) && self.call.stream())
@@ -173,7 +179,7 @@ impl Meter {
     /// Takes the next bytes; `forward` receives what the client should see of them, which for a whole answer is nothing yet.
     pub(crate) fn push(&mut self, data: Bytes, forward: &mut impl FnMut(Bytes)) -> Result<(), Malformed> {
         match &mut self.reading {
-            Reading::Nothing => Err(Malformed),
+            Reading::Nothing | Reading::Encoded => Err(Malformed),
             Reading::Raw => {
                 forward(data);
                 Ok(())
@@ -266,6 +272,7 @@ impl Meter {
                 forward_some(translator.finish(is_whole), forward);
                 is_whole
             }
+            Reading::Encoded => false,
             _ => true,
         }
     }
@@ -290,7 +297,7 @@ impl Meter {
             }
             Reading::Whole { .. } if !ended && self.call.endpoint().hears() => (Outcome::Cut(self.estimate("")), None),
             // The whole text is billed when it is spoken, however much of that is heard.
-            Reading::Nothing => (Outcome::Unknown, None),
+            Reading::Nothing | Reading::Encoded => (Outcome::Unknown, None),
             reading if self.call.endpoint() == Endpoint::Speech => {
                 let usage = Usage { characters: self.call.billable().characters, ..Usage::default() };
                 let is_whole = ended || matches!(reading, Reading::Stream(meter) if meter.is_terminal());
@@ -425,17 +432,16 @@ impl Meter {
     /// `beyond_bytes` of further text are counted at four bytes a token, rounded up.
     fn count(&self, produced: &str, beyond_bytes: u64) -> Usage {
         let tokenizer = self.model.tokenizer.unwrap_or(Tokenizer::O200k);
-        let (mut prompt, mut characters) = (0, 0);
-        for text in self.call.prompt_texts() {
-            prompt += catalog::count_tokens(tokenizer, &text);
-            characters += text.chars().count() as u64;
-        }
         // Only there do they have a price without tokens.
-        let predicts = self.endpoint() == Endpoint::Predict;
-        let (characters, images) = if predicts { (characters, u64::from(self.call.billable().images)) } else { (0, 0) };
-        let messages = u64::from(self.call.billable().messages) * TOKENS_PER_MESSAGE;
+        let (characters, images) = if self.endpoint() == Endpoint::Predict {
+            let characters = self.call.prompt_texts().map(|text| text.chars().count() as u64).sum();
+            (characters, u64::from(self.call.billable().images))
+        } else {
+            (0, 0)
+        };
+        let input = catalog::estimate_tokens(&self.model, &self.call);
         let output = catalog::count_tokens(tokenizer, produced) + beyond_bytes.div_ceil(4);
-        Usage { input: prompt + messages, output, characters, images, ..Usage::default() }
+        Usage { input, output, characters, images, ..Usage::default() }
     }
 }
 

@@ -24,6 +24,7 @@ use crate::answer::{self, AnswerBody, MeteredStream, Room};
 use crate::authenticate::{Caller, authenticate};
 use crate::books::Asked;
 use crate::client_body::ClientBody;
+use crate::cors::Cors;
 use crate::forward::forward;
 use crate::heads::RequestHead;
 use crate::hold::Label;
@@ -33,10 +34,14 @@ use crate::relay::Relay;
 use crate::reply::Reply;
 use crate::reserve::reserve;
 use crate::trace::Trace;
-use crate::{authenticate, batches, files, headers, inquiry, intake, owned, realtime, refuse, upload};
+use crate::{authenticate, batches, estimate, files, headers, inquiry, intake, owned, realtime, refuse, upload};
 
 /// Answers one request. Never fails: a refusal is an answer too.
 pub(crate) async fn handle(relay: Arc<Relay>, address: IpAddr, head: RequestHead, body: ClientBody) -> Reply {
+    let cors = Cors::of(&relay.settings.cors_origins, &head);
+    if let Some(reply) = cors.preflight(&head) {
+        return reply;
+    }
     let running = relay.tasks.enter();
     let started = Instant::now();
     let mut trace = Trace::new(relay.clock.moment_of(started));
@@ -47,7 +52,9 @@ pub(crate) async fn handle(relay: Arc<Relay>, address: IpAddr, head: RequestHead
         Ok(identified) => identified,
         Err(refusal) => {
             relay.counts.refused(&refusal);
-            return refuse::unidentified(&head, &refusal, id);
+            let mut reply = refuse::unidentified(&head, &refusal, id);
+            cors.allow(&mut reply.fields);
+            return reply;
         }
     };
     trace.authenticated(relay.clock.moment());
@@ -72,6 +79,7 @@ pub(crate) async fn handle(relay: Arc<Relay>, address: IpAddr, head: RequestHead
     headers::request_id(&mut reply.fields, route.dialect, id);
     headers::tenant(&mut reply.fields, caller.tenant().id().as_str());
     headers::timing(&mut reply.fields, &trace, relay.clock.moment());
+    cors.allow(&mut reply.fields);
     reply
 }
 
@@ -83,7 +91,8 @@ fn identify<'a>(
     now: base::Timestamp,
 ) -> Result<(Route<'a>, Caller), Refusal> {
     let query = head.uri.query().unwrap_or_default();
-    let route = wire::route(head.method.as_str(), head.uri.path(), query, authenticate::accent(head))?;
+    let found = wire::route(head.method.as_str(), head.uri.path(), query, authenticate::accent(head));
+    let route = found.map_err(|refusal| realtime::refused(refusal, head))?;
     let caller = authenticate(head, address, &relay.directory, now)?;
     Ok((route, caller))
 }
@@ -118,6 +127,9 @@ async fn call(
     if batches::may_delete_results(&call) {
         Box::pin(batches::keep_results(relay, caller, &call)).await?;
     }
+    if let Some(reply) = estimate::answer(relay, caller, &call, arrived)? {
+        return Ok(reply);
+    }
     let mut plan = if call.endpoint().makes_batch() {
         Box::pin(batches::plan(relay, caller, &mut call, &label, arrived)).await?
     } else {
@@ -143,6 +155,11 @@ async fn call(
     // Whatever the client learns, it learns after the intent is durable.
     relay.before_answering(intent).await?;
     let mut answer = answered.map_err(|refusal| refused(relay, caller, &plan, &call, refusal))?;
+    if answer.attempt.meter().is_encoded() {
+        let mut reply = answer::instead_of_encoded(answer, route.dialect, request_id)?;
+        headers::limits(&mut reply.fields, &tightest, relay.clock.now());
+        return Ok(reply);
+    }
 
     let mut reply = Reply::new(answer.head.status, AnswerBody::Whole(None));
     answer::pass_headers(&answer.head, &mut reply.fields);

@@ -2,7 +2,7 @@
 
 use admit::{Ask, Tightest};
 use base::{Refusal, RequestId, whole_seconds_ceil};
-use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, UPGRADE, WWW_AUTHENTICATE};
 use http::{HeaderName, StatusCode};
 use wire::Dialect;
 
@@ -58,7 +58,8 @@ pub(crate) fn limits(relay: &Relay, caller: &Caller, fields: &mut Fields) {
     headers::limits(fields, &tightest, relay.clock.now());
 }
 
-fn render(dialect: Dialect, refusal: &Refusal, id: RequestId) -> Reply {
+/// A refusal in the words of a dialect.
+pub(crate) fn render(dialect: Dialect, refusal: &Refusal, id: RequestId) -> Reply {
     let rendered = wire::render::refusal(dialect, refusal, id.as_str());
     let status = StatusCode::from_u16(rendered.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut reply = Reply::new(status, AnswerBody::whole(rendered.body));
@@ -67,13 +68,20 @@ fn render(dialect: Dialect, refusal: &Refusal, id: RequestId) -> Reply {
     if let Some(wait) = refusal.retry_after() {
         fields.put_number(&RETRY_AFTER, whole_seconds_ceil(wait));
     }
+    // SDKs take a 409 for a conflict that passes, and sleep as long as a 429 says.
+    if refusal.forbids_retries() {
+        fields.put_text(&SHOULD_RETRY, b"false");
+    }
     match refusal {
         Refusal::MethodNotAllowed { allowed } => fields.put_text(&ALLOW, allowed.as_bytes()),
+        // What is spoken here (RFC 9110, section 15.5.22).
+        Refusal::NoWebSocket => {
+            fields.put_text(&UPGRADE, b"HTTP/1.1");
+            fields.put_text(&CONNECTION, b"upgrade");
+        }
         Refusal::InvalidApiKey | Refusal::KeyExpired | Refusal::KeyRevoked => {
             fields.put_text(&WWW_AUTHENTICATE, b"Bearer");
         }
-        // SDKs take a 409 for a conflict that passes; this one does not.
-        Refusal::IdempotencyLost => fields.put_text(&SHOULD_RETRY, b"false"),
         // The rest of such a body would be read as the next request.
         Refusal::RequestTooLarge { .. } => reply.closes = true,
         _ => {}

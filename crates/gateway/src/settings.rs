@@ -11,6 +11,8 @@ use journal::{BootId, Durability};
 pub struct Settings {
     /// Where the relay listens.
     pub listen: SocketAddr,
+    /// Origins whose pages may call from browsers and read answers; `*` for all, none by default.
+    pub cors_origins: Vec<String>,
     /// Largest request body, in bytes; larger ones are refused with 413 before they are read.
     pub body_bytes_max: u64,
     /// Largest body of a form whose files are passed on while they come, in bytes.
@@ -117,6 +119,7 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8787)),
+            cors_origins: Vec::new(),
             body_bytes_max: 32 << 20,
             upload_bytes_max: 512 << 20,
             upload_timeout: Duration::from_secs(600),

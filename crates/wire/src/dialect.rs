@@ -379,6 +379,12 @@ impl Endpoint {
         matches!(self, Endpoint::FileUpload | Endpoint::FileGet | Endpoint::FileDelete | Endpoint::FileContent)
     }
 
+    /// Whether nothing is asked but how many tokens a call would have.
+    #[must_use]
+    pub const fn counts_tokens(self) -> bool {
+        matches!(self, Endpoint::CountMessageTokens | Endpoint::CountTokens)
+    }
+
     /// Whether a call costs nothing at all, also where each call of its model has a price.
     #[must_use]
     pub const fn costs_nothing(self) -> bool {

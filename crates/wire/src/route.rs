@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use base::Refusal;
+use base::{BaseUrl, Refusal};
 
 use crate::dialect::{Dialect, Endpoint};
 use crate::hosting::Hosting;
@@ -207,6 +207,8 @@ pub struct Accent {
     pub anthropic_version: bool,
     /// It sent its key as `x-goog-api-key` or `?key=`, or names itself in `x-goog-api-client`.
     pub google_key: bool,
+    /// Its `x-fern-sdk-name` is that of one of Cohere's.
+    pub cohere_sdk: bool,
 }
 
 impl Accent {
@@ -216,6 +218,7 @@ impl Accent {
         match self {
             Accent { anthropic_version: true, .. } => Dialect::Anthropic,
             Accent { google_key: true, .. } => Dialect::Gemini,
+            Accent { cohere_sdk: true, .. } => Dialect::Cohere,
             _ => Dialect::Openai,
         }
     }
@@ -269,18 +272,22 @@ impl Route<'_> {
 ///
 /// # Errors
 /// [`Refusal::RouteNotFound`], also for every path that another server could read as a different one (empty, `.` or `..`
-/// segments, percent escapes, backslashes, anything beyond printable ASCII); [`Refusal::MethodNotAllowed`].
+/// segments, percent escapes but for two in names of models, backslashes, anything beyond printable ASCII);
+/// [`Refusal::MethodNotAllowed`].
 pub fn route<'a>(method: &str, path: &'a str, query: &'a str, accent: Accent) -> Result<Route<'a>, Refusal> {
     if !is_canonical(path) {
-        return Err(Refusal::RouteNotFound);
+        return Err(Refusal::RouteNotFound { base_url: BaseUrl::Unknown });
     }
     let mut allowed = None;
-    for spec in ROUTES {
-        let Some(tail) = matches(spec.pattern, path) else { continue };
+    for (spec, tail) in at(path, accent) {
         if spec.method == method {
             let dialect = spec.dialect.unwrap_or(accent.dialect());
             let RouteSpec { endpoint, stream, hosting, .. } = *spec;
             return Ok(Route { dialect, endpoint, tail, stream, query, hosting, maker: None });
+        }
+        // What is posted behind a colon is an action of Google's that is not relayed, and no model that takes another method.
+        if spec.endpoint == Endpoint::ModelGet && method == "POST" && tail.is_some_and(|tail| tail.contains(':')) {
+            continue;
         }
         allowed = match (allowed, spec.method) {
             (Some("GET"), "DELETE") => Some("GET, DELETE"),
@@ -288,14 +295,37 @@ pub fn route<'a>(method: &str, path: &'a str, query: &'a str, accent: Accent) ->
             (first, method) => first.or(Some(method)),
         };
     }
-    Err(allowed.map_or(Refusal::RouteNotFound, |allowed| Refusal::MethodNotAllowed { allowed }))
+    match allowed {
+        Some(allowed) => Err(Refusal::MethodNotAllowed { allowed }),
+        None => Err(Refusal::RouteNotFound { base_url: base_url(path, accent) }),
+    }
+}
+
+/// The routes at a path, in their order, each with the name or id in it. Anthropic has files where OpenAI has them; those
+/// are not relayed, and an upstream of OpenAI's must not get them.
+fn at(path: &str, accent: Accent) -> impl Iterator<Item = (&'static RouteSpec, Option<&str>)> {
+    let found = ROUTES.iter().filter_map(move |spec| Some((spec, matches(spec.pattern, path)?)));
+    let is_of_files = |spec: &RouteSpec| spec.endpoint.is_of_file() || spec.endpoint == Endpoint::FileList;
+    found.filter(move |(spec, _)| !(accent.anthropic_version && is_of_files(spec)))
+}
+
+/// What a path that does not exist tells of the base URL that its client was given.
+fn base_url(path: &str, accent: Accent) -> BaseUrl {
+    let is_route = |path: &str| at(path, accent).next().is_some();
+    let versions = ["/v1", "/v2", "/v1beta"];
+    if versions.iter().any(|version| path.strip_prefix(version).is_some_and(is_route)) {
+        BaseUrl::HasVersion
+    } else if is_route(&["/v1", path].concat()) {
+        BaseUrl::EndsBeforeV1
+    } else {
+        BaseUrl::Unknown
+    }
 }
 
 /// The dialect to refuse in when a request has no route.
 #[must_use]
 pub fn dialect_of(path: &str, accent: Accent) -> Dialect {
-    let spec = ROUTES.iter().find(|spec| matches(spec.pattern, path).is_some());
-    spec.and_then(|spec| spec.dialect).unwrap_or(accent.dialect())
+    at(path, accent).next().and_then(|(spec, _)| spec.dialect).unwrap_or(accent.dialect())
 }
 
 /// `Some(tail)` when `path` is what `pattern` describes; a trailing slash is a different path.
@@ -322,10 +352,11 @@ fn without_prefix<'a>(prefix: &str, path: &'a str) -> Option<&'a str> {
     Some(left)
 }
 
-/// Below this path stand names that Amazon's SDKs escape.
-const ESCAPED_BELOW: &str = "/model/";
+/// Below these paths stand names of models, in which SDKs escape what they take for the path's.
+const ESCAPED_BELOW: [&str; 5] =
+    ["/model/", "/v1/models/", "/v1beta/models/", "/openai/deployments/", "/openai/v1/models/"];
 
-/// The two characters of names that Amazon's SDKs escape, and a name without their escapes.
+/// A name without the escapes of the two characters that SDKs escape in names.
 pub(crate) fn unescaped(name: &str) -> Cow<'_, str> {
     if !name.contains('%') {
         return Cow::Borrowed(name);
@@ -334,9 +365,10 @@ pub(crate) fn unescaped(name: &str) -> Cow<'_, str> {
 }
 
 /// Whether every server reads this path alike: no empty or dot segments, no escapes, only the characters of names. Names of
-/// Bedrock's models may have a colon and a slash escaped, in one way.
+/// models may have a colon and a slash escaped, in one way.
 fn is_canonical(path: &str) -> bool {
-    let read = if path.starts_with(ESCAPED_BELOW) { unescaped(path) } else { Cow::Borrowed(path) };
+    let has_name = ESCAPED_BELOW.iter().any(|above| path.starts_with(above));
+    let read = if has_name { unescaped(path) } else { Cow::Borrowed(path) };
     let Some(rest) = read.strip_prefix('/') else { return false };
     // A segment that is empty or ends with a dot shows where it ends.
     let mut before = b'/';

@@ -6,13 +6,18 @@ fn plain<'a>(method: &str, path: &'a str) -> Result<Route<'a>, Refusal> {
     route(method, path, "", Accent::default())
 }
 
+const ANTHROPIC: Accent = Accent { anthropic_version: true, google_key: false, cohere_sdk: false };
+
 #[test]
 fn a_shared_path_is_answered_in_the_words_of_the_client() {
-    let anthropic = Accent { anthropic_version: true, google_key: false };
-    let google = Accent { anthropic_version: false, google_key: true };
-    for (accent, dialect) in
-        [(Accent::default(), Dialect::Openai), (anthropic, Dialect::Anthropic), (google, Dialect::Gemini)]
-    {
+    let google = Accent { google_key: true, ..Accent::default() };
+    let cohere = Accent { cohere_sdk: true, ..Accent::default() };
+    for (accent, dialect) in [
+        (Accent::default(), Dialect::Openai),
+        (ANTHROPIC, Dialect::Anthropic),
+        (google, Dialect::Gemini),
+        (cohere, Dialect::Cohere),
+    ] {
         assert_eq!(route("GET", "/v1/models", "", accent).unwrap().dialect, dialect);
         assert_eq!(route("GET", "/v1/models/m", "", accent).unwrap().dialect, dialect);
         assert_eq!(route("GET", "/v1beta/models", "", accent).unwrap().dialect, Dialect::Gemini);
@@ -107,7 +112,8 @@ fn every_listed_route_is_found_and_takes_one_method() {
         for other in ["GET", "POST", "PUT", "DELETE", "HEAD", "get", ""] {
             // A model may be named like an action of another route, and an id has several methods.
             let is_listed = ROUTES.iter().any(|one| one.method == other && matches(one.pattern, &path).is_some());
-            if !is_listed {
+            let is_action = found.endpoint == Endpoint::ModelGet && other == "POST";
+            if !is_listed && !is_action {
                 assert!(matches!(plain(other, &path), Err(Refusal::MethodNotAllowed { .. })), "{other} {path}");
             }
         }
@@ -174,7 +180,19 @@ fn a_path_that_two_servers_could_read_differently_is_not_found() {
         "/v1beta/models/../x:generateContent",
         "http://host/v1/models",
         "/v1/models/\u{202e}",
-        "/v1/models/a%3Ab",
+        "/v1/models/a%2fb",
+        "/v1/models/a%3ab",
+        "/v1/models/..%2Fb",
+        "/v1/models/..%2fb",
+        "/v1/models/a%2F..%2Fb",
+        "/v1/models/a%2F",
+        "/v1/models/a%252Fb",
+        "/v1/models%2Fb",
+        "/v1/models/%2e%2e%2Fusage",
+        "/v1/files/a%2Fb",
+        "/openai/deployments/..%2F..%2Fv1/completions",
+        "/openai/deployments/a%2Fb%2Fcompletions",
+        "/v1beta/models/a:batchGenerateContent%2Fb/",
         "/v1/chat%2Fcompletions",
         "/model/a%3ab/converse",
         "/model/a%253Ab/converse",
@@ -199,5 +217,62 @@ fn a_path_that_two_servers_could_read_differently_is_not_found() {
     ] {
         assert_eq!(plain("GET", path).err().map(|r| r.status()), Some(404), "{path:?}");
         assert_eq!(plain("POST", path).err().map(|r| r.status()), Some(404), "{path:?}");
+    }
+}
+
+#[test]
+fn the_name_of_a_model_may_have_its_slash_escaped() {
+    for (method, path, model) in [
+        ("GET", "/v1/models/qwen%2Fqwen3-32b", "qwen/qwen3-32b"),
+        ("GET", "/openai/v1/models/qwen%2Fqwen3%3A32b", "qwen/qwen3:32b"),
+        ("GET", "/v1beta/models/google%2Fgemini", "google/gemini"),
+        ("POST", "/v1beta/models/google%2Fgemini:generateContent", "google/gemini"),
+        ("POST", "/openai/deployments/qwen%2Fqwen3-32b/chat/completions", "qwen/qwen3-32b"),
+    ] {
+        let found = plain(method, path).expect(path);
+        assert_eq!(found.model().as_deref(), Some(model), "{path}");
+    }
+    // Nothing else is there for it: no escape becomes a part of the path.
+    assert_eq!(plain("GET", "/v1/models/a%2F%3AgenerateContent").unwrap().endpoint, Endpoint::ModelGet);
+    assert_eq!(plain("POST", "/v1/models/a%3AgenerateContent").err().map(|refusal| refusal.status()), Some(405));
+}
+
+#[test]
+fn actions_of_googles_that_are_not_relayed_are_not_found() {
+    for path in [
+        "/v1beta/models/m:batchGenerateContent",
+        "/v1beta/models/m:predictLongRunning",
+        "/v1/models/m:asyncBatchEmbedContent",
+    ] {
+        assert_eq!(plain("POST", path).err().map(|refusal| refusal.status()), Some(404), "{path}");
+    }
+    assert_eq!(plain("POST", "/v1/models/m").err(), Some(Refusal::MethodNotAllowed { allowed: "GET" }));
+}
+
+#[test]
+fn files_of_anthropics_clients_are_not_found_in_their_words() {
+    for (method, path) in
+        [("POST", "/v1/files"), ("GET", "/v1/files"), ("GET", "/v1/files/a"), ("DELETE", "/v1/files/a")]
+    {
+        assert!(plain(method, path).is_ok());
+        assert_eq!(route(method, path, "", ANTHROPIC).err().map(|refusal| refusal.status()), Some(404), "{path}");
+        assert_eq!(dialect_of(path, ANTHROPIC), Dialect::Anthropic);
+    }
+}
+
+#[test]
+fn a_path_that_is_not_found_says_what_the_base_url_has_to_be() {
+    for (path, expected) in [
+        ("/v1/v1/messages", BaseUrl::HasVersion),
+        ("/v1/v1beta/models/m:generateContent", BaseUrl::HasVersion),
+        ("/v1beta/v1beta/models/m:generateContent", BaseUrl::HasVersion),
+        ("/v1/v2/chat", BaseUrl::HasVersion),
+        ("/v1/api/embed", BaseUrl::HasVersion),
+        ("/chat/completions", BaseUrl::EndsBeforeV1),
+        ("/models", BaseUrl::EndsBeforeV1),
+        ("/v1/nothing", BaseUrl::Unknown),
+        ("/v1/../v1/messages", BaseUrl::Unknown),
+    ] {
+        assert_eq!(plain("POST", path).err(), Some(Refusal::RouteNotFound { base_url: expected }), "{path}");
     }
 }

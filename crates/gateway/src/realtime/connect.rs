@@ -16,7 +16,7 @@ use wire::Endpoint;
 use super::handshake::Offer;
 use crate::answer::{AnswerBody, pass_headers};
 use crate::body::OutgoingBody;
-use crate::forward::{may_fail_over, unusable};
+use crate::forward::{OPENAI_BETA, forwarded, may_fail_over, unusable};
 use crate::heads::{Outgoing, RequestHead, ResponseHead};
 use crate::relay::Relay;
 use crate::reply::Reply;
@@ -105,9 +105,9 @@ fn request(pool: &Pool, candidate: &Candidate, client: &RequestHead, offer: &Off
     if !offer.protocols.is_empty() {
         put(&SEC_WEBSOCKET_PROTOCOL, offer.protocols.join(", ").as_bytes());
     }
-    for name in [USER_AGENT, HeaderName::from_static("openai-beta")] {
-        if let Some(value) = client.headers.get(&name) {
-            put(&name, value);
+    for name in [USER_AGENT, OPENAI_BETA] {
+        if let Some(value) = forwarded(&client.headers, &name) {
+            put(&name, &value);
         }
     }
     pool.authorize(&mut request);
@@ -126,8 +126,9 @@ fn escaped(name: &str) -> String {
     escaped
 }
 
-/// The provider's own refusal, without the operator's secrets.
+/// The provider's own refusal, without the operator's secrets. What is encoded cannot be looked through for them.
 fn answer(pool: &Pool, head: &ResponseHead, body: Bytes) -> Reply {
+    let body = if head.is_encoded() { Bytes::new() } else { body };
     let body = pool.redact(&body).map_or(body, Bytes::from);
     let mut reply = Reply::new(head.status, AnswerBody::whole(body));
     pass_headers(head, &mut reply.fields);

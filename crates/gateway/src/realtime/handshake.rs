@@ -9,7 +9,7 @@ use http::{HeaderValue, StatusCode, Version};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::answer::AnswerBody;
-use crate::authenticate::{PROTOCOL_KEY, query_value};
+use crate::authenticate::query_value;
 use crate::heads::RequestHead;
 use crate::http1::{self, Lines};
 use crate::reply::Reply;
@@ -31,9 +31,7 @@ impl Offer {
     /// 400 for what is no WebSocket, or asks for a session that has no price here.
     pub(super) fn read(head: &RequestHead) -> Result<Offer, Refusal> {
         let refuse = |sentence: &str| Err(Refusal::invalid(None, sentence));
-        let is_http11 = head.version == Version::HTTP_11;
-        if !is_http11 || !names(&head.headers, &UPGRADE, b"websocket") || !names(&head.headers, &CONNECTION, b"upgrade")
-        {
+        if !wants_websocket(head) {
             return refuse("This is the address of a WebSocket. Open one, over HTTP/1.1.");
         }
         if head.headers.get(&SEC_WEBSOCKET_VERSION).is_none_or(|version| version != b"13") {
@@ -76,19 +74,26 @@ fn model(head: &RequestHead) -> Result<Option<ModelId>, Refusal> {
     model.map(Some).map_err(|error| Refusal::invalid(Some("model"), format!("The query has no model name: {error}.")))
 }
 
+/// Whether a request asks for the protocol to be changed to a WebSocket's.
+pub(super) fn wants_websocket(head: &RequestHead) -> bool {
+    let is_http11 = head.version == Version::HTTP_11;
+    is_http11 && names(&head.headers, &UPGRADE, b"websocket") && names(&head.headers, &CONNECTION, b"upgrade")
+}
+
 /// Whether a list of words in the headers has this one.
 fn names(headers: &Lines, name: &HeaderName, wanted: &[u8]) -> bool {
     headers.words(name).any(|word| word.eq_ignore_ascii_case(wanted))
 }
 
-/// What may go to a provider of the protocols that a client offers: not its key, and nothing that is no name.
+/// What may go to a provider of the protocols that a client offers: what is spoken. Others are its key, or say for whose
+/// account at the provider it speaks, and that is the operator's.
 fn protocols(headers: &Lines) -> Vec<String> {
     let offered = headers.words(&SEC_WEBSOCKET_PROTOCOL).filter_map(http1::text);
-    let is_name = |name: &&str| {
-        let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
-        plain && !name.is_empty() && !name.as_bytes().starts_with(PROTOCOL_KEY)
+    let is_spoken = |name: &&str| {
+        let is_plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+        is_plain && (*name == "realtime" || name.starts_with("openai-beta."))
     };
-    offered.filter(is_name).map(str::to_owned).collect()
+    offered.filter(is_spoken).map(str::to_owned).collect()
 }
 
 #[cfg(test)]
@@ -98,10 +103,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_among_the_protocols_stays_here() {
+    fn a_key_and_an_account_among_the_protocols_stay_here() {
         let mut headers = HeaderMap::new();
         headers.append(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("realtime, openai-insecure-api-key.mk-1"));
         headers.append(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("openai-beta.realtime-v1, a b,"));
+        let account = "openai-organization.org-1, openai-project.proj_1, other";
+        headers.append(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(account));
         assert_eq!(protocols(&headers.into()), ["realtime", "openai-beta.realtime-v1"]);
     }
 

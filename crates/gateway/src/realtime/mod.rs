@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use base::Refusal;
 use core::time::Duration;
+use http::Method;
 use tokio::sync::oneshot;
 use wire::realtime::Context;
 
@@ -29,6 +30,16 @@ use crate::realtime::turns::Slot;
 use crate::refuse::Refused;
 use crate::relay::Relay;
 use crate::reply::Reply;
+
+/// The refusal of a request without a route. Who asks for a WebSocket where there is none would try again after a 405.
+pub(crate) fn refused(refusal: Refusal, head: &RequestHead) -> Refusal {
+    match refusal {
+        Refusal::MethodNotAllowed { .. } if head.method == Method::GET && handshake::wants_websocket(head) => {
+            Refusal::NoWebSocket
+        }
+        refusal => refusal,
+    }
+}
 
 /// Opens a session: everything that can be refused with a status is refused here, before the protocol changes.
 ///

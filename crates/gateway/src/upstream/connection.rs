@@ -1,5 +1,6 @@
 //! A connection that carries one request: its own over HTTP/1.1, or a shared one over HTTP/2.
 
+use core::error::Error as _;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 use std::sync::Arc;
@@ -81,10 +82,10 @@ pub(crate) enum Fault {
     Http2(#[from] hyper::Error),
 }
 
-/// Why a request got no response head, and whether it may have left.
+/// Why a request got no response head, and whether anything may have come of it.
 #[derive(Debug)]
 pub(crate) struct SendError {
-    /// False only when it is certain that no byte left.
+    /// False only when it is certain that no byte left, or when the upstream says that it did nothing with them.
     pub(crate) may_have_left: bool,
     pub(crate) source: Fault,
 }
@@ -92,9 +93,18 @@ pub(crate) struct SendError {
 impl From<TrySendError<Request<OutgoingBody>>> for SendError {
     fn from(mut error: TrySendError<Request<OutgoingBody>>) -> SendError {
         // hyper hands the request back exactly when it never began to write it.
-        let may_have_left = error.take_message().is_none();
-        SendError { may_have_left, source: error.into_error().into() }
+        let has_begun = error.take_message().is_none();
+        let error = error.into_error();
+        SendError { may_have_left: has_begun && !is_unprocessed(&error), source: error.into() }
     }
+}
+
+/// Whether the upstream says that it did nothing with the request (RFC 9113, section 8.7): it refused the stream, or went
+/// away and named an earlier one as the last. Of streams up to that one nothing is told but that the connection broke.
+fn is_unprocessed(error: &hyper::Error) -> bool {
+    let Some(cause) = error.source().and_then(|cause| cause.downcast_ref::<h2::Error>()) else { return false };
+    let is_refused = cause.is_reset() && cause.reason() == Some(h2::Reason::REFUSED_STREAM);
+    cause.is_remote() && (is_refused || cause.is_go_away())
 }
 
 impl Connection {

@@ -28,6 +28,8 @@ pub(crate) enum LookError {
     Timeout,
     #[error("it answered {0}")]
     Status(StatusCode),
+    #[error("the answer is encoded, although it was asked not to be")]
+    Encoded,
     #[error("the answer is larger than {0} bytes")]
     TooLarge(usize),
 }
@@ -68,6 +70,9 @@ impl Pool {
         let head = head.map_err(|_| LookError::Timeout)?.map_err(|error| LookError::Broken(error.source))?;
         if head.status != StatusCode::OK {
             return Err(LookError::Status(head.status));
+        }
+        if head.is_encoded() {
+            return Err(LookError::Encoded);
         }
         Ok(Look { connection: Some(connection), idle: timeouts.idle })
     }

@@ -100,3 +100,35 @@ async fn unknown_paths_and_methods_are_refused() {
     );
     assert!(app.provider.requests().is_empty());
 }
+
+#[tokio::test]
+async fn a_websocket_where_there_is_none_is_refused_so_that_its_client_falls_back() {
+    let app = TestApp::start(vec![tenant("acme", json!({}))]).await;
+    let opening = |path: &str, upgrade: &'static str| {
+        let mut request = crate::client::get(path, "acme");
+        request.headers_mut().insert("connection", "keep-alive, Upgrade".parse().expect("a value"));
+        request.headers_mut().insert("upgrade", upgrade.parse().expect("a value"));
+        request
+    };
+    let reply = app.call(opening("/v1/responses", "websocket")).await;
+    assert_eq!(
+        (reply.status.as_u16(), reply.code(), reply.header("upgrade")),
+        (426, "no_websocket".into(), "HTTP/1.1")
+    );
+    for (path, upgrade, status) in
+        [("/v1/responses", "h2c", 405), ("/v1/nothing", "websocket", 404), ("/v1/models", "websocket", 200)]
+    {
+        assert_eq!(app.call(opening(path, upgrade)).await.status.as_u16(), status, "{path} {upgrade}");
+    }
+}
+
+#[tokio::test]
+async fn files_of_anthropics_clients_reach_no_upstream() {
+    let app = TestApp::start(vec![tenant("acme", json!({}))]).await;
+    let mut request = post("/v1/files", "acme", "--x\r\n");
+    request.headers_mut().insert("anthropic-version", "2023-06-01".parse().expect("a value"));
+    let reply = app.call(request).await;
+    assert_eq!((reply.status.as_u16(), reply.json()["type"].as_str()), (404, Some("error")), "{}", reply.text());
+    assert_eq!(reply.json()["error"]["type"], "not_found_error");
+    assert!(app.provider.requests().is_empty());
+}

@@ -9,7 +9,7 @@ use store::Ending;
 use testkit::{Exchange, Options, Replay, SimulatedProvider};
 
 use crate::app::{TestApp, secret, tenant};
-use crate::client::{Reply, post};
+use crate::client::{Reply, get, post};
 
 /// A model of each dialect, "claude", "gemini", "gpt" and so on, served as `upstream_model`.
 async fn app(options: Options, upstream_model: &str) -> TestApp {
@@ -218,8 +218,8 @@ async fn refusals_are_in_the_words_of_the_route() {
         }
     }
     // Only conversations are translated.
-    let foreign = json!({ "model": "gemini", "messages": [{ "role": "user", "content": "x" }] });
-    let reply = app.call(post("/v1/messages/count_tokens", "acme", foreign.to_string())).await;
+    let foreign = json!({ "model": "gemini", "input": "x" });
+    let reply = app.call(post("/v1/responses/input_tokens", "acme", foreign.to_string())).await;
     assert_eq!(reply.status, 400);
     assert!(reply.text().contains("it speaks 'gemini'"), "{}", reply.text());
     assert_eq!(app.provider.requests().len(), 0, "nothing reached a provider");
@@ -367,4 +367,69 @@ async fn a_page_of_a_proxy_is_no_answer_in_any_dialect() {
             assert_eq!(record.ending, Ending::Unknown, "{dialect} {stream}: nobody knows what it cost");
         }
     }
+}
+
+#[tokio::test]
+async fn clients_find_models_and_the_id_of_a_call_where_their_sdks_look() {
+    let app = app(Options::default(), "sim-text").await;
+    let mut request = get("/v1/models", "acme");
+    request.headers_mut().insert("x-fern-sdk-name", "cohere-ai".parse().expect("a value"));
+    let reply = app.call(request).await;
+    let first = &reply.json()["models"][0];
+    assert!(first["name"].is_string() && first["endpoints"].is_array(), "{}", reply.text());
+    for path in ["/model/claude/converse", "/model/none/invoke"] {
+        let reply = app.call(post(path, "acme", r#"{"messages":[]}"#)).await;
+        let id = reply.header("x-request-id");
+        assert!(id.starts_with("req_") && id == reply.header("x-amzn-requestid"), "{path}: {:?}", reply.headers);
+    }
+}
+
+#[tokio::test]
+async fn tokens_that_no_provider_can_count_are_estimated() {
+    let app = app(Options::default(), "sim-text").await;
+    let words = "word ".repeat(1_000);
+    let messages = json!([{ "role": "user", "content": words }]);
+    let contents = json!({ "contents": [{ "role": "user", "parts": [{ "text": words }] }] });
+    for (path, body, member) in [
+        ("/v1/messages/count_tokens", json!({ "model": "gpt", "messages": messages }), "input_tokens"),
+        ("/v1/messages/count_tokens", json!({ "model": "gemini", "messages": messages }), "input_tokens"),
+        ("/v1beta/models/claude:countTokens", contents, "totalTokens"),
+    ] {
+        let reply = app.call(post(path, "acme", body.to_string())).await;
+        assert_eq!(
+            (reply.status.as_u16(), reply.header("mandant-estimate")),
+            (200, "true"),
+            "{path}: {}",
+            reply.text()
+        );
+        let tokens = reply.json()[member].as_u64().expect("a count");
+        assert!((1_000..1_020).contains(&tokens), "{path}: {tokens}");
+    }
+    let long = json!([{ "role": "user", "content": "a".repeat(2 << 20) }]);
+    let body = json!({ "model": "gpt", "messages": long }).to_string();
+    let counted = app.call(post("/v1/messages/count_tokens", "acme", body)).await.json();
+    assert!(counted["input_tokens"].as_u64().is_some_and(|tokens| tokens.abs_diff(1 << 19) < 100), "{counted}");
+    assert!(app.provider.requests().is_empty() && app.records("acme").await.is_empty());
+    let own = json!({ "model": "claude", "messages": messages });
+    let reply = app.call(post("/v1/messages/count_tokens", "acme", own.to_string())).await;
+    assert_eq!((reply.status.as_u16(), reply.header("mandant-estimate")), (200, ""), "its provider counts");
+    for (model, status) in [("none", 404), ("vector", 400)] {
+        let body = json!({ "model": model, "messages": messages });
+        let reply = app.call(post("/v1/messages/count_tokens", "acme", body.to_string())).await;
+        assert_eq!(reply.status.as_u16(), status, "{model}");
+    }
+}
+
+#[tokio::test]
+async fn an_estimate_takes_its_place_in_the_windows() {
+    let limits = json!({ "limits": { "rpm": 2 } });
+    let models = vec![crate::app::chat_model("chat", "gpt-4.1")];
+    let tenants = vec![tenant("acme", limits)];
+    let app = TestApp::with(Options::default(), Default::default(), models, tenants).await;
+    let body = json!({ "model": "chat", "messages": [{ "role": "user", "content": "Hi" }] }).to_string();
+    let mut statuses = Vec::new();
+    for _ in 0..3 {
+        statuses.push(app.call(post("/v1/messages/count_tokens", "acme", body.clone())).await.status.as_u16());
+    }
+    assert_eq!(statuses, [200, 200, 429]);
 }

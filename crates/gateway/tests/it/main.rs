@@ -7,6 +7,7 @@ mod client;
 
 mod bad_input;
 mod batches;
+mod browsers;
 mod defaults;
 mod dialects;
 mod echoes;

@@ -177,3 +177,12 @@ async fn what_cannot_be_metered_is_refused() {
     }
     assert!(app.provider.requests().is_empty() && app.spent("acme") == Money::ZERO);
 }
+
+#[tokio::test]
+async fn encoded_sound_is_refused_before_a_byte_of_it() {
+    let app = app().await;
+    app.provider.script([Fault::Gzip]);
+    let reply = speech(&app, json!({ "response_format": "mp3" })).await;
+    assert_eq!((reply.status.as_u16(), reply.code()), (502, "upstream_error".into()), "{}", reply.text());
+    assert_eq!(app.relay.open_holds(), 1, "it may have been billed");
+}

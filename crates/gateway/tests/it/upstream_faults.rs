@@ -7,7 +7,9 @@ use serde_json::json;
 use store::Ending;
 use testkit::Options;
 
-use crate::app::{TestApp, chat_model, tenant};
+use crate::app::{TestApp, chat_model, tenant, upstream};
+use crate::client::chat;
+use crate::native::{exchange, replaying};
 
 async fn app(upstream_model: &str, settings: mandant_gateway::Settings) -> TestApp {
     let models = vec![chat_model("chat", upstream_model)];
@@ -84,7 +86,7 @@ async fn missing_usage_is_counted_from_the_text() {
 async fn a_silent_provider_is_504_within_its_deadline() {
     let models = vec![chat_model("chat", "sim-never-answer")];
     let provider = testkit::SimulatedProvider::start(Options::default()).await.unwrap();
-    let mut upstream = crate::app::upstream(&provider.base_url());
+    let mut upstream = upstream(&provider.base_url());
     upstream["timeouts"] = json!({ "connect": "1s", "first_byte": "200ms", "idle": "1s", "total": "2s" });
     let resources = json!({ "upstream": [upstream], "model": models, "tenant": [tenant("acme", json!({}))] });
     let app = TestApp::over(provider, Default::default(), resources).await;
@@ -107,4 +109,48 @@ async fn html_gzip_and_endless_answers_are_bounded() {
     let reply = app.chat("acme", "chat", json!({ "stream": true })).await;
     assert!(reply.body.len() < 4 << 20, "{} bytes", reply.body.len());
     assert!(reply.text().contains("upstream_error"));
+}
+
+/// A provider that answers the usual chat with this status, these headers and this body.
+async fn answering(status: u16, headers: &[(&'static str, &'static str)], body: &'static str) -> TestApp {
+    let asked = serde_json::from_slice(&chat("theirs", json!({}))).expect("JSON");
+    let mut exchange = exchange("/v1/chat/completions", asked, "application/json", body);
+    exchange.status = status;
+    for (name, value) in headers {
+        exchange.response_headers.insert(*name, value.parse().expect("a value"));
+    }
+    let provider = replaying(vec![exchange]).await;
+    let resources = json!({
+        "upstream": [upstream(&provider.base_url())], "model": [chat_model("chat", "theirs")],
+        "tenant": [tenant("acme", json!({}))],
+    });
+    TestApp::over(provider, Default::default(), resources).await
+}
+
+#[tokio::test]
+async fn an_encoded_stream_is_refused_before_a_byte_of_it() {
+    let app = app("sim-gzip", Default::default()).await;
+    let reply = app.chat("acme", "chat", json!({ "stream": true })).await;
+    assert_eq!((reply.status.as_u16(), reply.code()), (502, "upstream_error".into()), "{}", reply.text());
+    assert!(reply.text().contains("encoded"), "{}", reply.text());
+    assert_eq!((app.relay.open_holds(), app.spent("acme")), (1, Money::ZERO), "it may have been billed");
+}
+
+#[tokio::test]
+async fn an_answer_in_the_plain_coding_passes() {
+    let answer = r#"{"id":"c","object":"chat.completion","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}}"#;
+    let app = answering(200, &[("content-encoding", "Identity")], answer).await;
+    let reply = app.chat("acme", "chat", json!({})).await;
+    assert_eq!((reply.status.as_u16(), reply.text().as_str()), (200, answer));
+}
+
+#[tokio::test]
+async fn an_encoded_error_keeps_its_status_and_costs_nothing() {
+    let headers = [("content-encoding", "gzip"), ("retry-after", "7"), ("content-type", "text/html")];
+    let app = answering(429, &headers, "\u{1f}\u{8}").await;
+    let reply = app.chat("acme", "chat", json!({})).await;
+    assert_eq!((reply.status.as_u16(), reply.code()), (429, "upstream_error".into()), "{}", reply.text());
+    assert_eq!((reply.header("retry-after"), reply.header("content-type")), ("7", "application/json"));
+    assert_eq!(reply.header("content-encoding"), "");
+    assert_eq!(app.records("acme").await[0].ending, Ending::Refused);
 }

@@ -95,6 +95,16 @@ pub(super) fn address(text: &str) -> Result<Value, String> {
     text.parse::<SocketAddr>().map(|_| Value::from(text)).map_err(|_| advice.into())
 }
 
+/// The origin of a page as browsers write it, or a star for all.
+pub(super) fn origin(text: &str) -> Result<Value, String> {
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !byte.is_ascii_uppercase() && !b"/*,?#@".contains(&byte);
+    let is_good = text.split_once("://").is_some_and(|(scheme, host)| {
+        !scheme.is_empty() && !host.is_empty() && scheme.bytes().chain(host.bytes()).all(is_plain)
+    });
+    let advice = "must be an origin in small letters and without a path, such as \"https://app.example\", or \"*\"";
+    if is_good || text == "*" { Ok(Value::from(text)) } else { Err(advice.into()) }
+}
+
 /// An address or a network in CIDR notation.
 pub(super) fn network(text: &str) -> Result<Value, String> {
     text.parse::<store::Network>().map(|_| Value::from(text)).map_err(|error| error.to_string())
@@ -175,6 +185,17 @@ pub(crate) fn write_duration(span: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn origins_are_as_browsers_write_them() {
+        for good in ["https://app.example", "http://localhost:3000", "app://obsidian.md", "http://[::1]:80", "*"] {
+            assert_eq!(origin(good), Ok(Value::from(good)));
+        }
+        for bad in ["", "app.example", "https://", "https://App.example", "https://app.example/", "https://*.a", "null"]
+        {
+            assert!(origin(bad).is_err(), "{bad:?}");
+        }
+    }
 
     #[test]
     fn spans_of_time_are_read_and_written() {

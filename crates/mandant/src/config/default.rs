@@ -128,6 +128,11 @@ fn storage(out: &mut Page, relay: &gateway::Settings) {
 fn relay(out: &mut Page, relay: &gateway::Settings) {
     out.section("relay", "The relay listener: what clients reach, and what they may cost the process.");
     out.key("listen", text(&relay.listen.to_string()), "Address and port. \"0.0.0.0:8787\" lets other machines in.");
+    out.key(
+        "cors_origins",
+        format!("{:?}", relay.cors_origins),
+        "Pages of these origins may call from browsers, such as \"https://app.example\"; [\"*\"] is every page.",
+    );
     out.key("body_bytes_max", bytes(relay.body_bytes_max), "Largest request body; a larger one is refused with 413.");
     out.key(
         "upload_bytes_max",

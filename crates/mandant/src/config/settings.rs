@@ -74,6 +74,7 @@ impl Default for Settings {
 
 const COUNT_MAX: u64 = 1_000_000;
 const ADDRESS: Kind = Kind::Text("an address and port", checks::address);
+static ORIGIN: Kind = Kind::Text("an origin", checks::origin);
 const DURATION: Kind = Kind::Text("a span of time", checks::duration);
 const COUNT: Kind = Kind::Integer(1, COUNT_MAX);
 
@@ -81,6 +82,7 @@ static RELAY: Form = Form {
     label: None,
     fields: &[
         Field::optional("listen", ADDRESS),
+        Field::optional("cors_origins", Kind::List(&ORIGIN)),
         Field::optional("body_bytes_max", Kind::Bytes),
         Field::optional("upload_bytes_max", Kind::Bytes),
         Field::optional("upload_timeout", DURATION),
@@ -219,6 +221,12 @@ impl Reader<'_> {
         }
     }
 
+    fn texts(&self, pointer: &str, into: &mut Vec<String>) {
+        if let Some(items) = self.document.pointer(pointer).and_then(Value::as_array) {
+            *into = items.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+        }
+    }
+
     fn address(&self, pointer: &str, into: &mut SocketAddr) {
         self.text(pointer, |text| *into = text.parse().expect("the form checked the address"));
     }
@@ -259,6 +267,7 @@ impl Reader<'_> {
 
     fn relay(&self, relay: &mut gateway::Settings) {
         self.address("/relay/listen", &mut relay.listen);
+        self.texts("/relay/cors_origins", &mut relay.cors_origins);
         self.number("/relay/body_bytes_max", &mut relay.body_bytes_max);
         self.number("/relay/upload_bytes_max", &mut relay.upload_bytes_max);
         self.duration("/relay/upload_timeout", &mut relay.upload_timeout);

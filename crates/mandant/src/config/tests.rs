@@ -42,6 +42,7 @@ fn every_key_of_the_settings_reaches_its_field() {
 data_dir = "/var/lib/mandant"
 [relay]
 listen = "[::]:1"
+cors_origins = ["https://app.example", "app://obsidian.md"]
 body_bytes_max = 1
 answer_bytes_max = "2KiB"
 stream_line_bytes_max = 3
@@ -104,6 +105,7 @@ level = "debug,mandant_gateway=trace"
     let seconds = core::time::Duration::from_secs;
     let relay = gateway::Settings {
         listen: "[::]:1".parse().expect("an address"),
+        cors_origins: vec!["https://app.example".into(), "app://obsidian.md".into()],
         body_bytes_max: 1,
         answer_bytes_max: 2048,
         stream_line_bytes_max: 3,

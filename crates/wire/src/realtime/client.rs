@@ -134,17 +134,15 @@ pub fn client_event(text: &[u8]) -> Result<ClientEvent, Refusal> {
     Ok(ClientEvent { asks, event_id: top.event_id, input, output_limit, model })
 }
 
-/// The event with this id, where it has none; the event is known to be an object that is not empty.
+/// The event with this id, where it has none; the event is known to be an object that is not empty. An id that is null is
+/// replaced where it stands: nothing is given twice.
 #[must_use]
 pub fn named(text: &str, event_id: &str) -> String {
+    if let Ok(Top { null_id: Some(place), .. }) = Top::read(text.as_bytes()) {
+        return [&text[..place.start], "\"", event_id, "\"", &text[place.end..]].concat();
+    }
     let inside = text.find('{').map_or(0, |brace| brace + 1);
-    let mut named = String::with_capacity(text.len() + event_id.len() + 16);
-    named.push_str(&text[..inside]);
-    named.push_str("\"event_id\":\"");
-    named.push_str(event_id);
-    named.push_str("\",");
-    named.push_str(&text[inside..]);
-    named
+    [&text[..inside], "\"event_id\":\"", event_id, "\",", &text[inside..]].concat()
 }
 
 /// The event with another name for the model that stands at `place`.
@@ -158,6 +156,8 @@ pub fn with_model(text: &str, place: &Range<usize>, model: &str) -> String {
 struct Top {
     kind: Option<String>,
     event_id: Option<String>,
+    /// Where an id stands that is none.
+    null_id: Option<Range<usize>>,
     session: Option<Range<usize>>,
     response: Option<Range<usize>>,
     item: Option<Range<usize>>,
@@ -181,7 +181,10 @@ impl Top {
             match place {
                 0 if scanner.kind()? == Kind::String => top.kind = Some(scanner.string()?.decode().into_owned()),
                 1 if scanner.kind()? == Kind::String => top.event_id = Some(event_id(scanner)?),
-                1 if scanner.kind()? == Kind::Null => scanner.skip()?,
+                1 if scanner.kind()? == Kind::Null => {
+                    let (start, end) = scanner.span()?;
+                    top.null_id = Some(start..end);
+                }
                 0 | 1 => return Err(Refusal::invalid(Some(NAMES[place]), "It must be a text.")),
                 _ => {
                     let (start, end) = scanner.span()?;

@@ -107,6 +107,9 @@ fn settings_that_cost_nothing_pass() {
 fn ids_and_models_are_spliced_and_nothing_else() {
     assert_eq!(named(" {\"type\":\"response.create\"}", "m_1"), " {\"event_id\":\"m_1\",\"type\":\"response.create\"}");
     assert_eq!(read(&named("{\"type\":\"response.create\"}", "m_1")).event_id.as_deref(), Some("m_1"));
+    let null = r#"{"type":"response.create", "event_id" : null ,"x":null}"#;
+    assert_eq!(named(null, "m_1"), null.replacen("null", "\"m_1\"", 1));
+    assert_eq!(read(&named(null, "m_1")).event_id.as_deref(), Some("m_1"));
     let text = r#"{"type":"session.update", "session": {"voice":"a", "model": "gpt-realtime" }}"#;
     let (model, place) = read(text).model.expect("it names one");
     assert_eq!(model, "gpt-realtime");

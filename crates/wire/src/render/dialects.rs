@@ -37,7 +37,10 @@ pub fn headers(refusal: &Refusal) -> Vec<(&'static str, String)> {
     if let Refusal::MethodNotAllowed { allowed } = refusal {
         headers.push(("allow", (*allowed).to_owned()));
     }
-    if matches!(refusal, Refusal::IdempotencyLost) {
+    if matches!(refusal, Refusal::NoWebSocket) {
+        headers.push(("upgrade", "HTTP/1.1".to_owned()));
+    }
+    if refusal.forbids_retries() {
         headers.push(("x-should-retry", "false".to_owned()));
     }
     if refusal.status() == 401 {
@@ -78,6 +81,13 @@ pub fn stream_error(endpoint: Endpoint, array: Option<ArrayState>, refusal: &Ref
 #[must_use]
 pub fn session_error(refusal: &Refusal, request_id: &str, event_id: Option<&str>) -> String {
     openai::session_error(refusal, request_id, event_id)
+}
+
+/// The answer to a call that asks how many tokens another would have.
+#[must_use]
+pub fn token_count(dialect: Dialect, tokens: u64) -> Bytes {
+    let member = if dialect == Dialect::Gemini { "totalTokens" } else { "input_tokens" };
+    Bytes::from(format!("{{\"{member}\":{tokens}}}"))
 }
 
 /// The list of models.

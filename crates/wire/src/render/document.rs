@@ -17,7 +17,8 @@ pub fn refusals_markdown() -> String {
          Every \"no\" that Mandant itself gives, generated from the code: do not edit. An upstream's own refusals pass \
          through unchanged.\n\nThe `code` is stable; the message is for people. Money is a decimal string in USD, times are \
          UTC, `retry_after_seconds` and `Retry-After` are sufficient: the same call alone succeeds after them \
-         (for `idempotency_in_flight`: it is time to look again). A stream that \
+         (for `idempotency_in_flight`: it is time to look again). Where they say more than 60 s, the answer has `x-should-retry: \
+         false` as well: the official SDKs of OpenAI and Anthropic then raise the error instead of sleeping until then. A stream that \
          breaks after its status was sent ends with the same object as an event.\n\n\
          | status | code | type | headers | message |\n| --- | --- | --- | --- | --- |\n",
     );

@@ -2,7 +2,9 @@
 
 use core::time::Duration;
 
-use base::{LimitedCalls, ModelId, Money, Refusal, Scope, ScopeLevel, Shortfall, Timestamp, UpstreamFault, Window};
+use base::{
+    BaseUrl, LimitedCalls, ModelId, Money, Refusal, Scope, ScopeLevel, Shortfall, Timestamp, UpstreamFault, Window,
+};
 
 /// One example of every refusal, in the order of the enum.
 #[must_use]
@@ -19,9 +21,10 @@ fn after(refusal: &Refusal) -> Option<Refusal> {
         Refusal::AddressNotAllowed => Refusal::TenantRequired,
         Refusal::TenantRequired => Refusal::TenantNotFound,
         Refusal::TenantNotFound => Refusal::TenantSuspended,
-        Refusal::TenantSuspended => Refusal::RouteNotFound,
-        Refusal::RouteNotFound => Refusal::MethodNotAllowed { allowed: "POST" },
-        Refusal::MethodNotAllowed { .. } => Refusal::ModelNotFound { model: "gpt-9".into() },
+        Refusal::TenantSuspended => Refusal::RouteNotFound { base_url: BaseUrl::Unknown },
+        Refusal::RouteNotFound { .. } => Refusal::MethodNotAllowed { allowed: "POST" },
+        Refusal::MethodNotAllowed { .. } => Refusal::NoWebSocket,
+        Refusal::NoWebSocket => Refusal::ModelNotFound { model: "gpt-9".into() },
         Refusal::ModelNotFound { .. } => Refusal::ModelNotAllowed {
             model: id("gpt-4.1"),
             allowed: vec![id("gemini-2.5-flash"), id("deepseek-v3.2")],

@@ -12,7 +12,7 @@ mod gemini;
 mod ollama;
 mod openai;
 
-pub use dialects::{headers, model, models, refusal, session_error, stream_error};
+pub use dialects::{headers, model, models, refusal, session_error, stream_error, token_count};
 pub use document::refusals_markdown;
 pub use entry::{ModelEntry, Rendered};
 pub use examples::examples;
