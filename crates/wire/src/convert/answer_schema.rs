@@ -46,13 +46,13 @@ impl Shaping {
     fn schema(&mut self, schema: Node<'_>) {
         let Some(members) = schema.all_members() else { return self.json.raw(schema.raw()).done() };
         let get = |wanted: &str| members.iter().find(|(name, _)| name == wanted).map(|(_, value)| *value);
-        let has = |wanted: &str| get(wanted).is_some();
+        let (is_reference, has_any_of) = (get("$ref").is_some(), get("anyOf").is_some());
         let mut moved = String::new();
         self.json.begin_object();
         for (name, value) in &members {
             match &**name {
                 // What stands beside a reference is nothing to the grammar.
-                _ if has("$ref") && !matches!(&**name, "$ref" | "$defs" | "definitions") => self.is_changed = true,
+                _ if is_reference && !matches!(&**name, "$ref" | "$defs" | "definitions") => self.is_changed = true,
                 "description" => {}
                 "properties" | "$defs" | "definitions" => self.named(name, *value),
                 "items" => {
@@ -60,19 +60,20 @@ impl Shaping {
                     self.schema(*value);
                 }
                 "anyOf" | "allOf" => self.several(name, *value),
-                "oneOf" if !has("anyOf") => {
+                "oneOf" if !has_any_of => {
                     self.is_changed = true;
                     self.several("anyOf", *value);
                 }
                 "additionalProperties" if value.boolean() != Some(false) => {
                     self.is_changed = true;
-                    self.has_map |= value.all_members().is_some_and(|members| !members.is_empty());
+                    self.has_map |= is_filled(*value);
                 }
+                "patternProperties" if is_filled(*value) => self.has_map = true,
                 name if !is_known(name, *value) => note(name, *value, &mut moved),
                 name => self.json.name(name).raw(value.raw()).done(),
             }
         }
-        if !has("$ref") {
+        if !is_reference {
             self.close(&members, get("additionalProperties"));
             let description = get("description").filter(|text| !text.is_null());
             self.describe(description.map(|text| text.text().unwrap_or(Cow::Borrowed(text.raw()))), &moved);
@@ -88,6 +89,11 @@ impl Shaping {
         });
         if (is_object || more.is_some()) && more.and_then(Node::boolean) != Some(false) {
             self.is_changed = true;
+            // Closed, it would have no member at all.
+            self.has_map |= !members.iter().any(|(name, value)| match &**name {
+                "properties" => is_filled(*value),
+                name => matches!(name, "anyOf" | "oneOf" | "allOf"),
+            });
             self.json.key("additionalProperties").boolean(false);
         }
     }
@@ -121,6 +127,10 @@ impl Shaping {
         schemas.into_iter().for_each(|schema| self.schema(schema));
         self.json.end_array();
     }
+}
+
+fn is_filled(object: Node<'_>) -> bool {
+    object.all_members().is_some_and(|members| !members.is_empty())
 }
 
 fn includes_object(kinds: Node<'_>) -> bool {
@@ -217,16 +227,21 @@ mod tests {
                 r#"{"type":"object","properties":{"a":{"type":"string","format":"phone"}}}"#,
                 r#"{"type":"object","properties":{"a":{"type":"string","description":"{format: phone}"}},"additionalProperties":false}"#,
             ),
-            (r#"{"type":["object","null"]}"#, r#"{"type":["object","null"],"additionalProperties":false}"#),
-            (r#"{"type":"object","additionalProperties":{}}"#, r#"{"type":"object","additionalProperties":false}"#),
-            (r#"{"type":"object","additionalProperties":true}"#, r#"{"type":"object","additionalProperties":false}"#),
             (
-                r#"{"type":"array","minItems":2,"uniqueItems":true,"items":{"type":"object"}}"#,
-                r#"{"type":"array","items":{"type":"object","additionalProperties":false},"description":"{minItems: 2, uniqueItems: true}"}"#,
+                r#"{"type":["object","null"],"properties":{"a":{}}}"#,
+                r#"{"type":["object","null"],"properties":{"a":{}},"additionalProperties":false}"#,
             ),
             (
-                r#"{"oneOf":[{"type":"object"},{"type":"null"}]}"#,
-                r#"{"anyOf":[{"type":"object","additionalProperties":false},{"type":"null"}]}"#,
+                r#"{"type":"object","properties":{"a":{}},"additionalProperties":true}"#,
+                r#"{"type":"object","properties":{"a":{}},"additionalProperties":false}"#,
+            ),
+            (
+                r#"{"type":"array","minItems":2,"uniqueItems":true,"items":{"properties":{"a":{}}}}"#,
+                r#"{"type":"array","items":{"properties":{"a":{}},"additionalProperties":false},"description":"{minItems: 2, uniqueItems: true}"}"#,
+            ),
+            (
+                r#"{"oneOf":[{"properties":{"a":{}}},{"type":"null"}]}"#,
+                r#"{"anyOf":[{"properties":{"a":{}},"additionalProperties":false},{"type":"null"}]}"#,
             ),
             (
                 r##"{"$ref":"#/definitions/A","title":"T","definitions":{"A":{"type":"string","maxLength":3}}}"##,
@@ -244,14 +259,27 @@ mod tests {
 
     #[test]
     fn a_map_is_refused_by_name() {
-        let map = r#"{"items":{"type":"object","additionalProperties":{"type":"string"}}}"#;
-        assert_eq!(fitted(map, "text.format").expect_err("a map").refusal().param(), Some("text.format"));
+        for map in [
+            r#"{"type":"object","additionalProperties":{"type":"string"}}"#,
+            r#"{"type":"object","properties":{"a":{}},"additionalProperties":{"type":"string"}}"#,
+            r#"{"type":"object","additionalProperties":true}"#,
+            r#"{"type":["object","null"],"properties":{}}"#,
+            r#"{"type":"object","patternProperties":{"^a":{}}}"#,
+        ] {
+            let within = format!(r#"{{"type":"array","items":{map}}}"#);
+            let fault = fitted(&within, "text.format").expect_err(map);
+            assert_eq!(fault.refusal().param(), Some("text.format"), "{map}");
+        }
     }
 
     #[test]
     fn schemas_are_bounded() {
         let deep = format!("{}{{}}{}", r#"{"items":"#.repeat(200), "}".repeat(200));
         assert_eq!(shaped(&deep), deep);
+        // The members of one are looked through once.
+        let wide: String = (0..60_000).map(|number| format!(r#""a{number}":0,"#)).collect();
+        let wide = format!(r#"{{{wide}"type":"string"}}"#);
+        assert_eq!(shaped(&wide), wide);
         let large = format!(r#"{{"title":"{}"}}"#, "x".repeat(SCHEMA_BYTES_MAX));
         assert_eq!(fitted(&large, "text.format").expect_err("too large").refusal().param(), Some("text.format"));
         assert!(fitted("{", "text.format").is_err());

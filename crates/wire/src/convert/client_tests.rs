@@ -73,8 +73,11 @@ fn a_choice_stands_only_beside_tools() {
         );
     }
     let body = chat(&json!({"tool_choice": "none", "parallel_tool_calls": false}));
-    let there = made(Endpoint::ChatCompletions, Endpoint::Messages, &body).expect("sayable");
-    assert!(there.get("tool_choice").is_none(), "{there}");
+    for target in FORMS.into_iter().filter(|target| *target != Endpoint::ChatCompletions) {
+        let there = made(Endpoint::ChatCompletions, target, &body).expect("sayable");
+        let said = ["tool_choice", "toolConfig", "parallel_tool_calls"].map(|name| there.get(name).is_some());
+        assert_eq!(said, [false; 3], "{there}");
+    }
     let body = chat(&json!({"tool_choice": "required"}));
     assert_eq!(refused(Endpoint::ChatCompletions, Endpoint::Messages, &body), "tool_choice");
 }
@@ -101,6 +104,10 @@ fn anthropic_is_sent_what_it_takes() {
         schemas[1..],
         [&json!({"type": "object"}), &json!({"type": "object"}), &json!({"type": "object", "properties": {}})]
     );
+    let converse = made(Endpoint::ChatCompletions, Endpoint::Converse, &body).expect("sayable");
+    for (index, schema) in schemas.iter().enumerate() {
+        assert_eq!(&&converse["toolConfig"]["tools"][index]["toolSpec"]["inputSchema"]["json"], schema);
+    }
     assert!(there.get("system").is_none(), "{there}");
     let turns = there["messages"].as_array().expect("turns");
     assert_eq!(turns.len(), 3, "{there}");
@@ -137,7 +144,7 @@ fn what_only_saves_tokens_is_left_out() {
 }
 
 #[test]
-fn results_stand_right_behind_their_calls_in_chats() {
+fn results_stand_right_behind_their_calls() {
     let body = json!({"model": "m", "input": [
         {"type": "function_call", "call_id": "a", "name": "f", "arguments": "{}"},
         {"type": "function_call", "call_id": "b", "name": "f", "arguments": "{}"},
@@ -150,4 +157,10 @@ fn results_stand_right_behind_their_calls_in_chats() {
         there["messages"].as_array().expect("turns").iter().filter_map(|turn| turn["role"].as_str()).collect();
     assert_eq!(roles, ["assistant", "tool", "tool", "user"], "{there}");
     assert_eq!(there["messages"][3]["content"].as_array().map(Vec::len), Some(2));
+    for (target, result) in [(Endpoint::Messages, "tool_use_id"), (Endpoint::Converse, "toolResult")] {
+        let there = made(Endpoint::Responses, target, &body).expect("sayable");
+        let blocks = there["messages"][1]["content"].as_array().expect("blocks");
+        let are_results: Vec<bool> = blocks.iter().map(|block| block.get(result).is_some()).collect();
+        assert_eq!(are_results, [true, true, false, false], "{there}");
+    }
 }

@@ -50,16 +50,6 @@ fn the_first_call_of_a_turn_says_to_gemini_that_it_has_no_seal() {
 }
 
 #[test]
-fn a_seal_that_says_there_is_none_goes_to_nobody_else() {
-    for seal in ["skip_thought_signature_validator", "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I="] {
-        let body = json!({ "contents": [{ "role": "model", "parts": [
-            { "functionCall": { "name": "f", "args": {} }, "thoughtSignature": seal }] }] });
-        let there = made(Endpoint::GenerateContent, Endpoint::Converse, &body);
-        assert_eq!(there["messages"][0]["content"].as_array().map(Vec::len), Some(1), "{there}");
-    }
-}
-
-#[test]
 fn what_may_be_called_may_stand_before_what_there_is() {
     let config = json!({ "functionCallingConfig": { "mode": "ANY", "allowedFunctionNames": ["a", "b"] } });
     let tools = json!([{ "functionDeclarations": [{ "name": "a" }, { "name": "b" }] }]);
@@ -107,7 +97,7 @@ fn names_of_documents_are_unique_and_short() {
     let there = made(Endpoint::ChatCompletions, Endpoint::Converse, &body);
     let content = there["messages"][0]["content"].as_array().expect("blocks");
     let given: Vec<&str> = content.iter().filter_map(|block| block["document"]["name"].as_str()).collect();
-    let (long, cut) = ("x".repeat(200), format!("{} 2", "x".repeat(198)));
+    let (long, cut) = ("x".repeat(200), format!("{} 2", "x".repeat(180)));
     let expected = ["a-pdf", "a-pdf 2", "a-pdf 2 2", "a-pdf 3", &long, &cut, "document 7", "document 8", "b"];
     assert_eq!(given, expected);
 }

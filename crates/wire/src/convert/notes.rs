@@ -217,7 +217,7 @@ const CHANGED: &[[&str; 3]] = &[
         "messages",
         "`_` in their place and a checksum behind it, the same in calls and results.",
     ],
-    ["schema of a function that names no type", "messages", "Of the type `object`: it is refused without."],
+    ["schema of a function that names no type", "messages, Bedrock", "Of the type `object`: it is refused without."],
     ["image of the type `image/jpg`", "messages", "`image/jpeg`, which is its name there."],
     [
         "end user of more than 64 letters",
@@ -231,12 +231,12 @@ const CHANGED: &[[&str; 3]] = &[
     ],
     [
         "choice of tools without tools",
-        "chat, messages, responses, Bedrock",
+        "all",
         "`auto`, `none` and how many may be called at once are left out; any other choice is refused.",
     ],
     [
         "what the user says between results, or before them",
-        "chat",
+        "chat, messages, Bedrock",
         "Behind the results, which have to follow their calls.",
     ],
     [
@@ -311,7 +311,7 @@ const CHANGED: &[[&str; 3]] = &[
     [
         "seal of a maker, in another maker's dialect",
         "all",
-        "In an answer a mark of its maker stands before it (`AnthSeal`, `GoogSeal`; OpenAI's begins with `gAAAAA` as it is), which is taken off when it comes back. A provider is sent its own maker's seals and no others, which it would refuse: after another model took over, what the first one thought is sent without its seal, or left out.",
+        "In an answer a mark of its maker stands before it (`AnthSeal`, `GoogSeal`; OpenAI's begins with `gAAAAA` as it is), which is taken off when it comes back translated. A provider is sent its own maker's seals and no others, which it would refuse: after another model took over, what the first one thought is sent without its seal, or left out. Where the upstream speaks the client's own dialect nothing is translated, and the bytes go as they are, marked seals in them too.",
     ],
     [
         "seal in `reasoning_details`",

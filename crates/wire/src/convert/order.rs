@@ -62,13 +62,9 @@ impl Order {
     }
 
     fn wait(&mut self, event: Event) {
-        self.kept_bytes += size_of::<Event>();
-        match &event {
-            Event::Call { call, .. } => drop(self.arguments.insert(*call, String::new())),
-            Event::Text { text, .. } | Event::Refusal { text, .. } | Event::Thinking { text, .. } => {
-                self.kept_bytes += text.len();
-            }
-            _ => {}
+        self.kept_bytes += size_of::<Event>() + event.text_bytes();
+        if let Event::Call { call, .. } = &event {
+            self.arguments.insert(*call, String::new());
         }
         self.waiting.push_back(event);
     }
@@ -198,11 +194,13 @@ mod tests {
         order.take(call(2), &mut |_| count += 1);
         order.take(call(3), &mut |_| count += 1);
         order.take(more(3, "{}"), &mut |_| count += 1);
+        let logprobs = Event::Logprobs { choice: 0, items: vec!["x".repeat(1_000)] };
+        order.take(logprobs, &mut |_| count += 1);
         assert_eq!(count, 9);
-        assert!(order.kept_bytes > 2);
+        assert!(order.kept_bytes > 1_000);
         order.take(more(2, "{}"), &mut |_| count += 1);
-        assert_eq!((count, order.kept_bytes), (12, 0));
+        assert_eq!((count, order.kept_bytes), (13, 0));
         order.take(Event::Arguments { choice: 1, call: 2, text: "}".into() }, &mut |_| count += 1);
-        assert_eq!(count, 12);
+        assert_eq!(count, 13);
     }
 }

@@ -127,6 +127,27 @@ pub(super) enum Event {
     End,
 }
 
+impl Event {
+    /// The bytes of all texts in it.
+    pub(super) fn text_bytes(&self) -> usize {
+        match self {
+            Event::Start { id, model } => id.len() + model.len(),
+            Event::Text { text, .. }
+            | Event::Refusal { text, .. }
+            | Event::Thinking { text, .. }
+            | Event::Arguments { text, .. }
+            | Event::Redacted { data: text, .. } => text.len(),
+            Event::Signature { signature, .. } => signature.bytes(),
+            Event::Call { id, name, signature, .. } => {
+                id.len() + name.len() + signature.as_ref().map_or(0, Seal::bytes)
+            }
+            Event::Logprobs { items, .. } => items.iter().map(String::len).sum(),
+            Event::Problem(problem) => problem.message.len(),
+            Event::Finish { .. } | Event::Usage(_) | Event::End => 0,
+        }
+    }
+}
+
 /// What the relay itself knows of an answer: for whatever its provider leaves out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Names {

@@ -60,6 +60,11 @@ impl<'a> Seal<'a> {
         }
     }
 
+    /// How long it is.
+    pub(super) fn bytes(&self) -> usize {
+        self.data.len()
+    }
+
     /// The seal of an answer, which outlives the bytes that it was read from.
     pub(super) fn into_owned(self) -> Seal<'static> {
         Seal { maker: self.maker, data: Cow::Owned(self.data.into_owned()) }

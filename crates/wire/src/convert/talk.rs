@@ -3,6 +3,7 @@
 
 use core::fmt::{self, Display};
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use super::fault::Fault;
 use super::seal::Seal;
@@ -40,6 +41,8 @@ pub(super) struct Talk<'a> {
     pub(super) numbers: Numbers<'a>,
     /// The tenant's own user.
     pub(super) user: Option<Cow<'a, str>>,
+    /// The names of the functions that were called, by the ids of the calls.
+    pub(super) called: HashMap<Cow<'a, str>, Cow<'a, str>>,
 }
 
 /// Settings that are one number, or a switch.
@@ -236,9 +239,20 @@ impl Thinking<'_> {
     }
 }
 
+impl<'a> Turn<'a> {
+    /// The parts, results before anything else: several providers want them right behind the calls.
+    pub(super) fn results_first(&self) -> impl Iterator<Item = &Part<'a>> {
+        let is_result = |part: &&Part<'a>| matches!(part.body, Body::Result(_));
+        self.parts.iter().filter(is_result).chain(self.parts.iter().filter(move |part| !is_result(part)))
+    }
+}
+
 impl<'a> Talk<'a> {
     /// Adds a part to what `role` is saying. A thought without text in front of a call is the seal of the call.
     pub(super) fn say(&mut self, role: Role, mut part: Part<'a>) {
+        if let Body::Call(call) = &part.body {
+            self.called.insert(call.id.clone(), call.name.clone());
+        }
         match self.turns.last_mut() {
             Some(turn) if turn.role == role => {
                 let last = turn.parts.last_mut().map(|part| &mut part.body);
@@ -260,6 +274,14 @@ impl<'a> Talk<'a> {
         if self.choice_name.is_empty() { "tool_choice" } else { self.choice_name }
     }
 
+    /// Refuses that only one tool may be called at a time, where there are any.
+    pub(super) fn refuse_single(&self) -> Result<(), Fault> {
+        match self.parallel {
+            Some((name, false)) if !self.tools.is_empty() => Err(Fault::unsupported(name, "one tool call at a time")),
+            _ => Ok(()),
+        }
+    }
+
     /// A choice where there are no tools: none of them is chosen, and another choice cannot be made.
     pub(super) fn choose_none(&self) -> Result<(), Fault> {
         match &self.tool_choice {
@@ -270,11 +292,7 @@ impl<'a> Talk<'a> {
 
     /// The name of the function that was called by this id.
     pub(super) fn name_of(&self, id: &str) -> Option<&str> {
-        let parts = self.turns.iter().flat_map(|turn| &turn.parts);
-        parts.into_iter().rev().find_map(|part| match &part.body {
-            Body::Call(call) if call.id == id => Some(&*call.name),
-            _ => None,
-        })
+        self.called.get(id).map(|name| &**name)
     }
 }
 

@@ -284,6 +284,7 @@ fn how_finely_calls_are_streamed_is_left_out() {
 
 #[test]
 fn what_has_no_word_is_refused_by_its_name() {
+    const SINGLE: &str = r#""parallel_tool_calls":false,"tools":[{"type":"function","function":{"name":"x"}}]"#;
     let long = Endpoint::ChatCompletions;
     for (client, target, more, param) in [
         (long, Endpoint::Messages, r#""seed":1"#, "seed"),
@@ -294,14 +295,15 @@ fn what_has_no_word_is_refused_by_its_name() {
         (long, Endpoint::Messages, r#""nobody_knows":1"#, "nobody_knows"),
         (long, Endpoint::Messages, r#""logit_bias":{"1":2}"#, "logit_bias"),
         (long, Endpoint::Messages, r#""tools":[{"type":"custom","custom":{"name":"x"}}]"#, "tools[0].type"),
-        (long, Endpoint::GenerateContent, r#""parallel_tool_calls":false"#, "parallel_tool_calls"),
+        (long, Endpoint::GenerateContent, SINGLE, "parallel_tool_calls"),
         (long, Endpoint::Responses, r#""stop":"x""#, "stop"),
         (Endpoint::Messages, long, r#""top_k":4"#, "top_k"),
         (Endpoint::Messages, long, r#""tools":[{"type":"web_search_20250305","name":"web_search"}]"#, "tools[0]"),
         (Endpoint::Messages, Endpoint::Responses, r#""stop_sequences":["x"]"#, "stop_sequences"),
         (long, Endpoint::CohereChat, r#""logprobs":true"#, "logprobs"),
         (long, Endpoint::CohereChat, r#""n":2"#, "n"),
-        (long, Endpoint::CohereChat, r#""parallel_tool_calls":false"#, "parallel_tool_calls"),
+        (long, Endpoint::Converse, SINGLE, "parallel_tool_calls"),
+        (long, Endpoint::CohereChat, SINGLE, "parallel_tool_calls"),
         (long, Endpoint::CohereChat, r#""tool_choice":{"type":"function","function":{"name":"x"}}"#, "tool_choice"),
         (long, Endpoint::Converse, r#""seed":1"#, "seed"),
         (long, Endpoint::Converse, r#""response_format":{"type":"json_object"}"#, "response_format"),

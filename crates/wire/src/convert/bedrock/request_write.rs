@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use super::super::answer_schema::fitted;
 use super::super::build::Build;
 use super::super::fault::Fault;
-use super::super::messages::effort;
+use super::super::messages::{effort, input_schema, is_sayable};
 use super::super::seal::{Maker, made_by};
 use super::super::talk::{
     Body, Cache, Format, Numbers, Outcome, Part, Role, Source, Talk, Tool, ToolChoice, fitting_id,
@@ -17,6 +17,8 @@ use super::formats::{document_word, image_word};
 const ID_BYTES_MAX: usize = 64;
 /// The longest name of a document.
 const NAME_BYTES_MAX: usize = 200;
+/// What is kept of one in front of a number.
+const STEM_BYTES_MAX: usize = 180;
 
 /// The members of the body, and those of `inferenceConfig` but for the output limit.
 pub(in super::super) fn write(talk: &Talk<'_>, json: &mut Build, nested: &mut Build) -> Result<(), Fault> {
@@ -36,25 +38,15 @@ pub(in super::super) fn write(talk: &Talk<'_>, json: &mut Build, nested: &mut Bu
         json.texted("name", called.as_deref().unwrap_or("answer"));
         json.end_object().end_object().end_object().end_object();
     }
-    if let Some((name, false)) = talk.parallel {
-        return Err(Fault::unsupported(name, "one tool call at a time"));
-    }
+    talk.refuse_single()?;
     tools(talk, json)?;
-    let mut writer = Writer { json, documents: 0, names: HashMap::new() };
+    let mut writer = Writer { json, documents: 0, names: HashSet::new(), numbers: HashMap::new() };
     if talk.system.iter().any(is_sayable) {
         writer.json.key("system").begin_array();
         talk.system.iter().filter(|part| is_sayable(part)).try_for_each(|part| writer.part(part))?;
         writer.json.end_array();
     }
     writer.turns(talk)
-}
-
-/// Thinking without a seal of Anthropic's is not taken back, and a text of blanks is not taken.
-fn is_sayable(part: &Part<'_>) -> bool {
-    match &part.body {
-        Body::Thinking { signature, .. } => made_by(Maker::Anthropic, signature).is_some(),
-        body => !body.is_blank(),
-    }
 }
 
 fn numbers(numbers: &Numbers<'_>, json: &mut Build) -> Result<(), Fault> {
@@ -104,13 +96,8 @@ fn fields(talk: &Talk<'_>, json: &mut Build) -> Result<(), Fault> {
 fn tools(talk: &Talk<'_>, json: &mut Build) -> Result<(), Fault> {
     let choice = talk.tool_choice.as_ref().filter(|choice| **choice != ToolChoice::Auto);
     if talk.tools.is_empty() {
-        return match choice {
-            None | Some(ToolChoice::None) => {
-                called(talk, json);
-                Ok(())
-            }
-            Some(_) => Err(Fault::unsupported(talk.choice_name(), "a choice without tools")),
-        };
+        called(talk, json);
+        return talk.choose_none();
     }
     json.key("toolConfig").begin_object().key("tools").begin_array();
     talk.tools.iter().for_each(|one| tool(one, json));
@@ -156,9 +143,9 @@ fn tool(tool: &Tool<'_>, json: &mut Build) {
     if let Some(description) = tool.description.as_deref().filter(|text| !text.is_empty()) {
         json.texted("description", description);
     }
-    // A function without parameters has an empty object of them.
-    let schema = tool.schema.as_deref().unwrap_or(r#"{"type":"object","properties":{}}"#);
-    json.key("inputSchema").begin_object().key("json").raw(schema).end_object();
+    json.key("inputSchema").begin_object().key("json");
+    input_schema(tool.schema.as_deref(), json);
+    json.end_object();
     // Some models refuse the word, whatever it says.
     if tool.strict == Some(true) {
         json.key("strict").boolean(true);
@@ -202,8 +189,9 @@ struct Writer<'b> {
     json: &'b mut Build,
     /// Documents so far: one without a name is called by its number.
     documents: usize,
-    /// The names of them, and the number that was last put behind each.
-    names: HashMap<String, usize>,
+    names: HashSet<String>,
+    /// The number that was last put behind what several names begin with.
+    numbers: HashMap<String, usize>,
 }
 
 impl Writer<'_> {
@@ -219,7 +207,7 @@ impl Writer<'_> {
                 let role = if turn.role == Role::User { "user" } else { "assistant" };
                 self.json.begin_object().texted("role", role).key("content").begin_array();
             }
-            turn.parts.iter().filter(|part| is_sayable(part)).try_for_each(|part| self.part(part))?;
+            turn.results_first().filter(|part| is_sayable(part)).try_for_each(|part| self.part(part))?;
         }
         if speaking.is_some() {
             self.json.end_array().end_object();
@@ -233,16 +221,18 @@ impl Writer<'_> {
         self.documents += 1;
         let name = name.map(name_of).filter(|name| !name.is_empty());
         let name = name.unwrap_or_else(|| format!("document {}", self.documents));
-        let mut unique = name.clone();
-        let mut number = self.names.get(&name).copied().unwrap_or(0);
-        while self.names.contains_key(&unique) {
-            number = number.max(1) + 1;
-            let end = format!(" {number}");
-            unique = shortened(&name, NAME_BYTES_MAX - end.len()).to_owned() + &end;
+        if self.names.insert(name.clone()) {
+            return name;
         }
-        self.names.insert(name, number);
-        self.names.entry(unique.clone()).or_default();
-        unique
+        let stem = shortened(&name, STEM_BYTES_MAX);
+        let number = self.numbers.entry(stem.to_owned()).or_insert(1);
+        loop {
+            *number += 1;
+            let unique = format!("{stem} {number}");
+            if self.names.insert(unique.clone()) {
+                return unique;
+            }
+        }
     }
 
     fn part(&mut self, part: &Part<'_>) -> Result<(), Fault> {

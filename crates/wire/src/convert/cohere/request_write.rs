@@ -89,24 +89,23 @@ fn thinking(thinking: &Thinking<'_>, json: &mut Build) -> Result<(), Fault> {
 }
 
 fn tools(talk: &Talk<'_>, json: &mut Build) -> Result<(), Fault> {
-    if let Some((name, false)) = talk.parallel {
-        return Err(Fault::unsupported(name, "one tool call at a time"));
+    if talk.tools.is_empty() {
+        return talk.choose_none();
     }
-    if !talk.tools.is_empty() {
-        json.key("tools").begin_array();
-        for tool in &talk.tools {
-            json.begin_object().texted("type", "function").key("function").begin_object().texted("name", &tool.name);
-            if let Some(description) = &tool.description {
-                json.texted("description", description);
-            }
-            let schema = tool.schema.as_deref().unwrap_or(r#"{"type":"object","properties":{}}"#);
-            json.key("parameters").raw(schema).end_object().end_object();
+    talk.refuse_single()?;
+    json.key("tools").begin_array();
+    for tool in &talk.tools {
+        json.begin_object().texted("type", "function").key("function").begin_object().texted("name", &tool.name);
+        if let Some(description) = &tool.description {
+            json.texted("description", description);
         }
-        json.end_array();
-        // One switch for all.
-        if talk.tools.iter().all(|tool| tool.strict == Some(true)) {
-            json.key("strict_tools").boolean(true);
-        }
+        let schema = tool.schema.as_deref().unwrap_or(r#"{"type":"object","properties":{}}"#);
+        json.key("parameters").raw(schema).end_object().end_object();
+    }
+    json.end_array();
+    // One switch for all.
+    if talk.tools.iter().all(|tool| tool.strict == Some(true)) {
+        json.key("strict_tools").boolean(true);
     }
     match &talk.tool_choice {
         None | Some(ToolChoice::Auto) => {}

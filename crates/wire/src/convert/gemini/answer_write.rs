@@ -69,6 +69,8 @@ impl Writer {
             }),
             Event::Call { choice, id, name, signature, .. } => {
                 self.reserve(choice);
+                let seal_bytes = signature.as_ref().map_or(0, Seal::bytes);
+                self.kept_bytes += size_of::<Pending>() + id.len() + name.len() + seal_bytes;
                 self.pending[choice].push(Pending { id, name, signature, ..Pending::default() });
             }
             Event::Arguments { choice, call, text } => {

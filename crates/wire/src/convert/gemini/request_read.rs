@@ -9,7 +9,7 @@ use super::super::take;
 use super::super::talk::{
     Body, Call, Format, Mode, Outcome, Part, Place, Role, Setting, Source, Talk, Tool, ToolChoice,
 };
-use super::is_no_seal;
+use super::NO_SEAL;
 use super::schema::{camel, to_json_schema};
 
 const LIST: &str = "contents";
@@ -123,8 +123,8 @@ impl<'a> Reader<'a> {
                 "text" => body = Some(Body::Text(take::text(value, &at)?)),
                 "thought" => is_thought = value.boolean() == Some(true),
                 "thoughtSignature" => {
-                    let seal = take::text(value, &at)?;
-                    signature = if is_no_seal(&seal) { None } else { Seal::read(seal, Some(Maker::Google)) };
+                    let seal = Some(take::text(value, &at)?).filter(|seal| seal != NO_SEAL);
+                    signature = seal.and_then(|seal| Seal::read(seal, Some(Maker::Google)));
                 }
                 "inlineData" | "fileData" => body = Some(media(value, &at)?),
                 "functionCall" => body = Some(Body::Call(self.call(value, &at)?)),

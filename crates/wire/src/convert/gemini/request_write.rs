@@ -23,10 +23,8 @@ pub(in super::super) fn write(talk: &Talk<'_>, json: &mut Build, nested: &mut Bu
             nested.key("responseJsonSchema").raw(schema);
         }
     }
-    if let Some((name, false)) = talk.parallel {
-        return Err(Fault::unsupported(name, "one tool call at a time"));
-    }
-    tools(talk, json);
+    talk.refuse_single()?;
+    tools(talk, json)?;
     if !talk.system.is_empty() {
         json.key("systemInstruction").begin_object().key("parts").begin_array();
         for part in &talk.system {
@@ -95,23 +93,24 @@ fn thinking(thinking: &Thinking<'_>, json: &mut Build) -> Result<(), Fault> {
     Ok(())
 }
 
-fn tools(talk: &Talk<'_>, json: &mut Build) {
-    if !talk.tools.is_empty() {
-        json.key("tools").begin_array().begin_object().key("functionDeclarations").begin_array();
-        for tool in &talk.tools {
-            json.begin_object().texted("name", &tool.name);
-            if let Some(description) = &tool.description {
-                json.texted("description", description);
-            }
-            if let Some(schema) = &tool.schema {
-                json.key("parametersJsonSchema").raw(schema);
-            }
-            json.end_object();
-        }
-        json.end_array().end_object().end_array();
+fn tools(talk: &Talk<'_>, json: &mut Build) -> Result<(), Fault> {
+    if talk.tools.is_empty() {
+        return talk.choose_none();
     }
+    json.key("tools").begin_array().begin_object().key("functionDeclarations").begin_array();
+    for tool in &talk.tools {
+        json.begin_object().texted("name", &tool.name);
+        if let Some(description) = &tool.description {
+            json.texted("description", description);
+        }
+        if let Some(schema) = &tool.schema {
+            json.key("parametersJsonSchema").raw(schema);
+        }
+        json.end_object();
+    }
+    json.end_array().end_object().end_array();
     let (mode, name) = match &talk.tool_choice {
-        None => return,
+        None => return Ok(()),
         Some(ToolChoice::None) => ("NONE", None),
         Some(ToolChoice::Auto) => ("AUTO", None),
         Some(ToolChoice::Required) => ("ANY", None),
@@ -122,6 +121,7 @@ fn tools(talk: &Talk<'_>, json: &mut Build) {
         json.key("allowedFunctionNames").begin_array().text(name).end_array();
     }
     json.end_object().end_object();
+    Ok(())
 }
 
 fn write_turn(talk: &Talk<'_>, turn: &Turn<'_>, json: &mut Build) -> Result<(), Fault> {

@@ -44,15 +44,15 @@ pub(in super::super) fn write(talk: &Talk<'_>, stream: bool, json: &mut Build) -
         }
         let role = if turn.role == Role::User { "user" } else { "assistant" };
         json.begin_object().texted("role", role).key("content");
-        content(&turn.parts, json)?;
+        content(turn.results_first(), json)?;
         json.end_object();
     }
     json.end_array();
     Ok(())
 }
 
-/// Thinking without a seal of Anthropic's is not taken back, and a text of blanks is not taken.
-fn is_sayable(part: &Part<'_>) -> bool {
+/// Thinking without a seal of Anthropic's is not taken back, and a text of blanks is not taken; nor does Converse.
+pub(in super::super) fn is_sayable(part: &Part<'_>) -> bool {
     match &part.body {
         Body::Thinking { signature, .. } => made_by(Maker::Anthropic, signature).is_some(),
         body => !body.is_blank(),
@@ -166,15 +166,14 @@ fn tool(tool: &Tool<'_>, json: &mut Build) {
     json.end_object();
 }
 
-/// A function without parameters has an empty object of them, and one that does not say so has an object.
-fn input_schema(schema: Option<&str>, json: &mut Build) {
+/// A function without parameters has an empty object of them, and one that does not say so has an object; Converse's too.
+pub(in super::super) fn input_schema(schema: Option<&str>, json: &mut Build) {
     let Some(schema) = schema else { return json.raw(r#"{"type":"object","properties":{}}"#).done() };
     match Node::parse(schema.as_bytes()).and_then(Node::members) {
         Some(members) if members.iter().all(|(name, _)| name != "type") => {
             json.begin_object().texted("type", "object");
             for (name, value) in members {
-                json.text(&name).out.push(b':');
-                json.raw(value.raw());
+                json.name(&name).raw(value.raw());
             }
             json.end_object();
         }
@@ -205,8 +204,8 @@ fn tool_choice(talk: &Talk<'_>, json: &mut Build) -> Result<(), Fault> {
 }
 
 /// One plain text as it is, anything else as blocks.
-fn content(parts: &[Part<'_>], json: &mut Build) -> Result<(), Fault> {
-    let sayable: Vec<&Part<'_>> = parts.iter().filter(|part| is_sayable(part)).collect();
+fn content<'p, 'a: 'p>(parts: impl IntoIterator<Item = &'p Part<'a>>, json: &mut Build) -> Result<(), Fault> {
+    let sayable: Vec<&Part<'_>> = parts.into_iter().filter(|part| is_sayable(part)).collect();
     if let [Part { body: Body::Text(text), cache: None, .. }] = &sayable[..] {
         json.text(text);
         return Ok(());

@@ -167,6 +167,7 @@ impl Writer {
     fn start(&mut self, item: Item, json: &mut Build) -> usize {
         self.begin(json);
         self.close(json);
+        self.kept_bytes += size_of::<Item>() + item.text_bytes();
         let index = self.items.len();
         self.open("response.output_item.added", json);
         json.counted("output_index", index as u64).key("item");
@@ -230,9 +231,11 @@ impl Writer {
 
     fn seal(&mut self, signature: &Seal<'_>, json: &mut Build) {
         let signature = written(signature);
-        self.kept_bytes += signature.len();
         match self.items.last_mut() {
-            Some(Item::Reasoning { seal: seal @ None, .. }) if self.is_open => *seal = Some(signature),
+            Some(Item::Reasoning { seal: seal @ None, .. }) if self.is_open => {
+                self.kept_bytes += signature.len();
+                *seal = Some(signature);
+            }
             _ => drop(self.start(Item::Reasoning { text: String::new(), seal: Some(signature) }, json)),
         }
         self.close(json);

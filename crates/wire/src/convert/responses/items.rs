@@ -17,6 +17,15 @@ impl Item {
         Item::Reasoning { text: String::new(), seal: Some(written(seal)) }
     }
 
+    /// The bytes of all texts in it.
+    pub(super) fn text_bytes(&self) -> usize {
+        match self {
+            Item::Reasoning { text, seal } => text.len() + seal.as_ref().map_or(0, String::len),
+            Item::Message { text, logprobs, .. } => text.len() + logprobs.iter().map(String::len).sum::<usize>(),
+            Item::Call { id, name, arguments } => id.len() + name.len() + arguments.len(),
+        }
+    }
+
     /// The id that the relay gives an item: its place in the answer.
     pub(super) fn id(&self, answer: &str, index: usize) -> String {
         let kind = match self {
