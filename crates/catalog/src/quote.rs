@@ -336,27 +336,30 @@ fn input_bound(model: &Model, billable: &Billable, text_tokens: u64) -> InputBou
     // A conversation that is summed up before the answer is read once more, and that is billed by itself.
     let summed_up = if compacts { window } else { 0 };
     // A page of a file may be billed as text and as an image; search results and tools of the provider come back as input.
-    let read = if rereads { reread_bound(window, searches_max) } else { window };
-    let is_open = files > 0 || file_bytes > 0 || server_tools > 0 || web_search || stored_input;
-    if is_open || upstream_routing.is_some() || unknown_parameters {
-        return InputBound { total: read.saturating_add(summed_up), audio };
-    }
-    let total = text_tokens
+    let prompt = text_tokens
         .saturating_add(u64::from(messages) * MESSAGE_TOKENS)
         .saturating_add(u64::from(tools) * TOOL_TOKENS)
         .saturating_add(prompts.saturating_mul(PROMPT_TOKENS))
         .saturating_add(u64::from(images).saturating_mul(model.image_tokens_max))
         .saturating_add(model.hidden_prompt_tokens)
         .saturating_add(audio)
-        .min(window)
-        .saturating_add(summed_up);
-    InputBound { total, audio }
+        .min(window);
+    let is_open = files > 0 || file_bytes > 0 || server_tools > 0 || web_search || stored_input;
+    let read = match is_open || upstream_routing.is_some() || unknown_parameters {
+        true if rereads => reread_bound(window, prompt, searches_max),
+        true => window,
+        false => prompt,
+    };
+    InputBound { total: read.saturating_add(summed_up), audio }
 }
 
-/// Input tokens of all readings of a conversation: one more than there are searches, where these are bounded.
-fn reread_bound(window: u64, searches_max: Option<u32>) -> u64 {
-    let readings = searches_max.map_or(u64::MAX, |searches| u64::from(searches) + 1);
-    window.saturating_mul(readings).min(window.max(REREAD_TOKENS_MIN))
+/// Input tokens of all readings of a conversation. Where searches are bounded, there is one reading before each, one after the
+/// last, and one after a search that is refused because it is one too many; the prompt is in all of them.
+fn reread_bound(window: u64, prompt: u64, searches_max: Option<u32>) -> u64 {
+    let Some(searches) = searches_max else { return window.max(REREAD_TOKENS_MIN) };
+    let readings = u64::from(searches) + 2;
+    let least = window.max(REREAD_TOKENS_MIN).max(prompt.saturating_mul(readings));
+    window.saturating_mul(readings).min(least)
 }
 
 /// Images at most.

@@ -14,18 +14,18 @@ use crate::headers;
 use crate::relay::Relay;
 use crate::reply::Reply;
 
-/// So much text is counted where it came in, in less than a millisecond.
-const AT_ONCE_BYTES_MAX: u64 = 16 << 10;
-/// Of more text than this nobody pays for the counting: four bytes are a token then.
+/// Of more text than this nobody pays for the reading: four bytes are a token then.
 const COUNTED_BYTES_MAX: u64 = 1 << 20;
 
 /// The answer to a call that is only to be counted, and that no provider can count; `None` for any other.
 ///
 /// # Errors
 /// 429: it counts as a request like those that go to a provider.
-pub(crate) async fn answer(relay: &Relay, caller: &Caller, call: &Call, now: Moment) -> Result<Option<Reply>, Refusal> {
-    let model = catalog::estimated(&relay.directory.catalog(), call).cloned();
-    let (Some(model), Some(dialect)) = (model, call.endpoint().dialect()) else { return Ok(None) };
+pub(crate) fn answer(relay: &Relay, caller: &Caller, call: &Call, now: Moment) -> Result<Option<Reply>, Refusal> {
+    let catalog = relay.directory.catalog();
+    let (Some(model), Some(dialect)) = (catalog::estimated(&catalog, call), call.endpoint().dialect()) else {
+        return Ok(None);
+    };
     if !caller.may_use(&model.id) {
         return Ok(None);
     }
@@ -35,13 +35,7 @@ pub(crate) async fn answer(relay: &Relay, caller: &Caller, call: &Call, now: Mom
     // Nothing is under way behind it.
     relay.books.shard(path[0].index).admission.settle(pass, 0, now);
     let tokens = match call.billable().text_bytes {
-        bytes if bytes <= AT_ONCE_BYTES_MAX => catalog::estimate_tokens(&model, call),
-        bytes if bytes <= COUNTED_BYTES_MAX => {
-            // Not where others wait.
-            let call = call.clone();
-            let counted = tokio::task::spawn_blocking(move || catalog::estimate_tokens(&model, &call));
-            counted.await.map_err(|_| Refusal::Internal)?
-        }
+        ..=COUNTED_BYTES_MAX => catalog::estimate_tokens(model, call),
         bytes => bytes.div_ceil(4),
     };
     let mut reply = Reply::new(StatusCode::OK, AnswerBody::whole(wire::render::token_count(dialect, tokens)));

@@ -323,6 +323,9 @@ fn a_stream_of_messages_may_tell_its_input_anew() {
         (&[begun, ended, zeros], (8849, 8831, 0, 426)),
         (&[begun, zeros], (8834, 0, 0, 0)),
         (&[zeros, ended], (8849, 8831, 0, 426)),
+        // All of it was read from the cache; or the zero says nothing, since it would lose some.
+        (&[begun, r#"{"input_tokens":0,"cache_read_input_tokens":8834,"output_tokens":9}"#], (8834, 8834, 0, 9)),
+        (&[begun, r#"{"input_tokens":0,"cache_read_input_tokens":34,"output_tokens":9}"#], (8868, 34, 0, 9)),
         // Anthropic's: tools of its own read more, and not every end repeats the cache.
         (&[begun, r#"{"input_tokens":9447,"output_tokens":7}"#], (9447, 0, 0, 7)),
         (

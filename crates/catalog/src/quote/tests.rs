@@ -214,9 +214,13 @@ fn what_is_read_anew_after_each_tool_is_held() {
     assert_eq!(input(200_000, None), 1_000_000);
     assert_eq!(
         (input(200_000, Some(0)), input(200_000, Some(2)), input(200_000, Some(9))),
-        (200_000, 600_000, 1_000_000)
+        (400_000, 800_000, 1_000_000)
     );
     assert_eq!((input(2_000_000, None), input(2_000_000, Some(1))), (2_000_000, 2_000_000));
+    // A long prompt is read as often.
+    let chat = Model { context_window: 1_000_000, ..model(ModelKind::Chat) };
+    let long = Billable { rereads: true, server_tools: 1, searches_max: Some(2), text_bytes: 600_000, ..ask() };
+    assert!((2_400_000..2_410_000).contains(&quote_loose(&chat, &rates(), &long).unwrap().input_tokens));
 }
 
 #[test]

@@ -99,9 +99,12 @@ pub(super) fn address(text: &str) -> Result<Value, String> {
 pub(super) fn origin(text: &str) -> Result<Value, String> {
     let is_plain = |byte: u8| byte.is_ascii_graphic() && !byte.is_ascii_uppercase() && !b"/*,?#@".contains(&byte);
     let is_good = text.split_once("://").is_some_and(|(scheme, host)| {
-        !scheme.is_empty() && !host.is_empty() && scheme.bytes().chain(host.bytes()).all(is_plain)
+        let is_short =
+            !matches!((scheme, host.rsplit_once(':')), ("https", Some((_, "443"))) | ("http", Some((_, "80"))));
+        is_short && !scheme.is_empty() && !host.is_empty() && scheme.bytes().chain(host.bytes()).all(is_plain)
     });
-    let advice = "must be an origin in small letters and without a path, such as \"https://app.example\", or \"*\"";
+    let advice = "must be an origin as browsers write it (in small letters, without a path or the scheme's own port), such as \
+                  \"https://app.example\", or \"*\"";
     if is_good || text == "*" { Ok(Value::from(text)) } else { Err(advice.into()) }
 }
 
@@ -188,11 +191,27 @@ mod tests {
 
     #[test]
     fn origins_are_as_browsers_write_them() {
-        for good in ["https://app.example", "http://localhost:3000", "app://obsidian.md", "http://[::1]:80", "*"] {
+        for good in [
+            "http://app.example:443",
+            "https://app.example",
+            "http://localhost:3000",
+            "app://obsidian.md",
+            "http://[::1]:8000",
+            "*",
+        ] {
             assert_eq!(origin(good), Ok(Value::from(good)));
         }
-        for bad in ["", "app.example", "https://", "https://App.example", "https://app.example/", "https://*.a", "null"]
-        {
+        for bad in [
+            "https://app.example:443",
+            "http://app.example:80",
+            "",
+            "app.example",
+            "https://",
+            "https://App.example",
+            "https://app.example/",
+            "https://*.a",
+            "null",
+        ] {
             assert!(origin(bad).is_err(), "{bad:?}");
         }
     }

@@ -277,7 +277,8 @@ fn a_shell_runs_with_the_client_and_no_tool_names_what_nobody_owns() {
         (r#"{"type":"shell","environment":{"type":"container_auto"}}"#, "invalid_request tools"),
         (r#"{"type":"shell","environment":{}}"#, "invalid_request tools"),
         (r#"{"type":"shell","environment":{"type":"local","type":"container_auto"}}"#, "invalid_request tools"),
-        (r#"{"type":"shell","environment":"local"}"#, "invalid_request tools.environment"),
+        (r#"{"type":"computer_use_preview","display_width":1,"display_height":1,"environment":"browser"}"#, "taken"),
+        (r#"{"type":"shell","environment":["local"]}"#, "invalid_request tools.environment"),
         (
             r#"{"type":"shell","environment":{"type":"container_reference","container_id":"c"}}"#,
             "invalid_request tools",

@@ -113,13 +113,13 @@ fn unowned(member: &str) -> Refusal {
     Refusal::invalid(Some("tools"), sentence)
 }
 
-/// Where a shell runs: with the client. A container of the provider's has fees, and may have been another tenant's.
+/// Where a shell runs: with the client. A container of the provider's has fees, and may have been another tenant's. A word
+/// is what a computer shows that the client drives, such as "browser".
 fn environment(scanner: &mut Strict<'_>) -> Result<(), Refusal> {
-    if !is_present(scanner)? {
-        return Ok(());
-    }
-    if scanner.kind()? != Kind::Object {
-        return wrong_kind("tools.environment", "an object");
+    match scanner.kind()? {
+        Kind::Null | Kind::String => return Ok(scanner.skip()?),
+        Kind::Object => {}
+        _ => return wrong_kind("tools.environment", "an object"),
     }
     let (mut types, mut local) = (0_u32, 0_u32);
     scanner.object::<Refusal>(|scanner, key| match (key.decode().as_ref(), scanner.kind()?) {

@@ -9,6 +9,7 @@ use crate::scan::{Kind, Lenient, ScanError};
 #[derive(Debug, Default, Clone, Copy)]
 struct Classes {
     is_reported: bool,
+    has_input: bool,
     input: u64,
     output: u64,
     cached: u64,
@@ -40,6 +41,7 @@ impl Classes {
             }
             _ => return Ok(false),
         };
+        self.has_input |= name == b"input_tokens";
         self.is_reported |= matches!(name, b"input_tokens" | b"output_tokens");
         largest(place, count(scanner)?, fault)?;
         Ok(true)
@@ -49,20 +51,26 @@ impl Classes {
         self.cache_write.max(self.cache_write_5m + self.cache_write_1h)
     }
 
+    fn all_input(&self) -> u64 {
+        self.input + self.cached + self.written()
+    }
+
     /// What came before, as a later account of the same has it: no count falls. Only plain input does, where more turns out
-    /// to be read from the cache or written to it: Moonshot's and Alibaba's streams begin with all of it as plain.
+    /// to be read from the cache or written to it, and nothing is lost: Moonshot's and Alibaba's streams begin with all of
+    /// it as plain.
     fn followed_by(&self, later: &Classes) -> Classes {
         let cached = self.cached.max(later.cached);
         let cache_write = self.cache_write.max(later.cache_write);
         let cache_write_5m = self.cache_write_5m.max(later.cache_write_5m);
         let cache_write_1h = self.cache_write_1h.max(later.cache_write_1h);
         let is_reported = self.is_reported || later.is_reported;
-        let output = self.output.max(later.output);
-        let mut sum =
-            Classes { is_reported, input: self.input, output, cached, cache_write, cache_write_5m, cache_write_1h };
+        let has_input = self.has_input || later.has_input;
+        let (input, output) = (later.input, self.output.max(later.output));
+        let sum =
+            Classes { is_reported, has_input, input, output, cached, cache_write, cache_write_5m, cache_write_1h };
         let has_moved = cached + sum.written() > self.cached + self.written();
-        sum.input = if has_moved && later.input > 0 { later.input } else { self.input.max(later.input) };
-        sum
+        let is_whole = later.has_input && sum.all_input() >= self.all_input();
+        if has_moved && is_whole { sum } else { Classes { input: self.input.max(input), ..sum } }
     }
 
     /// Adds what is billed beside it.
