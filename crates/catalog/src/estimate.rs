@@ -33,12 +33,12 @@ fn sampled(tokenizer: Tokenizer, text: &str, all_bytes: usize) -> u64 {
     tokens.checked_div(sample.len() as u64).unwrap_or(text.len() as u64 / 4)
 }
 
-/// The model of a call that only asks for a count, where none of its upstreams in rotation speaks the dialect of the call:
+/// The model of a call that asks for a count, where none of its upstreams in rotation speaks the dialect of the call:
 /// nobody can be asked, and the count is estimated.
 #[must_use]
 pub fn estimated<'a>(catalog: &'a Catalog, call: &Call) -> Option<&'a Arc<Model>> {
     let endpoint = call.endpoint();
-    let model = call.model().filter(|_| endpoint.counts_tokens()).and_then(|id| catalog.model(id.as_str()))?;
+    let model = call.model().and_then(|id| catalog.model(id.as_str()))?;
     let upstreams = model.route.iter().filter(|target| target.weight > 0);
     let mut upstreams = upstreams.filter_map(|target| catalog.upstream(target.upstream.as_str())).peekable();
     let is_served = model.kind.serves(endpoint) && upstreams.peek().is_some();

@@ -17,7 +17,7 @@ use crate::reply::Reply;
 /// Of more text than this nobody pays for the reading: four bytes are a token then.
 const COUNTED_BYTES_MAX: u64 = 1 << 20;
 
-/// The answer to a call that is only to be counted, and that no provider can count; `None` for any other.
+/// The answer to a call that asks for a count which no provider can give; `None` where one can.
 ///
 /// # Errors
 /// 429: it counts as a request like those that go to a provider.
