@@ -22,7 +22,7 @@ mod upstream;
 mod upstream_kind;
 
 pub use default_catalogue::{CatalogueEntry, DefaultPrice, default_entry, default_models};
-pub use estimate::{estimate_tokens, estimated};
+pub use estimate::{estimate_tokens, estimated, prompt_tokens};
 pub use live::Catalog;
 pub use model::{
     AUDIO_SECONDS_DEFAULT, HIDDEN_PROMPT_TOKENS_DEFAULT, IMAGE_TOKENS_DEFAULT, Model, ModelKind, PriceVersion, Target,

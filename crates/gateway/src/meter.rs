@@ -439,7 +439,7 @@ impl Meter {
         } else {
             (0, 0)
         };
-        let input = catalog::estimate_tokens(&self.model, &self.call);
+        let input = catalog::prompt_tokens(&self.model, &self.call);
         let output = catalog::count_tokens(tokenizer, produced) + beyond_bytes.div_ceil(4);
         Usage { input, output, characters, images, ..Usage::default() }
     }

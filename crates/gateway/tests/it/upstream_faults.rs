@@ -43,6 +43,19 @@ async fn a_broken_stream_is_reported_as_broken_and_charged_for_what_came() {
     }
 }
 
+/// Estimates for clients that ask are made of samples; what is charged is not.
+#[tokio::test]
+async fn a_long_prompt_of_a_broken_stream_is_counted_whole() {
+    let app = app("sim-close-mid-stream-4", Default::default()).await;
+    let prompt = "word ".repeat(6_000) + &"a1#".repeat(6_000);
+    let messages = json!([{ "role": "user", "content": prompt }]);
+    app.chat("acme", "chat", json!({ "stream": true, "max_tokens": 50, "messages": messages })).await;
+    let record = app.records("acme").await.remove(0);
+    // The word for who speaks is one token, and four are the form's.
+    let expected = catalog::count_tokens(catalog::Tokenizer::O200k, &prompt) + 1 + 4;
+    assert_eq!((record.ending, record.usage.input), (Ending::Cut, expected));
+}
+
 #[tokio::test]
 async fn a_providers_error_inside_a_stream_passes_unchanged() {
     let app = app("sim-stream-error-2", Default::default()).await;
