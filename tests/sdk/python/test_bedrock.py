@@ -64,6 +64,7 @@ class BedrockClient(unittest.TestCase):
         answer = self.ask(system=[{"text": "Be kind."}], inferenceConfig={"maxTokens": 50, "temperature": 0.1})
         self.assertEqual(answer["output"]["message"]["content"][0]["text"], TEXT)
         self.assertEqual(answer["usage"]["totalTokens"], 14)
+        self.assertTrue(answer["ResponseMetadata"]["RequestId"].startswith("req_"))
 
     def test_tools(self) -> None:
         answer = self.ask(toolConfig={"tools": [LOOK_UP]})

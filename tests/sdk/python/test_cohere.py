@@ -44,6 +44,10 @@ class CohereClient(unittest.TestCase):
         self.assertEqual(answer.message.content[0].text, TEXT)
         self.assertEqual(answer.usage.billed_units.input_tokens, 7)
 
+    def test_models_are_those_of_the_tenant(self) -> None:
+        names = [model.name for model in self.client(DELTA).models.list().models]
+        self.assertIn(MODEL, names)
+
     def test_a_stream_is_the_same_chat(self) -> None:
         events = list(self.client(DELTA).chat_stream(model=MODEL, messages=ASK))
         words = [one.delta.message.content.text for one in events if one.type == "content-delta"]
