@@ -264,7 +264,7 @@ mod tests {
             r#"{"type":"object","properties":{"a":{}},"additionalProperties":{"type":"string"}}"#,
             r#"{"type":"object","additionalProperties":true}"#,
             r#"{"type":["object","null"],"properties":{}}"#,
-            r#"{"type":"object","patternProperties":{"^a":{}}}"#,
+            r#"{"type":"object","properties":{"a":{}},"patternProperties":{"^b":{}}}"#,
         ] {
             let within = format!(r#"{{"type":"array","items":{map}}}"#);
             let fault = fitted(&within, "text.format").expect_err(map);

@@ -282,7 +282,7 @@ const CHANGED: &[[&str; 3]] = &[
     [
         "first call of a turn, without a seal of Gemini's",
         "Gemini",
-        "Sealed with `skip_thought_signature_validator`, as Google's documents say: its newest models refuse the history without. From Gemini that seal is none.",
+        "Sealed with `skip_thought_signature_validator`, as Google's documents say: its newest models refuse the history without.",
     ],
     ["result that is no JSON object", "Gemini", "`{\"result\": text}`; an error is `{\"error\": text}`."],
     ["`is_error` of a result", "chat, responses, Cohere", "Left out: the text of the result has to say it."],

@@ -125,7 +125,8 @@ fn part_digest(part: &Part<'_>, target: Endpoint) -> Option<Value> {
         Endpoint::Responses => Some(Maker::Openai),
         _ => None,
     };
-    let kept = |seal| maker.and_then(|maker| made_by(maker, seal));
+    let is_real = |seal: &&str| *seal != super::super::gemini::NO_SEAL;
+    let kept = |seal| maker.and_then(|maker| made_by(maker, seal)).filter(is_real);
     let id_of = |id| match target {
         Endpoint::Converse => fitting_id(id, 64),
         Endpoint::Messages => fitting_id(id, usize::MAX),

@@ -12,4 +12,4 @@ pub(super) use self::request_read::read;
 pub(super) use self::request_write::write;
 
 /// What Google's documents have for the seal of a call that its models did not make.
-const NO_SEAL: &str = "skip_thought_signature_validator";
+pub(super) const NO_SEAL: &str = "skip_thought_signature_validator";

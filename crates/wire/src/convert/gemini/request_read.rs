@@ -9,7 +9,6 @@ use super::super::take;
 use super::super::talk::{
     Body, Call, Format, Mode, Outcome, Part, Place, Role, Setting, Source, Talk, Tool, ToolChoice,
 };
-use super::NO_SEAL;
 use super::schema::{camel, to_json_schema};
 
 const LIST: &str = "contents";
@@ -122,10 +121,7 @@ impl<'a> Reader<'a> {
             match &*name {
                 "text" => body = Some(Body::Text(take::text(value, &at)?)),
                 "thought" => is_thought = value.boolean() == Some(true),
-                "thoughtSignature" => {
-                    let seal = Some(take::text(value, &at)?).filter(|seal| seal != NO_SEAL);
-                    signature = seal.and_then(|seal| Seal::read(seal, Some(Maker::Google)));
-                }
+                "thoughtSignature" => signature = Seal::read(take::text(value, &at)?, Some(Maker::Google)),
                 "inlineData" | "fileData" => body = Some(media(value, &at)?),
                 "functionCall" => body = Some(Body::Call(self.call(value, &at)?)),
                 "functionResponse" => body = Some(self.result(value, place, &at)?),
