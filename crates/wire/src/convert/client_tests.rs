@@ -6,7 +6,7 @@ use super::super::fault::Fault;
 use super::{FORMS, Translation, call};
 use crate::Endpoint;
 
-fn made(client: Endpoint, target: Endpoint, body: &Value) -> Result<Value, Fault> {
+pub(super) fn made(client: Endpoint, target: Endpoint, body: &Value) -> Result<Value, Fault> {
     let call = call(client, &body.to_string());
     let there = Translation::between(client, target, &call)?.body("up", call.billable().output_limit, 99);
     Ok(serde_json::from_slice(&there).expect("JSON"))

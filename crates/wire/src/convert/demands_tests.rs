@@ -9,9 +9,7 @@ use crate::{Endpoint, frames};
 
 /// The request as `target` gets it.
 fn made(client: Endpoint, target: Endpoint, body: &Value) -> Value {
-    let call = call(client, &body.to_string());
-    let made = Translation::between(client, target, &call).unwrap_or_else(|fault| panic!("{fault:?}"));
-    serde_json::from_slice(&made.body("up", None, 4_096)).expect("JSON")
+    super::clients::made(client, target, body).unwrap_or_else(|fault| panic!("{fault:?}"))
 }
 
 /// A chat of these messages.

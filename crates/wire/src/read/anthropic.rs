@@ -147,15 +147,17 @@ impl<'a> Draft<'a> {
         if scanner.kind()? != Kind::Object {
             return wrong_kind("context_management.edits", "an array of objects");
         }
-        let mut only_clears = false;
+        // Of two types a parser may take either.
+        let (mut types, mut clearing) = (0_u32, 0_u32);
         scanner.object::<Refusal>(|scanner, key| {
             if &*key.decode() == "type" && scanner.kind()? == Kind::String {
-                only_clears = scanner.string()?.decode().starts_with("clear_");
+                types += 1;
+                clearing += u32::from(scanner.string()?.decode().starts_with("clear_"));
                 return Ok(());
             }
             Ok(scanner.skip()?)
         })?;
-        self.billable.compacts |= !only_clears;
+        self.billable.compacts |= types == 0 || clearing < types;
         Ok(())
     }
 
@@ -164,11 +166,14 @@ impl<'a> Draft<'a> {
         if scanner.kind()? != Kind::Object {
             return wrong_kind("tools", "an array of objects");
         }
-        let (mut kind, mut uses_max) = (None, None);
+        let (mut kind, mut uses_max, mut bounds) = (None, None, 0_u32);
         scanner.object::<Refusal>(|scanner, key| {
             match &*key.decode() {
                 "type" if scanner.kind()? == Kind::String => kind = Some(scanner.string()?.decode().into_owned()),
-                "max_uses" => uses_max = count(scanner, "tools.max_uses", 0)?.0,
+                "max_uses" => {
+                    bounds += 1;
+                    uses_max = count(scanner, "tools.max_uses", 0)?.0;
+                }
                 _ => scanner.skip()?,
             }
             Ok(())
@@ -188,7 +193,7 @@ impl<'a> Draft<'a> {
                 billable.rereads = true;
                 let is_search = searching.starts_with("web_search");
                 billable.web_search |= is_search;
-                if let Some(uses_max) = uses_max.filter(|_| is_search) {
+                if let Some(uses_max) = uses_max.filter(|_| is_search && bounds == 1) {
                     self.bounded_tools = self.bounded_tools.saturating_add(1);
                     self.bounded_searches = self.bounded_searches.saturating_add(narrow(uses_max));
                 }

@@ -312,6 +312,7 @@ fn a_conversation_that_is_summed_up_is_seen() {
         (r#","context_management":{"edits":[{"type":"compact_20260112"}]}"#, (true, false)),
         (r#","context_management":{"edits":[{"type":"clear_thinking_20251015"},{"type":"new_1"}]}"#, (true, false)),
         (r#","context_management":{"edits":[{}]}"#, (true, false)),
+        (r#","context_management":{"edits":[{"type":"compact_1","type":"clear_1"}]}"#, (true, false)),
         (r#","context_management":{"other":1}"#, (false, true)),
         (r#","compaction":{"type":"summarize"}"#, (true, false)),
     ] {
@@ -330,6 +331,7 @@ fn searches_are_bounded_where_every_tool_says_how_often_it_may_be_used() {
         (format!("{search},{{\"name\":\"f\",\"input_schema\":{{}}}}"), Some(3)),
         (format!("{search},{{\"type\":\"code_execution_20260120\",\"name\":\"c\"}}"), None),
         (search.replace(":3", ":null"), None),
+        (search.replace(":3", ":9,\"max_uses\":3"), None),
         (search.replace("\"max_uses\":3", "\"x\":3"), None),
     ] {
         assert_eq!(of(&format!(",\"tools\":[{tools}]")), expected, "{tools}");
