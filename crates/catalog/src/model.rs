@@ -43,7 +43,7 @@ pub enum ModelKind {
     Speech,
     /// What is heard, written down: tokens or seconds of audio are billed.
     Transcription,
-    /// Documents in the order of a query; units of search are billed.
+    /// Documents in the order of a query; tokens or units of search are billed.
     Rerank,
     /// Conversations by voice, whose audio has prices of its own.
     Realtime,
@@ -75,6 +75,7 @@ impl ModelKind {
             | Endpoint::ResponseCancel
             | Endpoint::ResponseInputItems
             | Endpoint::ResponseInputTokens
+            | Endpoint::ResponseCompact
             | Endpoint::Messages
             | Endpoint::CountMessageTokens
             | Endpoint::GenerateContent
@@ -104,7 +105,7 @@ impl ModelKind {
             Endpoint::Realtime => matches!(self, ModelKind::Realtime),
             Endpoint::Transcriptions | Endpoint::Translations => matches!(self, ModelKind::Transcription),
             Endpoint::Speech => matches!(self, ModelKind::Speech),
-            Endpoint::CohereRerank => matches!(self, ModelKind::Rerank),
+            Endpoint::CohereRerank | Endpoint::Rerank => matches!(self, ModelKind::Rerank),
             Endpoint::Moderations => matches!(self, ModelKind::Moderation),
             // They lie where a model is served that may read them, whatever kind that is.
             Endpoint::FileUpload
@@ -322,6 +323,8 @@ mod tests {
                 Endpoint::CohereRerank,
             ];
             assert_eq!(without_output.into_iter().any(|endpoint| kind.serves(endpoint)), !kind.has_output());
+            assert_eq!(kind.serves(Endpoint::Rerank), kind.serves(Endpoint::CohereRerank));
+            assert_eq!(kind.serves(Endpoint::ResponseCompact), kind.serves(Endpoint::Responses));
             assert_eq!(kind.serves(Endpoint::CohereChat), kind.serves(Endpoint::ChatCompletions));
             for vectors in [Endpoint::CohereEmbed, Endpoint::Predict, Endpoint::OllamaEmbed, Endpoint::OllamaEmbeddings]
             {

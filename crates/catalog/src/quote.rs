@@ -256,7 +256,7 @@ fn check_priced(model: &Model, rates: &Rates, billable: &Billable) -> Result<(),
     if billable.web_search && rates.web_search.is_none() {
         return unpriced("web_search_options", "web search");
     }
-    if billable.search_units > 0 && rates.web_search.is_none() {
+    if billable.units_alone && rates.web_search.is_none() {
         return unpriced("documents", "units of search ('web_search')");
     }
     if billable.server_tools > 0 && rates.web_search.is_none() {
@@ -306,6 +306,7 @@ fn input_bound(model: &Model, billable: &Billable, text_tokens: u64) -> InputBou
         audio_output: _,
         web_search,
         search_units: _, // in the price
+        units_alone: _,
         searches_max,
         service_tier: _,
         echo: _,

@@ -196,8 +196,9 @@ fn our_path(path: &str) -> Option<String> {
     }
     let fixed = Endpoint::ALL.into_iter().filter(|one| one.is_billed() && !one.hears() && one.path().starts_with('/'));
     let found = fixed.filter(|one| path.ends_with(one.path())).max_by_key(|one| one.path().len())?;
-    let is_cohere = found.dialect() == Some(Dialect::Cohere);
-    if is_cohere && !path.starts_with("/v2/") {
+    let is_first = !path.starts_with("/v2/");
+    let is_cohere = found.dialect() == Some(Dialect::Cohere) && !(found.ranks() && is_first);
+    if is_cohere && is_first {
         return None;
     }
     Some(format!("/v{}{}", if is_cohere { 2 } else { 1 }, found.path()))
@@ -236,7 +237,7 @@ fn the_worst_case_covers_every_recorded_usage() {
         model.upstream_routing = true;
         if endpoint.is_embedding() {
             model.kind = ModelKind::Embedding;
-        } else if endpoint == Endpoint::CohereRerank {
+        } else if endpoint.ranks() {
             model.kind = ModelKind::Rerank;
         }
         *by_endpoint.entry(endpoint.name()).or_insert(0) += 1;

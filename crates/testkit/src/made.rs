@@ -1,4 +1,4 @@
-//! Images, speech, and what is heard: what is asked decides how much is made, and nothing of it is real.
+//! Images, speech, what is heard, and documents in order: what is asked decides how much is made, and nothing of it is real.
 
 use serde_json::{Map, Value, json};
 
@@ -47,6 +47,36 @@ pub(crate) fn images(
     let mut page = Page::default();
     page.json(&answer).end_event(output);
     Ok((false, page, usage))
+}
+
+/// Documents as they came, which is as good an order as any. Models whose names begin with "rerank-v" bill units of search
+/// and tell them beside the answer, as Cohere's first version does; the others bill tokens.
+pub(crate) fn ranked(
+    members: &Map<String, Value>,
+    shape: Option<UsageShape>,
+) -> Result<(bool, Page, Usage), ErrorAnswer> {
+    let (query, model) = (text(members, "query")?, text(members, "model")?);
+    let documents = members.get("documents").and_then(Value::as_array).filter(|documents| !documents.is_empty());
+    let documents = documents
+        .ok_or_else(|| ErrorAnswer::invalid("\"documents\" must be a non-empty string array", Some("documents")))?;
+    let words = |document: &Value| document.as_str().or(document["text"].as_str()).map_or(0, count_tokens);
+    let tokens = documents.iter().map(|document| words(document) + count_tokens(query)).sum::<u64>();
+    let shown = members.get("top_n").and_then(Value::as_u64).unwrap_or(u64::MAX);
+    let places = (0..documents.len() as u64).take_while(|place| *place < shown);
+    let results: Vec<Value> =
+        places.map(|place| json!({ "index": place, "relevance_score": 1.0 / (place + 1) as f64 })).collect();
+    let mut answer = json!({ "model": model, "object": "list", "results": results });
+    match shape {
+        Some(UsageShape::Missing) => {}
+        _ if model.starts_with("rerank-v") => {
+            let units = (documents.len() as u64).div_ceil(100);
+            answer["meta"] = json!({ "api_version": { "version": "1" }, "billed_units": { "search_units": units } });
+        }
+        _ => answer["usage"] = json!({ "prompt_tokens": tokens, "total_tokens": tokens }),
+    }
+    let mut page = Page::default();
+    page.json(&answer).end_event(0);
+    Ok((false, page, Usage { prompt: tokens, ..Usage::default() }))
 }
 
 /// Bytes that are no text; nothing in them says what they cost.

@@ -32,6 +32,8 @@ pub(crate) enum Endpoint {
     Images,
     Speech,
     Heard,
+    Ranked,
+    Compacted,
     Contents,
     CountTokens,
     Vectors,
@@ -50,8 +52,9 @@ impl Endpoint {
             | Endpoint::Moderations
             | Endpoint::Images
             | Endpoint::Speech
-            | Endpoint::Heard => Style::Openai,
-            Endpoint::Responses | Endpoint::CountResponseTokens => Style::Responses,
+            | Endpoint::Heard
+            | Endpoint::Ranked => Style::Openai,
+            Endpoint::Responses | Endpoint::CountResponseTokens | Endpoint::Compacted => Style::Responses,
             Endpoint::Messages | Endpoint::CountMessageTokens => Style::Anthropic,
             Endpoint::Contents | Endpoint::CountTokens | Endpoint::Vectors | Endpoint::Predicted => Style::Gemini,
             Endpoint::CohereChat => Style::Cohere,
@@ -153,6 +156,11 @@ pub(crate) fn prepare(
         Endpoint::Images => made::images(&members, settings.shape())?,
         Endpoint::Speech => made::speech(&members)?,
         Endpoint::Heard => made::heard(&members, settings.shape())?,
+        Endpoint::Ranked => made::ranked(&members, settings.shape())?,
+        Endpoint::Compacted => {
+            let call = responses::read(&members)?;
+            styled(&call, &settings, responses::compacted, responses::stream)
+        }
         Endpoint::CountResponseTokens => {
             counted("object\":\"response.input_tokens\",\"input_tokens", &responses::read(&members)?)
         }

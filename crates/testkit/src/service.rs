@@ -106,6 +106,8 @@ fn target<'a>(method: &Method, path: &'a str, query: &'a str) -> Target<'a> {
     }
     match (method, path) {
         (&Method::POST, Some("/responses")) => Target::Billed(Endpoint::Responses),
+        (&Method::POST, Some("/responses/compact")) => Target::Billed(Endpoint::Compacted),
+        (&Method::POST, Some("/rerank")) => Target::Billed(Endpoint::Ranked),
         (&Method::POST, Some("/responses/input_tokens")) => Target::Billed(Endpoint::CountResponseTokens),
         (_, Some(path)) if path.starts_with("/responses/") => Target::Kept(&path["/responses/".len()..], query),
         (&Method::POST, Some("/images/generations")) => Target::Billed(Endpoint::Images),

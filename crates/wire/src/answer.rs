@@ -34,7 +34,7 @@ pub fn answer_facts(endpoint: Endpoint, body: &[u8]) -> AnswerFacts {
 fn facts(endpoint: Endpoint, body: &[u8]) -> AnswerFacts {
     let mut facts = AnswerFacts { usage: Ok(None), id: None };
     let mut scanner = Lenient::new(body);
-    let (mut seen, mut images) = (false, 0);
+    let (mut seen, mut images, mut beside) = (false, 0, Ok(None));
     let read = scanner.object::<ScanError>(|scanner, key| {
         match key.raw {
             b"usage" if scanner.kind()? == Kind::Object => {
@@ -43,6 +43,10 @@ fn facts(endpoint: Endpoint, body: &[u8]) -> AnswerFacts {
                 let is_contradiction = seen && facts.usage != usage;
                 facts.usage = if is_contradiction { Err(UsageFault::Inconsistent) } else { usage };
                 seen = true;
+            }
+            // Cohere's first version has all of it here, and SiliconFlow.
+            b"meta" if endpoint == Endpoint::Rerank && scanner.kind()? == Kind::Object => {
+                beside = usage::read(Endpoint::CohereRerank, scanner)?;
             }
             b"data" if endpoint.makes_images() && scanner.kind()? == Kind::Array => {
                 scanner.array(|scanner| {
@@ -60,6 +64,9 @@ fn facts(endpoint: Endpoint, body: &[u8]) -> AnswerFacts {
     });
     if read.and_then(|()| scanner.end()).is_err() {
         facts.usage = Err(UsageFault::Malformed);
+    }
+    if facts.usage == Ok(None) {
+        facts.usage = beside;
     }
     if endpoint.makes_images() {
         // What was made is an answer's own account of itself, also where it has no usage.

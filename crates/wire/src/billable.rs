@@ -68,8 +68,10 @@ pub struct Billable {
     pub audio_output: bool,
     /// The provider may search the web for this request, and charge per search.
     pub web_search: bool,
-    /// Units of search that putting documents in order may be billed as (Cohere); 0 elsewhere.
+    /// Units of search that putting documents in order may be billed as; 0 elsewhere.
     pub search_units: u64,
+    /// Nothing but units of search is billed for it (Cohere).
+    pub units_alone: bool,
     /// Searches at most, where every tool that searches has a limit of its own; `None` where nothing bounds them.
     pub searches_max: Option<u32>,
     /// The service tier, where one is named.
@@ -123,6 +125,7 @@ impl Default for Billable {
             audio_output: false,
             web_search: false,
             search_units: 0,
+            units_alone: false,
             searches_max: None,
             service_tier: None,
             echo: false,

@@ -112,6 +112,10 @@ pub enum Endpoint {
     ResponseInputItems,
     /// OpenAI: the tokens of what a response would be made from are counted.
     ResponseInputTokens,
+    /// OpenAI: the conversation so far is made shorter, for a response that goes on from it.
+    ResponseCompact,
+    /// Jina, Voyage and whoever copies OpenAI's dialect: documents are put in order.
+    Rerank,
     /// OpenAI: images are made from a text.
     ImageGenerations,
     /// OpenAI: a text is spoken.
@@ -182,7 +186,7 @@ pub enum Endpoint {
 
 impl Endpoint {
     /// Every endpoint.
-    pub const ALL: [Endpoint; 56] = [
+    pub const ALL: [Endpoint; 58] = [
         Endpoint::ChatCompletions,
         Endpoint::Completions,
         Endpoint::Embeddings,
@@ -206,6 +210,8 @@ impl Endpoint {
         Endpoint::ResponseCancel,
         Endpoint::ResponseInputItems,
         Endpoint::ResponseInputTokens,
+        Endpoint::ResponseCompact,
+        Endpoint::Rerank,
         Endpoint::ImageGenerations,
         Endpoint::Speech,
         Endpoint::Transcriptions,
@@ -254,6 +260,8 @@ impl Endpoint {
             | Endpoint::ResponseCancel
             | Endpoint::ResponseInputItems
             | Endpoint::ResponseInputTokens
+            | Endpoint::ResponseCompact
+            | Endpoint::Rerank
             | Endpoint::ImageGenerations
             | Endpoint::Speech
             | Endpoint::Transcriptions
@@ -391,10 +399,25 @@ impl Endpoint {
         self.is_of_object() || self.is_of_file()
     }
 
+    /// Whether its requests are those of OpenAI's responses.
+    #[must_use]
+    pub const fn asks_response(self) -> bool {
+        matches!(self, Endpoint::Responses | Endpoint::ResponseInputTokens | Endpoint::ResponseCompact)
+    }
+
+    /// Whether documents are put in the order of a query.
+    #[must_use]
+    pub const fn ranks(self) -> bool {
+        matches!(self, Endpoint::CohereRerank | Endpoint::Rerank)
+    }
+
     /// Whether its answers and their events are those of OpenAI's responses.
     #[must_use]
     pub const fn answers_response(self) -> bool {
-        matches!(self, Endpoint::Responses | Endpoint::ResponseGet | Endpoint::ResponseCancel)
+        matches!(
+            self,
+            Endpoint::Responses | Endpoint::ResponseGet | Endpoint::ResponseCancel | Endpoint::ResponseCompact
+        )
     }
 
     /// The method that it is called with at an upstream.
@@ -463,11 +486,13 @@ impl Endpoint {
             | Endpoint::MessageBatchResults
             | Endpoint::MessageBatchDelete
             | Endpoint::MessageBatchList
-            // Its limit is not ours to set: an event of the client has it.
+            // Its limit is not ours to set: an event of the client has it, or nothing.
             | Endpoint::Realtime
+            | Endpoint::ResponseCompact
             | Endpoint::CohereEmbed
             | Endpoint::InvokeVectors
             | Endpoint::CohereRerank
+            | Endpoint::Rerank
             | Endpoint::OllamaEmbed
             | Endpoint::OllamaEmbeddings
             | Endpoint::ModelList
@@ -598,6 +623,7 @@ impl Endpoint {
             Endpoint::ResponseCancel | Endpoint::BatchCancel | Endpoint::MessageBatchCancel => "{id}/cancel",
             Endpoint::ResponseInputItems => "{id}/input_items",
             Endpoint::ResponseInputTokens => "/responses/input_tokens",
+            Endpoint::ResponseCompact => "/responses/compact",
             Endpoint::ImageGenerations => "/images/generations",
             Endpoint::Speech => "/audio/speech",
             Endpoint::Transcriptions => "/audio/transcriptions",
@@ -606,7 +632,7 @@ impl Endpoint {
             Endpoint::ImageVariations => "/images/variations",
             Endpoint::CohereChat => "/chat",
             Endpoint::CohereEmbed => "/embed",
-            Endpoint::CohereRerank => "/rerank",
+            Endpoint::CohereRerank | Endpoint::Rerank => "/rerank",
             Endpoint::Converse => "/converse",
             Endpoint::Invoke | Endpoint::InvokeText | Endpoint::InvokeVectors => "/invoke",
             Endpoint::OllamaChat => "/api/chat",
@@ -644,6 +670,8 @@ impl Endpoint {
             Endpoint::ResponseCancel => "responses/cancel",
             Endpoint::ResponseInputItems => "responses/input_items",
             Endpoint::ResponseInputTokens => "responses/input_tokens",
+            Endpoint::ResponseCompact => "responses/compact",
+            Endpoint::Rerank => "v1/rerank",
             Endpoint::ImageGenerations => "images/generations",
             Endpoint::Speech => "audio/speech",
             Endpoint::Transcriptions => "audio/transcriptions",

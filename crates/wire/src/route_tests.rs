@@ -202,7 +202,6 @@ fn a_path_that_two_servers_could_read_differently_is_not_found() {
         "/model/a%2F%2Fb/converse",
         "/model/a/converse%2Fb",
         "/v1/chat",
-        "/v1/rerank",
         "/v1/projects/locations/l/publishers/google/models/m:generateContent",
         "/v1/projects/p/q/locations/l/publishers/google/models/m:generateContent",
         "/v1/projects/p/locations/l/publishers/anthropic/models/m:generateContent",

@@ -46,8 +46,10 @@ impl Asked {
         let endpoint = fixed.filter(|one| path.ends_with(one.path())).max_by_key(|one| one.path().len())?;
         // Two recordings are of a conversation's messages, and of a service that echoes its request.
         let is_other = path.contains("/threads/") || path.starts_with("/bin/");
-        // Cohere's first version has other members, and others' chats and rerankings end alike.
-        let is_other = is_other || (endpoint.dialect() == Some(Dialect::Cohere) && !path.starts_with("/v2/"));
+        // Cohere's first version has other members, and others' chats end alike.
+        let is_first = !path.starts_with("/v2/");
+        let endpoint = if endpoint.ranks() && is_first { Endpoint::Rerank } else { endpoint };
+        let is_other = is_other || (endpoint.dialect() == Some(Dialect::Cohere) && is_first);
         if is_other { None } else { asked(endpoint, None, false) }
     }
 

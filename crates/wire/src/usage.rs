@@ -113,6 +113,7 @@ fn read_openai(endpoint: Endpoint, scanner: &mut Lenient<'_>) -> Result<Result<O
         b"reasoning_tokens" => largest(&mut raw.researched, count(scanner)?, &mut fault),
         b"citation_tokens" => merge(&mut raw.cited, count(scanner)?, &mut fault),
         b"audio_prompt_tokens" => largest(&mut raw.audio_input, count(scanner)?, &mut fault),
+        b"search_units" if endpoint == Endpoint::Rerank => largest(&mut raw.web_searches, count(scanner)?, &mut fault),
         b"num_sources_used" | b"num_search_queries" => largest(&mut raw.web_searches, count(scanner)?, &mut fault),
         b"server_tool_use_details" | b"server_tool_use" => details(scanner, &mut |scanner, name| match name {
             b"web_search_requests" => largest(&mut raw.web_searches, count(scanner)?, &mut fault),
@@ -175,11 +176,14 @@ fn merge(place: &mut Option<u64>, count: Count, fault: &mut Option<UsageFault>) 
 fn normalise(endpoint: Endpoint, raw: &Raw) -> Result<Option<Usage>, UsageFault> {
     let total = raw.total.filter(|total| *total > 0);
     let (prompt, completion) = match (endpoint, raw.prompt, raw.completion) {
-        // Audio that is billed by its length has no tokens.
+        // Audio that is billed by its length has no tokens, nor have documents that are billed by units of search.
         (_, None, None) if total.is_none() && raw.seconds > 0 => (0, 0),
+        (Endpoint::Rerank, None, None) if total.is_none() && raw.web_searches > 0 => (0, 0),
         (_, None, None) if total.is_none() => return Ok(None),
         // Voyage gives only the total.
-        (Endpoint::Embeddings, prompt, completion) => (prompt.or(total).unwrap_or(0), completion.unwrap_or(0)),
+        (Endpoint::Embeddings | Endpoint::Rerank, prompt, completion) => {
+            (prompt.or(total).unwrap_or(0), completion.unwrap_or(0))
+        }
         (_, Some(prompt), Some(completion)) => (prompt, completion),
         (_, Some(prompt), None) => (prompt, total.ok_or(UsageFault::Incomplete)?.saturating_sub(prompt)),
         (_, None, _) => return Err(UsageFault::Incomplete),
@@ -202,7 +206,7 @@ fn normalise(endpoint: Endpoint, raw: &Raw) -> Result<Option<Usage>, UsageFault>
         Some(missing) if missing > 0 && missing == audio_input => input += missing,
         Some(missing) if missing > 0 && has_apart && missing == apart => input += missing,
         // xAI's reasoning and Gemini's thinking are billed as output, and missing in it.
-        Some(missing) if endpoint != Endpoint::Embeddings => output += missing,
+        Some(missing) if !matches!(endpoint, Endpoint::Embeddings | Endpoint::Rerank) => output += missing,
         None if raw.cited.is_none() && reasoning > completion => output += reasoning,
         _ => {}
     }

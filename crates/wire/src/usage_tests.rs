@@ -383,6 +383,30 @@ fn cohere_is_believed_in_what_it_bills_and_else_in_what_it_processed() {
 }
 
 #[test]
+fn documents_in_order_are_billed_by_tokens_or_by_units_of_search() {
+    let of = |answer: &str| answer_usage(Endpoint::Rerank, answer.as_bytes());
+    for (answer, input, web_searches) in [
+        (r#"{"results":[],"usage":{"prompt_tokens":13,"total_tokens":13}}"#, 13, 0),
+        (r#"{"data":[],"usage":{"total_tokens":43}}"#, 43, 0),
+        (r#"{"usage":{"prompt_tokens":13,"completion_tokens":0,"total_tokens":13}}"#, 13, 0),
+        (r#"{"usage":{"search_units":2}}"#, 0, 2),
+        (r#"{"usage":{"total_tokens":17,"search_units":1}}"#, 17, 1),
+        (r#"{"meta":{"api_version":{"version":"1"},"billed_units":{"search_units":3}}}"#, 0, 3),
+        (r#"{"meta":{"tokens":{"input_tokens":29,"output_tokens":0}}}"#, 29, 0),
+        // What stands in its own place is believed first.
+        (r#"{"meta":{"billed_units":{"search_units":3}},"usage":{"total_tokens":17}}"#, 17, 0),
+    ] {
+        assert_eq!(of(answer), Ok(Some(Usage { input, web_searches, ..Usage::default() })), "{answer}");
+    }
+    assert_eq!(of(r#"{"results":[]}"#), Ok(None));
+    assert_eq!(of(r#"{"usage":{},"meta":{}}"#), Ok(None));
+    assert_eq!(of(r#"{"usage":{"total_tokens":-1}}"#), Err(UsageFault::Negative));
+    assert_eq!(of(r#"{"meta":{"billed_units":{"search_units":"1"}}}"#), Err(UsageFault::NotANumber));
+    let chat = answer_usage(Endpoint::ChatCompletions, br#"{"usage":{"search_units":2}}"#);
+    assert_eq!(chat, Ok(None), "elsewhere it is no count");
+}
+
+#[test]
 fn bedrocks_parts_exclude_each_other_and_its_total_has_all() {
     let of = |usage: &str| answer_usage(Endpoint::Converse, format!("{{\"usage\":{usage}}}").as_bytes());
     let full = r#"{"inputTokens":1,"cacheReadInputTokens":2,"cacheWriteInputTokens":7,"cacheDetails":[{"ttl":"5m","inputTokens":3},{"ttl":"1h","inputTokens":4}],"outputTokens":5,"totalTokens":15}"#;

@@ -68,6 +68,11 @@ class CohereClient(unittest.TestCase):
         order = self.client(DELTA).rerank(model="rerank-v3.5", query="ruby", documents=["a", "b", "c"])
         self.assertEqual([one.index for one in order.results], [0, 1, 2])
 
+    def test_the_first_version_puts_documents_in_order(self) -> None:
+        client = cohere.Client(api_key=DELTA, base_url=self.relay.base_url.removesuffix("/v1"), timeout=20)
+        order = client.rerank(model="bge-reranker-v2-m3", query="ruby", documents=["a", "b", "c"], top_n=2)
+        self.assertEqual([one.index for one in order.results], [0, 1])
+
     def test_refusals_are_typed(self) -> None:
         self.refused(cohere.UnauthorizedError, 401, "invalid_api_key", lambda: self.ask("unknown"))
         self.refused(ApiError, 402, "budget_exhausted", lambda: self.ask(DELTA_POOR))

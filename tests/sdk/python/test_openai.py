@@ -5,6 +5,7 @@ import threading
 import time
 import unittest
 
+import httpx
 import openai
 
 from relay import Relay
@@ -186,6 +187,26 @@ class OpenAiClient(unittest.TestCase):
         with self.assertRaises(openai.NotFoundError) as gone:
             client.responses.retrieve(first.id)
         self.assertEqual(gone.exception.code, "response_not_found")
+
+    def test_a_conversation_is_made_shorter_and_gone_on_from(self) -> None:
+        client = self.client(GAMMA)
+        first = client.responses.create(model="gpt-4.1", input="Remember the tenants.")
+        raw = client.responses.with_raw_response.compact(model="gpt-4.1", previous_response_id=first.id)
+        shorter = raw.parse()
+        self.assertEqual((shorter.object, shorter.output[-1].type), ("response.compaction", "compaction"))
+        self.assertEqual(round(float(raw.headers["Mandant-Cost-Usd"]) * 1_000_000), 8 * shorter.usage.total_tokens)
+        items = [item.model_dump(exclude_none=True) for item in shorter.output]
+        answer = client.responses.create(model="gpt-4.1", input=[*items, {"role": "user", "content": "Go on."}])
+        self.assertTrue(answer.output_text)
+        foreign = lambda: self.client(ALPHA).responses.compact(model="gpt-4.1", previous_response_id=first.id)
+        self.refused(openai.NotFoundError, 404, "object_not_found", foreign)
+
+    def test_documents_are_put_in_order(self) -> None:
+        ask = {"model": "bge-reranker-v2-m3", "query": "What is a panda?", "documents": ["hi", "it is a bear"], "top_n": 1}
+        raw = self.client(GAMMA).post("/rerank", body=ask, cast_to=httpx.Response)
+        answer = raw.json()
+        self.assertEqual([one["index"] for one in answer["results"]], [0])
+        self.assertEqual(round(float(raw.headers["Mandant-Cost-Usd"]) * 1_000_000), 8 * answer["usage"]["total_tokens"])
 
     def test_a_broken_response_is_an_error(self) -> None:
         stream = self.client(GAMMA).responses.create(model="responses-that-break", input="x", stream=True)

@@ -30,6 +30,7 @@ mod owned;
 mod parts_of_accounts;
 mod predicts;
 mod quiet_neighbours;
+mod ranks;
 mod realtime;
 mod relays;
 mod replay;

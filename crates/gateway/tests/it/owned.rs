@@ -58,7 +58,7 @@ fn ways(id: &str, item: &str) -> Vec<(&'static str, String, String)> {
             let body = json!({ "input_file_id": id, "endpoint": "/v1/responses", "completion_window": "24h" });
             ways.push((spec.method, spec.pattern.to_owned(), body.to_string()));
         }
-        if !matches!(spec.endpoint, Endpoint::Responses | Endpoint::ResponseInputTokens) {
+        if !spec.endpoint.asks_response() {
             continue;
         }
         let items = [
@@ -122,8 +122,7 @@ async fn nobody_reaches_an_object_of_another_tenant_over_any_route() {
         app.provider.take_requests().iter().map(|seen| format!("{} {}", seen.method, seen.path)).collect();
     assert_eq!(asked, vec!["POST /v1/responses"; strangers.len()], "nothing but their own was asked of the provider");
     let expected = ROUTES.iter().filter(|spec| {
-        let names = [Endpoint::Responses, Endpoint::ResponseInputTokens, Endpoint::BatchCreate];
-        spec.pattern.contains("{id}") || names.contains(&spec.endpoint)
+        spec.pattern.contains("{id}") || spec.endpoint.asks_response() || spec.endpoint == Endpoint::BatchCreate
     });
     let expected: BTreeSet<String> = expected.map(|spec| format!("{} {}", spec.method, spec.pattern)).collect();
     assert!(expected.len() >= 30 && tried == expected, "{tried:?}");
@@ -178,6 +177,17 @@ async fn its_owner_does_with_an_object_what_its_provider_lets_it_do() {
     let counted =
         app.call(post("/v1/responses/input_tokens", "anna", ask(json!({ "previous_response_id": id })))).await;
     assert!(counted.json()["input_tokens"].as_u64().is_some_and(|tokens| tokens > 0), "{}", counted.text());
+    let shorter = app.call(post("/v1/responses/compact", "anna", ask(json!({ "previous_response_id": id })))).await;
+    assert_eq!((shorter.status.as_u16(), &shorter.json()["object"]), (200, &json!("response.compaction")));
+    let sent = app.provider.take_requests().pop().expect("asked");
+    assert_eq!(sent.body, ask(json!({ "previous_response_id": raw, "model": "gpt-4.1" })));
+    // What it was made into has ids of anna's, and is what the next turn begins with.
+    let items = shorter.json()["output"].clone();
+    let last = opened(&app, "anna", items[1]["id"].as_str().expect("an id"));
+    let next = app.call(post("/v1/responses", "anna", ask(json!({ "input": items })))).await;
+    assert_eq!(next.status, 200, "{}", next.text());
+    let sent = app.provider.take_requests().pop().expect("asked").body;
+    assert!(last.starts_with("cmp_") && String::from_utf8_lossy(&sent).contains(&last));
     let cancelled = app.call(with_method("POST", &format!("/v1/responses/{id}/cancel"), "anna")).await;
     assert_eq!(cancelled.status, 400, "the provider's own refusal");
     assert!(cancelled.text().contains(&id) && !cancelled.text().contains(&raw), "{}", cancelled.text());
@@ -191,11 +201,12 @@ async fn its_owner_does_with_an_object_what_its_provider_lets_it_do() {
     for record in &records {
         let is_answered = record.status == 200;
         assert_eq!(record.ending, if is_answered { Ending::Complete } else { Ending::Refused }, "{}", record.endpoint);
-        assert_eq!(record.charged > Money::ZERO, record.endpoint == Endpoint::Responses, "{}", record.endpoint);
+        let costs = matches!(record.endpoint, Endpoint::Responses | Endpoint::ResponseCompact);
+        assert_eq!(record.charged > Money::ZERO, costs, "{}", record.endpoint);
         assert_eq!(record.model.as_str(), "chat");
     }
     let endpoints: BTreeSet<&str> = records.iter().map(|record| record.endpoint.name()).collect();
-    for name in ["get", "delete", "cancel", "input_items", "input_tokens"] {
+    for name in ["get", "delete", "cancel", "input_items", "input_tokens", "compact"] {
         assert!(endpoints.contains(format!("responses/{name}").as_str()), "{endpoints:?}");
     }
 }
@@ -405,6 +416,9 @@ async fn the_conversation_before_is_held_for() {
     let app = two_tenants().await;
     let (id, _) = stored(&app, "anna").await;
     let held = |reply: Reply| Money::parse_usd(reply.header("mandant-hold-usd")).expect("an amount");
+    let shorter = app.call(post("/v1/responses/compact", "anna", ask(json!({ "previous_response_id": id })))).await;
+    // The window, and the longest answer of 1,000 tokens at $2 per 1M.
+    assert!(held(shorter) >= Money::from_nanos(102_000_000));
     let alone = held(app.call(post("/v1/responses", "anna", ask(json!({ "max_output_tokens": 16 })))).await);
     let body = ask(json!({ "max_output_tokens": 16, "previous_response_id": id }));
     let after = held(app.call(post("/v1/responses", "anna", body)).await);

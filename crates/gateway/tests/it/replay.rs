@@ -146,8 +146,12 @@ fn endpoint(exchange: &Exchange) -> Option<Endpoint> {
     // Writer's completions stream `{"value":...}`; Snowflake's Cortex and Voyage are close enough to be in. One recording
     // is of a service that echoes its request as text, two are of the messages of a thread.
     let is_other = exchange.provider == "writer" || path.starts_with("/bin/") || path.contains("/threads/");
-    // Cohere's first version has other members, and others' chats and rerankings end alike.
-    let is_of_version = |one: &Endpoint| one.dialect() != Some(Dialect::Cohere) || path.starts_with("/v2/");
+    // Cohere's first version has other members, and others' chats end alike.
+    let is_second = path.starts_with("/v2/");
+    let is_of_version = |one: &Endpoint| match one {
+        Endpoint::Rerank => !is_second,
+        one => one.dialect() != Some(Dialect::Cohere) || is_second,
+    };
     let known = Endpoint::ALL.into_iter().filter(|endpoint| endpoint.is_billed() && path.ends_with(endpoint.path()));
     // What is heard comes as forms, which `wire` reads. What batches cost comes with their results, in no recording.
     let begins_batch = |one: &Endpoint| matches!(one, Endpoint::BatchCreate | Endpoint::MessageBatchCreate);
@@ -180,7 +184,7 @@ const REFUSED: [(&str, usize); 7] = [
 fn model_of(case: &Case) -> Value {
     let kind = match case.endpoint {
         one if one.is_embedding() => "embedding",
-        Endpoint::CohereRerank => "rerank",
+        one if one.ranks() => "rerank",
         Endpoint::Completions => "completion",
         Endpoint::Moderations => "moderation",
         Endpoint::ImageGenerations | Endpoint::ImageEdits => "image",
@@ -270,7 +274,7 @@ async fn replay(app: &TestApp, case: &Case) -> Result<Option<&'static str>, Stri
     let response = client.send(post(&case.client_path, "acme", request.to_string())).await;
     let status = response.status().as_u16();
     let body = response.into_body().collect().await.map_err(|error| error.to_string())?.to_bytes();
-    let body = if case.endpoint == Endpoint::Responses { opened(app, &body, &ids) } else { body };
+    let body = if case.endpoint.asks_response() { opened(app, &body, &ids) } else { body };
     let text = String::from_utf8_lossy(&body);
     let refused = REFUSED.iter().find(|(sentence, _)| status == 400 && text.contains(sentence));
     if let Some((sentence, _)) = refused {
@@ -318,7 +322,7 @@ fn with_sealed_ids(app: &TestApp, case: &Case) -> (Value, Vec<(String, String)>)
         }
     };
     replace_files(&mut body, &mut replace);
-    if case.endpoint != Endpoint::Responses {
+    if !case.endpoint.asks_response() {
         return (body, ids);
     }
     replace(&mut body, "previous_response_id");
@@ -402,6 +406,12 @@ fn metered_wrong(app: &TestApp, cases: &[Case]) -> Vec<String> {
         if record.charged + record.variance != price_of(&usage, case.endpoint) {
             problems.push(format!("{name}: charged {} for {usage:?}", record.charged));
         }
+        if case.endpoint == Endpoint::Rerank
+            && case.exchange.status == 200
+            && ranked(case) != (usage.input, usage.web_searches)
+        {
+            problems.push(format!("{name}: metered {usage:?}, recorded {:?}", ranked(case)));
+        }
         if case.endpoint == Endpoint::Predict
             && case.exchange.status == 200
             && predicted(case) != Some((usage.input, usage.characters))
@@ -431,6 +441,13 @@ fn predicted(case: &Case) -> Option<(u64, u64)> {
     let predictions = answer["predictions"].as_array()?.iter();
     let tokens = predictions.map(|one| one["embeddings"]["statistics"]["token_count"].as_u64());
     Some((tokens.sum::<Option<u64>>()?, answer["metadata"]["billableCharacterCount"].as_u64()?))
+}
+
+/// The tokens and units of search that an answer with documents in order tells.
+fn ranked(case: &Case) -> (u64, u64) {
+    let answer: Value = serde_json::from_slice(&case.exchange.response_body).expect("JSON");
+    let number = |value: &Value| value.as_u64().unwrap_or(0);
+    (number(&answer["usage"]["total_tokens"]), number(&answer["meta"]["billed_units"]["search_units"]))
 }
 
 /// What stands in the requests that are refused.

@@ -161,6 +161,8 @@ const fn endpoint_code(endpoint: Endpoint) -> u8 {
         Endpoint::PredictImages => 68,
         Endpoint::InvokeText => 69,
         Endpoint::InvokeVectors => 70,
+        Endpoint::ResponseCompact => 71,
+        Endpoint::Rerank => 72,
     }
 }
 

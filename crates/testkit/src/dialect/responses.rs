@@ -10,7 +10,10 @@ use crate::fault::UsageShape;
 use crate::render::Page;
 
 pub(crate) fn read(members: &Map<String, Value>) -> Result<ChatCall, ErrorAnswer> {
-    let input = members.get("input").filter(|input| !input.is_null());
+    // A conversation that is gone on from may have nothing new.
+    let nothing = Value::Array(Vec::new());
+    let goes_on = members.get("previous_response_id").is_some_and(Value::is_string);
+    let input = members.get("input").filter(|input| !input.is_null()).or(goes_on.then_some(&nothing));
     let input = input.ok_or_else(|| ErrorAnswer::invalid("Missing required parameter: 'input'.", Some("input")))?;
     let items = input.as_array().map(Vec::as_slice).unwrap_or_default();
     let last_user = items.iter().rev().find(|item| item["role"] == "user");
@@ -95,6 +98,22 @@ pub(crate) fn plain(answer: &ChatAnswer<'_>) -> Page {
     let mut page = Page::default();
     write_response(&mut page, answer, ending(answer));
     page.end_event(answer.usage.completion);
+    page
+}
+
+/// What the conversation so far is made into: the last words of its user, and what only this provider can read.
+pub(crate) fn compacted(answer: &ChatAnswer<'_>) -> Page {
+    let mut page = Page::default();
+    page.text("{\"id\":").id("resp_").text(",\"object\":\"response.compaction\",\"created_at\":").created();
+    page.text(",\"output\":[{\"id\":").id("msg_");
+    page.text(",\"type\":\"message\",\"status\":\"completed\",\"role\":\"user\",\"content\":[");
+    page.json(&json!({ "type": "input_text", "text": answer.call.last_user_text })).text("]},{\"id\":").id("cmp_");
+    page.text(",\"type\":\"compaction\",\"encrypted_content\":\"gAAAAAB-short\"}],\"usage\":");
+    match answer.shape {
+        Some(UsageShape::Missing) => page.text("null"),
+        _ => page.json(&usage_value(answer)),
+    };
+    page.text("}").end_event(answer.usage.completion);
     page
 }
 

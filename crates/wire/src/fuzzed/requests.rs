@@ -8,7 +8,7 @@ use crate::scan::{Kind, Strict};
 use crate::{Edits, Endpoint, Route, read};
 
 /// A body of each kind.
-const BODIES: [(Endpoint, &str); 20] = [
+const BODIES: [(Endpoint, &str); 22] = [
     (
         Endpoint::ChatCompletions,
         r#"{"model":"m","stream":true,"max_tokens":10,"user":"u","messages":[{"role":"user","content":[{"type":"text","text":"x"},{"type":"image_url","image_url":{"url":"data:image/png;base64,QUJD"}}]}],"tools":[{"type":"function","function":{"name":"f"}}]}"#,
@@ -36,6 +36,11 @@ const BODIES: [(Endpoint, &str); 20] = [
     (Endpoint::OllamaEmbeddings, r#"{"model":"m","prompt":"a","keep_alive":"5m"}"#),
     (Endpoint::CohereChat, r#"{"model":"m","stream":true,"messages":[{"role":"user","content":"x"}],"max_tokens":4}"#),
     (Endpoint::CohereRerank, r#"{"model":"m","query":"q","documents":["a","b"],"top_n":1}"#),
+    (Endpoint::Rerank, r#"{"model":"m","query":{"text":"q"},"documents":["a",{"image":"x"}],"return_documents":true}"#),
+    (
+        Endpoint::ResponseCompact,
+        r#"{"model":"m","input":[{"type":"compaction","id":"cmp_1","encrypted_content":"x"}]}"#,
+    ),
     (
         Endpoint::Converse,
         r#"{"messages":[{"role":"user","content":[{"text":"x"}]}],"inferenceConfig":{"maxTokens":5}}"#,

@@ -79,7 +79,7 @@ impl<'a> Draft<'a> {
             max_completion_tokens: None,
             extra_text_tokens: 0,
             named: Vec::new(),
-            is_stored: endpoint == Endpoint::Responses,
+            is_stored: matches!(endpoint, Endpoint::Responses | Endpoint::ResponseCompact),
             has_anthropic_version: false,
             bounded_tools: 0,
             bounded_searches: 0,
@@ -479,6 +479,7 @@ impl<'a> Draft<'a> {
             self.named.clear();
         }
         self.check_invoked()?;
+        self.check_compact()?;
         let billable = &mut self.billable;
         // Nothing is made of a prompt that is only echoed, or only put into Anthropic's cache.
         let may_make_nothing =
@@ -497,9 +498,9 @@ impl<'a> Draft<'a> {
         };
         let payload_bytes: usize = self.payloads.iter().map(|place| place.len()).sum();
         let text_bytes = (body_bytes - payload_bytes) as u64 + self.extra_text_tokens;
-        let search_units = self.search_units(text_bytes);
+        self.billable.text_bytes = text_bytes;
+        self.conclude_ranking(text_bytes);
         let billable = &mut self.billable;
-        (billable.text_bytes, billable.search_units) = (text_bytes, search_units);
         let is_bounded = self.bounded_tools > 0 && self.bounded_tools == billable.server_tools;
         billable.searches_max = is_bounded.then_some(self.bounded_searches);
         billable.is_free = !self.endpoint.has_usage();

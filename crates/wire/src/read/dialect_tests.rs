@@ -385,6 +385,80 @@ fn cohere_bills_units_of_search_for_documents_and_their_length() {
     assert_eq!(chat.prompt_texts().collect::<String>(), "a");
 }
 
+fn rerank(query: &str, documents: &str, more: &str) -> Result<Call, Refusal> {
+    let text = format!("{{\"model\":\"r\",\"query\":{query},\"documents\":{documents}{more}}}");
+    read(Endpoint::Rerank, None, body(&text))
+}
+
+#[test]
+fn a_query_counts_with_each_of_the_documents_that_are_put_in_its_order() {
+    let billable = |query: &str, documents: &str| rerank(query, documents, "").expect("taken").billable().clone();
+    let (none, three) = (billable("\"query\"", "[]"), billable("\"query\"", r#"["a","b",{"text":"c","title":"t"}]"#));
+    assert_eq!((none.prompts, three.prompts, three.images), (1, 3, 0));
+    let body_bytes = r#"{"model":"r","query":"query","documents":["a","b",{"text":"c","title":"t"}]}"#.len() as u64;
+    assert_eq!(three.text_bytes, body_bytes + 3 * "\"query\"".len() as u64);
+    assert!(!three.unknown_parameters && !three.units_alone, "tokens or units");
+    assert_eq!(billable("\"q\"", &format!("[{}]", ["\"x\""; 101].join(","))).search_units, 2);
+    let images =
+        billable("\"q\"", r#"[{"image":"https://x/1.png"},{"image":"data:image/png;base64,QUJD"},{"text":"x"}]"#);
+    assert_eq!((images.images, images.unknown_parameters), (2, false));
+    // An image in the query is read as often as there are documents.
+    assert!(billable(r#"{"image":"https://x/1.png"}"#, r#"["a","b"]"#).unknown_parameters);
+    assert!(!billable(r#"{"text":"q"}"#, r#"["a","b"]"#).unknown_parameters);
+    let texts = rerank("\"q\"", r#"["a",{"text":"b"}]"#, "").expect("taken");
+    assert_eq!(texts.prompt_texts().collect::<Vec<_>>().concat(), "qab");
+}
+
+#[test]
+fn what_puts_documents_in_order_is_guarded_like_a_chat() {
+    for (query, documents, more, expected) in [
+        ("\"q\"", "[\"a\"]", r#","top_n":1,"top_k":1,"return_documents":true,"truncation":true,"user":"u""#, "taken"),
+        ("7", "[\"a\"]", "", "invalid_request query"),
+        ("\"q\"", "\"a\"", "", "invalid_request documents"),
+        ("\"q\"", "[\"a\"]", r#","Documents":["b"]"#, "ambiguous_request documents"),
+        ("\"q\"", "[\"a\"]", r#","documents":["b"]"#, "ambiguous_request documents"),
+        ("\"q\"", "[\"a\"]", r#","api_base":"https://elsewhere""#, "invalid_request api_base"),
+        ("\"q\"", "[\"a\"]", r#","extra_body":{"model":"dear"}"#, "invalid_request extra_body"),
+    ] {
+        assert_eq!(code(rerank(query, documents, more)), expected, "{query} {documents} {more}");
+    }
+    for (more, routes, is_unknown) in [
+        (r#","models":["dear"]"#, Some("models"), false),
+        (r#","provider":{"order":["dear"]}"#, Some("provider"), false),
+        (r#","overlap_tokens":80"#, None, true),
+    ] {
+        let billable = rerank("\"q\"", "[\"a\"]", more).expect("taken").billable().clone();
+        assert_eq!((billable.upstream_routing, billable.unknown_parameters), (routes, is_unknown), "{more}");
+    }
+    let call = rerank("\"q\"", "[\"a\"]", r#","user":"u""#).expect("taken");
+    let sent = call.outgoing(&Edits { model: Some("up"), ..Edits::default() });
+    assert_eq!(sent.to_bytes(), r#"{"model":"up","query":"q","documents":["a"],"user":"u"}"#);
+}
+
+#[test]
+fn a_conversation_that_is_made_shorter_is_held_for_the_longest_answer_whatever_it_says() {
+    let compact = |more: &str| read(Endpoint::ResponseCompact, None, body(&format!("{{\"model\":\"g\"{more}}}")));
+    let call = compact(r#","input":[],"previous_response_id":"resp_1","instructions":"i","prompt_cache_key":"k""#)
+        .expect("taken");
+    let billable = call.billable();
+    assert!(billable.stored_input && !billable.unknown_parameters && call.answers_with_objects());
+    assert!(call.names_objects());
+    assert_eq!(compact(r#","input":"x","max_output_tokens":5"#).expect("taken").billable().output_limit, None);
+    for (more, expected) in [
+        (r#","input":"x","stream":true"#, "invalid_request stream"),
+        (r#","input":"x","stream":false"#, "taken"),
+        (r#","input":"x","background":true"#, "invalid_request background"),
+        (r#","input":"x","conversation":"conv_1""#, "invalid_request conversation"),
+        (r#","input":"x","tools":[{"type":"code_interpreter","container":"c"}]"#, "invalid_request tools"),
+        (r#","Input":"x""#, "ambiguous_request input"),
+    ] {
+        assert_eq!(code(compact(more)), expected, "{more}");
+    }
+    let call = compact(r#","input":"x""#).expect("taken");
+    let sent = call.outgoing(&Edits { model: Some("up"), output_limit: None, ..Edits::default() });
+    assert_eq!(sent.to_bytes(), r#"{"model":"up","input":"x"}"#);
+}
+
 #[test]
 fn what_cohere_bills_apart_is_refused_and_the_rest_is_read() {
     for (endpoint, text, expected) in [

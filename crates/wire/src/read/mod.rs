@@ -17,6 +17,7 @@ mod nested;
 mod ollama;
 mod predict;
 mod query;
+mod ranked;
 mod responses;
 mod table;
 mod tools;

@@ -7,6 +7,7 @@ use super::fields::{boolean, is_present, wrong_kind};
 use super::media::Media;
 use super::tools;
 use crate::call::{Named, NamedPlace, Span, TextPlace};
+use crate::dialect::Endpoint;
 use crate::scan::{Kind, Strict, Text};
 
 /// What one item of the input says of stored objects.
@@ -154,6 +155,19 @@ impl<'a> Draft<'a> {
     pub(super) fn store(&mut self, scanner: &mut Strict<'a>) -> Result<(), Refusal> {
         let is_null = scanner.kind()? == Kind::Null;
         self.is_stored = boolean(scanner, "store")? || is_null;
+        Ok(())
+    }
+
+    /// A conversation is made shorter in one answer, of any length: a limit is not documented, so none is believed.
+    pub(super) fn check_compact(&mut self) -> Result<(), Refusal> {
+        if self.endpoint != Endpoint::ResponseCompact {
+            return Ok(());
+        }
+        if self.stream {
+            let sentence = "A conversation that is made shorter is not streamed. Leave 'stream' out.";
+            return Err(Refusal::invalid(Some("stream"), sentence));
+        }
+        self.max_tokens = None;
         Ok(())
     }
 

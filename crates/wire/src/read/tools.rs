@@ -61,7 +61,7 @@ fn tool(scanner: &mut Strict<'_>, endpoint: Endpoint, is_legacy: bool) -> Result
         scanner.skip()?;
         return Ok((false, false));
     }
-    let is_guarded = matches!(endpoint, Endpoint::Responses | Endpoint::ResponseInputTokens);
+    let is_guarded = endpoint.asks_response();
     let (mut is_typed, mut is_ours, mut has_function, mut searches) = (false, true, is_legacy, false);
     scanner.object::<Refusal>(|scanner, key| {
         let name = key.decode();

@@ -21,7 +21,7 @@ pub(super) fn table_of(endpoint: Endpoint, maker: Option<Maker>) -> &'static Tab
     }
     match endpoint {
         Endpoint::Messages | Endpoint::CountMessageTokens | Endpoint::Invoke => &anthropic::TABLE,
-        Endpoint::Responses | Endpoint::ResponseInputTokens => &responses::TABLE,
+        endpoint if endpoint.asks_response() => &responses::TABLE,
         Endpoint::GenerateContent | Endpoint::CountTokens => &gemini::CONTENT,
         Endpoint::EmbedContent | Endpoint::BatchEmbedContents => &gemini::EMBED,
         Endpoint::Predict | Endpoint::PredictImages => &gemini::PREDICT,
@@ -30,6 +30,7 @@ pub(super) fn table_of(endpoint: Endpoint, maker: Option<Maker>) -> &'static Tab
         Endpoint::CohereChat => &cohere::CHAT,
         Endpoint::CohereEmbed => &cohere::EMBED,
         Endpoint::CohereRerank => &cohere::RERANK,
+        Endpoint::Rerank => &openai::RERANK,
         Endpoint::Converse => &bedrock::TABLE,
         Endpoint::OllamaChat => &ollama::CHAT,
         Endpoint::OllamaGenerate => &ollama::GENERATE,
@@ -48,6 +49,7 @@ mod tests {
     fn every_known_name_is_found_once() {
         for table in [
             &openai::TABLE,
+            &openai::RERANK,
             &anthropic::TABLE,
             &responses::TABLE,
             &gemini::CONTENT,

@@ -3,6 +3,8 @@
 use super::super::table::{ALL, EMBED, Field, Rule, TEXT, Table};
 
 pub(super) static TABLE: Table = Table::new(KNOWN, false);
+/// `rerank`, as Jina, Voyage, Together, OpenRouter, vLLM, llama.cpp and Cohere's first version have it.
+pub(super) static RERANK: Table = Table::new(KNOWN_OF_RERANK, false);
 
 const ALIAS: &str = "is another name of 'n' at some providers; use 'n'";
 const ENDPOINT: &str = "redirects the request at some providers; leave it out";
@@ -136,4 +138,31 @@ const KNOWN: &[(&str, Rule)] = &[
     ("return_related_questions", Rule::Harmless(TEXT)),
     ("timings_per_token", Rule::Harmless(TEXT)),
     ("return_progress", Rule::Harmless(TEXT)),
+];
+
+const KNOWN_OF_RERANK: &[(&str, Rule)] = &[
+    ("user", Rule::Field(Field::User)),
+    ("model", Rule::Field(Field::Model)),
+    ("query", Rule::Field(Field::Query)),
+    ("route", Rule::Routing),
+    ("top_k", Rule::Harmless(ALL)),
+    ("top_n", Rule::Harmless(ALL)),
+    ("models", Rule::Routing),
+    ("preset", Rule::Routing),
+    ("api_key", Rule::Refused(ENDPOINT)),
+    ("api_base", Rule::Refused(ENDPOINT)),
+    ("base_url", Rule::Refused(ENDPOINT)),
+    ("priority", Rule::Harmless(ALL)),
+    ("provider", Rule::Field(Field::Provider)),
+    ("documents", Rule::Field(Field::Documents)),
+    ("fallbacks", Rule::Routing),
+    ("extra_body", Rule::Field(Field::ExtraBody)),
+    ("truncation", Rule::Harmless(ALL)),
+    ("rank_fields", Rule::Harmless(ALL)),
+    ("providerOptions", Rule::Routing),
+    ("return_documents", Rule::Harmless(ALL)),
+    ("max_chunks_per_doc", Rule::Harmless(ALL)),
+    ("max_tokens_per_doc", Rule::Harmless(ALL)),
+    ("custom_llm_provider", Rule::Refused(ENDPOINT)),
+    ("truncate_prompt_tokens", Rule::Harmless(ALL)),
 ];

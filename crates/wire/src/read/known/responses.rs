@@ -1,4 +1,4 @@
-//! The parameters of OpenAI's responses, and of counting their tokens.
+//! The parameters of OpenAI's responses, of counting their tokens and of making their conversations shorter.
 
 use super::super::table::{Field, Rule, TEXT, Table};
 
