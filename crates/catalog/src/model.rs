@@ -79,6 +79,10 @@ impl ModelKind {
             | Endpoint::Messages
             | Endpoint::CountMessageTokens
             | Endpoint::GenerateContent
+            | Endpoint::Interactions
+            | Endpoint::InteractionGet
+            | Endpoint::InteractionDelete
+            | Endpoint::InteractionCancel
             | Endpoint::CohereChat
             | Endpoint::Converse
             | Endpoint::Invoke

@@ -265,6 +265,9 @@ impl Call {
             let path = self.endpoint.path();
             return (self.query != Query::None).then(|| format!("{path}{}", self.query.text()));
         }
+        if self.endpoint == Endpoint::Interactions {
+            return Some(format!("{}{}", self.endpoint.path(), self.query.text()));
+        }
         let collection = if model.contains('/') { "" } else { "models/" };
         let action = match (self.endpoint, self.stream) {
             (Endpoint::GenerateContent, true) => ":streamGenerateContent",

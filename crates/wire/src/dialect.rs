@@ -1,10 +1,14 @@
 //! The wire formats that clients and upstreams speak, and the endpoints that each has.
 
+mod names;
+
 use core::fmt;
 use core::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+pub use self::names::UnknownEndpoint;
 
 /// A wire format. Closed: a dialect is code, an upstream is data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -98,6 +102,14 @@ pub enum Endpoint {
     EmbedContent,
     /// Gemini: contents become vectors.
     BatchEmbedContents,
+    /// Gemini: a conversation is continued by steps, and may be kept.
+    Interactions,
+    /// Gemini: an interaction that is kept is read again.
+    InteractionGet,
+    /// Gemini: an interaction that is kept is deleted.
+    InteractionDelete,
+    /// Gemini: an interaction that goes on in the background is given up.
+    InteractionCancel,
     /// Vertex: texts and images become vectors.
     Predict,
     /// Vertex: images are made from a text, by the same path.
@@ -186,7 +198,7 @@ pub enum Endpoint {
 
 impl Endpoint {
     /// Every endpoint.
-    pub const ALL: [Endpoint; 58] = [
+    pub const ALL: [Endpoint; 62] = [
         Endpoint::ChatCompletions,
         Endpoint::Completions,
         Endpoint::Embeddings,
@@ -203,6 +215,10 @@ impl Endpoint {
         Endpoint::CountTokens,
         Endpoint::EmbedContent,
         Endpoint::BatchEmbedContents,
+        Endpoint::Interactions,
+        Endpoint::InteractionGet,
+        Endpoint::InteractionDelete,
+        Endpoint::InteractionCancel,
         Endpoint::Predict,
         Endpoint::PredictImages,
         Endpoint::ResponseGet,
@@ -288,6 +304,10 @@ impl Endpoint {
             | Endpoint::CountTokens
             | Endpoint::EmbedContent
             | Endpoint::BatchEmbedContents
+            | Endpoint::Interactions
+            | Endpoint::InteractionGet
+            | Endpoint::InteractionDelete
+            | Endpoint::InteractionCancel
             | Endpoint::Predict
             | Endpoint::PredictImages => Some(Dialect::Gemini),
             Endpoint::CohereChat | Endpoint::CohereEmbed | Endpoint::CohereRerank => Some(Dialect::Cohere),
@@ -338,6 +358,9 @@ impl Endpoint {
                 | Endpoint::ResponseDelete
                 | Endpoint::ResponseCancel
                 | Endpoint::ResponseInputItems
+                | Endpoint::InteractionGet
+                | Endpoint::InteractionDelete
+                | Endpoint::InteractionCancel
                 | Endpoint::FileGet
                 | Endpoint::FileDelete
                 | Endpoint::FileContent
@@ -420,19 +443,41 @@ impl Endpoint {
         )
     }
 
+    /// Whether it is about an interaction, whose answers and events are Google's.
+    #[must_use]
+    pub const fn is_interaction(self) -> bool {
+        matches!(
+            self,
+            Endpoint::Interactions
+                | Endpoint::InteractionGet
+                | Endpoint::InteractionDelete
+                | Endpoint::InteractionCancel
+        )
+    }
+
+    /// Whether the provider keeps what it answers, unless it is told not to.
+    #[must_use]
+    pub const fn keeps_answers(self) -> bool {
+        matches!(self, Endpoint::Responses | Endpoint::ResponseCompact | Endpoint::Interactions)
+    }
+
     /// The method that it is called with at an upstream.
     #[must_use]
     pub const fn method(self) -> &'static str {
         match self {
             Endpoint::ResponseGet
             | Endpoint::ResponseInputItems
+            | Endpoint::InteractionGet
             | Endpoint::FileGet
             | Endpoint::FileContent
             | Endpoint::BatchGet
             | Endpoint::MessageBatchGet
             | Endpoint::MessageBatchResults
             | Endpoint::Realtime => "GET",
-            Endpoint::ResponseDelete | Endpoint::FileDelete | Endpoint::MessageBatchDelete => "DELETE",
+            Endpoint::ResponseDelete
+            | Endpoint::InteractionDelete
+            | Endpoint::FileDelete
+            | Endpoint::MessageBatchDelete => "DELETE",
             _ => "POST",
         }
     }
@@ -446,6 +491,7 @@ impl Endpoint {
             | Endpoint::Responses
             | Endpoint::Messages
             | Endpoint::GenerateContent
+            | Endpoint::Interactions
             | Endpoint::CohereChat
             | Endpoint::Converse
             | Endpoint::Invoke
@@ -458,6 +504,9 @@ impl Endpoint {
             | Endpoint::CountTokens
             | Endpoint::EmbedContent
             | Endpoint::BatchEmbedContents
+            | Endpoint::InteractionGet
+            | Endpoint::InteractionDelete
+            | Endpoint::InteractionCancel
             | Endpoint::Predict
             | Endpoint::PredictImages
             | Endpoint::ResponseGet
@@ -584,148 +633,6 @@ impl Endpoint {
                 | Endpoint::OllamaEmbed
                 | Endpoint::OllamaEmbeddings
         )
-    }
-
-    /// The path below an upstream's `base_url`, such as "/chat/completions", unless [`crate::Call::path`] gives another.
-    ///
-    /// Where the model is in the path it is what follows the model, and where an id is, what follows the collection.
-    #[must_use]
-    pub const fn path(self) -> &'static str {
-        match self {
-            Endpoint::ChatCompletions => "/chat/completions",
-            Endpoint::Completions => "/completions",
-            Endpoint::Embeddings => "/embeddings",
-            Endpoint::ModelList | Endpoint::ModelGet => "/models",
-            Endpoint::Usage => "/usage",
-            Endpoint::Limits => "/limits",
-            Endpoint::Explain => "/explain",
-            Endpoint::Responses => "/responses",
-            Endpoint::Moderations => "/moderations",
-            Endpoint::Messages => "/messages",
-            Endpoint::CountMessageTokens => "/messages/count_tokens",
-            Endpoint::GenerateContent => ":generateContent",
-            Endpoint::CountTokens => ":countTokens",
-            Endpoint::EmbedContent => ":embedContent",
-            Endpoint::BatchEmbedContents => ":batchEmbedContents",
-            Endpoint::Predict | Endpoint::PredictImages => ":predict",
-            Endpoint::ResponseGet
-            | Endpoint::ResponseDelete
-            | Endpoint::FileGet
-            | Endpoint::FileDelete
-            | Endpoint::BatchGet
-            | Endpoint::MessageBatchGet
-            | Endpoint::MessageBatchDelete => "{id}",
-            Endpoint::FileContent => "{id}/content",
-            Endpoint::FileUpload | Endpoint::FileList => "/files",
-            Endpoint::BatchCreate | Endpoint::BatchList => "/batches",
-            Endpoint::MessageBatchCreate | Endpoint::MessageBatchList => "/messages/batches",
-            Endpoint::MessageBatchResults => "{id}/results",
-            Endpoint::ResponseCancel | Endpoint::BatchCancel | Endpoint::MessageBatchCancel => "{id}/cancel",
-            Endpoint::ResponseInputItems => "{id}/input_items",
-            Endpoint::ResponseInputTokens => "/responses/input_tokens",
-            Endpoint::ResponseCompact => "/responses/compact",
-            Endpoint::ImageGenerations => "/images/generations",
-            Endpoint::Speech => "/audio/speech",
-            Endpoint::Transcriptions => "/audio/transcriptions",
-            Endpoint::Translations => "/audio/translations",
-            Endpoint::ImageEdits => "/images/edits",
-            Endpoint::ImageVariations => "/images/variations",
-            Endpoint::CohereChat => "/chat",
-            Endpoint::CohereEmbed => "/embed",
-            Endpoint::CohereRerank | Endpoint::Rerank => "/rerank",
-            Endpoint::Converse => "/converse",
-            Endpoint::Invoke | Endpoint::InvokeText | Endpoint::InvokeVectors => "/invoke",
-            Endpoint::OllamaChat => "/api/chat",
-            Endpoint::OllamaGenerate => "/api/generate",
-            Endpoint::OllamaEmbed => "/api/embed",
-            Endpoint::OllamaEmbeddings => "/api/embeddings",
-            Endpoint::Realtime => "/realtime",
-        }
-    }
-
-    /// The name in records and metrics, such as "chat/completions".
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Endpoint::ChatCompletions => "chat/completions",
-            Endpoint::Completions => "completions",
-            Endpoint::Embeddings => "embeddings",
-            Endpoint::ModelList => "models",
-            Endpoint::ModelGet => "models/get",
-            Endpoint::Usage => "usage",
-            Endpoint::Limits => "limits",
-            Endpoint::Explain => "explain",
-            Endpoint::Responses => "responses",
-            Endpoint::Moderations => "moderations",
-            Endpoint::Messages => "messages",
-            Endpoint::CountMessageTokens => "messages/count_tokens",
-            Endpoint::GenerateContent => "generateContent",
-            Endpoint::CountTokens => "countTokens",
-            Endpoint::EmbedContent => "embedContent",
-            Endpoint::BatchEmbedContents => "batchEmbedContents",
-            Endpoint::Predict => "predict",
-            Endpoint::PredictImages => "predict/images",
-            Endpoint::ResponseGet => "responses/get",
-            Endpoint::ResponseDelete => "responses/delete",
-            Endpoint::ResponseCancel => "responses/cancel",
-            Endpoint::ResponseInputItems => "responses/input_items",
-            Endpoint::ResponseInputTokens => "responses/input_tokens",
-            Endpoint::ResponseCompact => "responses/compact",
-            Endpoint::Rerank => "v1/rerank",
-            Endpoint::ImageGenerations => "images/generations",
-            Endpoint::Speech => "audio/speech",
-            Endpoint::Transcriptions => "audio/transcriptions",
-            Endpoint::Translations => "audio/translations",
-            Endpoint::ImageEdits => "images/edits",
-            Endpoint::ImageVariations => "images/variations",
-            Endpoint::FileUpload => "files",
-            Endpoint::FileGet => "files/get",
-            Endpoint::FileDelete => "files/delete",
-            Endpoint::FileContent => "files/content",
-            Endpoint::FileList => "files/list",
-            Endpoint::CohereChat => "chat",
-            Endpoint::CohereEmbed => "embed",
-            Endpoint::CohereRerank => "rerank",
-            Endpoint::Converse => "converse",
-            Endpoint::Invoke => "invoke",
-            Endpoint::InvokeText => "invoke/text",
-            Endpoint::InvokeVectors => "invoke/vectors",
-            Endpoint::OllamaChat => "api/chat",
-            Endpoint::OllamaGenerate => "api/generate",
-            Endpoint::OllamaEmbed => "api/embed",
-            Endpoint::OllamaEmbeddings => "api/embeddings",
-            Endpoint::Realtime => "realtime",
-            Endpoint::BatchCreate => "batches",
-            Endpoint::BatchGet => "batches/get",
-            Endpoint::BatchCancel => "batches/cancel",
-            Endpoint::BatchList => "batches/list",
-            Endpoint::MessageBatchCreate => "messages/batches",
-            Endpoint::MessageBatchGet => "messages/batches/get",
-            Endpoint::MessageBatchCancel => "messages/batches/cancel",
-            Endpoint::MessageBatchResults => "messages/batches/results",
-            Endpoint::MessageBatchDelete => "messages/batches/delete",
-            Endpoint::MessageBatchList => "messages/batches/list",
-        }
-    }
-}
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-/// The text is not the name of an endpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("unknown endpoint")]
-pub struct UnknownEndpoint;
-
-/// The inverse of [`Endpoint::name`].
-impl FromStr for Endpoint {
-    type Err = UnknownEndpoint;
-
-    fn from_str(text: &str) -> Result<Endpoint, UnknownEndpoint> {
-        Endpoint::ALL.into_iter().find(|endpoint| endpoint.name() == text).ok_or(UnknownEndpoint)
     }
 }
 

@@ -16,7 +16,7 @@ struct Corpus {
     id: &'static str,
 }
 
-const CORPORA: [Corpus; 6] = [
+const CORPORA: [Corpus; 7] = [
     Corpus {
         endpoint: Endpoint::Messages,
         is_array: false,
@@ -82,6 +82,23 @@ const CORPORA: [Corpus; 6] = [
         usage: [1, 0, 0, 0, 2, 0, 0],
         text: "cut",
         id: "resp_2",
+    },
+    Corpus {
+        endpoint: Endpoint::Interactions,
+        is_array: false,
+        events: &[
+            "event: interaction.created\ndata: {\"event_type\":\"interaction.created\",\"interaction\":{\"id\":\"v1_1\",\"status\":\"in_progress\"}}\n\n",
+            "event: step.start\ndata: {\"event_type\":\"step.start\",\"index\":0,\"step\":{\"type\":\"thought\"}}\n\n",
+            "data: {\"index\":0,\"delta\":{\"content\":{\"text\":\"hm \",\"type\":\"text\"},\"type\":\"thought_summary\"},\"event_type\":\"step.delta\"}\n\n",
+            "data: {\"index\":0,\"delta\":{\"signature\":\"abc\",\"type\":\"thought_signature\"},\"event_type\":\"step.delta\"}\n\n",
+            "event: step.delta\ndata: {\"event_type\":\"step.delta\",\"index\":0,\"delta\":{\"type\":\"text\",\"text\":\"Gr\u{fc}\u{df}e\"}}\n\n",
+            "data: {\"index\":1,\"step\":{\"type\":\"function_call\",\"id\":\"fc_1\",\"name\":\" f\",\"arguments\":{}},\"event_type\":\"step.start\"}\n\n",
+            "data: {\"index\":2,\"delta\":{\"arguments\":{\"queries\":[\"q\"]},\"type\":\"google_search_call\"},\"event_type\":\"step.delta\"}\n\n",
+            "event: interaction.completed\ndata: {\"event_type\":\"interaction.completed\",\"interaction\":{\"id\":\"v1_1\",\"usage\":{\"total_input_tokens\":9,\"total_output_tokens\":5,\"total_thought_tokens\":3,\"total_tokens\":17}}}\n\n",
+        ],
+        usage: [9, 0, 0, 0, 8, 3, 1],
+        text: "hm Gr\u{fc}\u{df}e f{\"queries\":[\"q\"]}",
+        id: "v1_1",
     },
     Corpus {
         endpoint: Endpoint::CohereChat,

@@ -3,6 +3,7 @@
 mod bedrock;
 mod cohere;
 mod gemini;
+mod interactions;
 mod invoked;
 mod made;
 mod messages;
@@ -137,6 +138,7 @@ impl Reading {
         match (self.endpoint.dialect(), self.endpoint) {
             (Some(Dialect::Anthropic), _) => self.message_event(scanner, shape),
             (_, Endpoint::Predict | Endpoint::PredictImages) => self.predicted(scanner, shape),
+            (_, endpoint) if endpoint.is_interaction() => self.interaction_event(scanner, shape),
             (Some(Dialect::Gemini), _) => self.gemini_event(scanner, shape),
             (Some(Dialect::Cohere), _) => self.cohere_event(scanner, shape),
             (_, endpoint) if endpoint.is_invoked() => self.invoked_event(scanner, shape),

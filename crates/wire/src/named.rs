@@ -65,7 +65,7 @@ impl Call {
         self.endpoint.costs_nothing()
             || self.endpoint.makes_batch()
             || self.answers_with_audio()
-            || (self.endpoint.answers_response() && self.is_stored)
+            || (self.endpoint.keeps_answers() && self.is_stored)
     }
 
     /// Whether the answer may be audio of a chat, which the provider keeps for some time for the next turn.
@@ -79,6 +79,7 @@ impl Call {
             endpoint if endpoint.is_of_file() => "/files/",
             endpoint if endpoint.is_of_messages() => "/messages/batches/",
             endpoint if endpoint.answers_batch() => "/batches/",
+            endpoint if endpoint.is_interaction() => "/interactions/",
             _ => "/responses/",
         };
         let mut path = String::from(collection);

@@ -26,7 +26,9 @@ pub fn rename_objects(endpoint: Endpoint, document: &[u8], rename: &mut Rename<'
         }
     };
     // What is broken off after an id still has that id renamed: its bytes are forwarded, too.
-    let _ = if endpoint == Endpoint::ChatCompletions {
+    let _ = if endpoint.is_interaction() {
+        interaction(&mut scanner, &mut put, true)
+    } else if endpoint == Endpoint::ChatCompletions {
         spoken(&mut scanner, &mut put, &[b"choices", b"message", b"audio"])
     } else {
         holder(&mut scanner, &mut put, 0)
@@ -83,6 +85,25 @@ fn holder(scanner: &mut Lenient<'_>, put: &mut Put<'_>, depth: u32) -> Result<()
         }
         // What was asked is repeated: items, the results of tools in them, and a stored prompt with its variables.
         (b"content" | b"output" | b"instructions" | b"prompt" | b"part" | b"annotation", _) => files(scanner, put),
+        _ => scanner.skip(),
+    })
+}
+
+/// An interaction, or an event with one in it. Its steps have ids of calls, which name nothing that is kept.
+fn interaction(scanner: &mut Lenient<'_>, put: &mut Put<'_>, is_outer: bool) -> Result<(), ScanError> {
+    if scanner.kind()? != Kind::Object {
+        return scanner.skip();
+    }
+    scanner.object(|scanner, key| match (key.raw, scanner.kind()?) {
+        (b"id" | b"interaction_id" | b"previous_interaction_id", Kind::String) => {
+            let text = scanner.string()?;
+            // Of what is not kept, it is empty.
+            if !text.raw.is_empty() {
+                put(Span { start: text.start - 1, end: text.start + text.raw.len() + 1 }, &text.decode(), "", "");
+            }
+            Ok(())
+        }
+        (b"interaction", Kind::Object) if is_outer => interaction(scanner, put, false),
         _ => scanner.skip(),
     })
 }

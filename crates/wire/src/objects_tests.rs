@@ -70,6 +70,30 @@ fn of_a_chat_only_its_audio_is_renamed() {
     assert_eq!(rename_objects(Endpoint::ChatCompletions, none.as_bytes(), &mut star), None);
 }
 
+#[test]
+fn an_interaction_is_renamed_and_no_id_of_a_call_in_its_steps() {
+    let whole = r#"{"id":"v1_1","previous_interaction_id":"v1_0","object":"interaction","steps":[{"type":"function_call","id":"fc_1"},{"type":"function_result","call_id":"fc_1","result":{"id":"x","interaction":{"id":"y"}}}]}"#;
+    let renamed = |document: &str| {
+        let renamed = rename_objects(Endpoint::Interactions, document.as_bytes(), &mut star);
+        renamed.map(|renamed| String::from_utf8(renamed).expect("text"))
+    };
+    let expected = whole.replace("v1_", "*v1_");
+    assert_eq!(renamed(whole), Some(expected));
+    for event in [
+        r#"{"event_type":"interaction.completed","interaction":{"id":"v1_1","previous_interaction_id":"v1_0"}}"#,
+        r#"{"event_type":"interaction.status_update","interaction_id":"v1_1"}"#,
+    ] {
+        assert_eq!(renamed(event), Some(event.replace("v1_", "*v1_")));
+    }
+    for same in [
+        r#"{"interaction":{"id":""},"event_type":"interaction.created"}"#,
+        r#"{"event_type":"step.start","step":{"id":"fc_1","type":"function_call"},"event_id":"5"}"#,
+        "{}",
+    ] {
+        assert_eq!(renamed(same), None, "{same}");
+    }
+}
+
 /// A stream in the three line ends that there are, with what must not be touched.
 fn stream(end: &str) -> (String, String) {
     let events = [

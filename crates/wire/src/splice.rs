@@ -85,7 +85,7 @@ impl Call {
         }
         let limit = edits.output_limit.or(self.filled.output_limit);
         let temperature = edits.temperature.or(self.filled.temperature.as_deref());
-        if self.endpoint.streams_lines()
+        if (self.endpoint.streams_lines() || self.endpoint == Endpoint::Interactions)
             && let Some(model) = edits.model
         {
             set(&mut patches, &mut inserted, "model", self.places.model, &quoted(model));
@@ -193,6 +193,7 @@ impl Call {
             }
             Endpoint::Converse => ("inferenceConfig", "maxTokens"),
             Endpoint::OllamaChat | Endpoint::OllamaGenerate => ("options", "num_predict"),
+            Endpoint::Interactions => ("generation_config", "max_output_tokens"),
             _ => ("generationConfig", "maxOutputTokens"),
         };
         let mut members = Vec::new();

@@ -421,6 +421,34 @@ fn bedrocks_parts_exclude_each_other_and_its_total_has_all() {
 }
 
 #[test]
+fn an_interaction_counts_thinking_tools_and_searches_apart() {
+    let of = |usage: &str| answer_usage(Endpoint::Interactions, format!("{{\"usage\":{usage}}}").as_bytes());
+    let full = r#"{"total_tokens":100,"total_input_tokens":40,"input_tokens_by_modality":[{"modality":"text","tokens":30},{"modality":"audio","tokens":10}],"total_cached_tokens":12,"cached_tokens_by_modality":[{"modality":"audio","tokens":4},{"modality":"text","tokens":8}],"total_output_tokens":20,"output_tokens_by_modality":[{"modality":"audio","tokens":15}],"total_tool_use_tokens":7,"total_thought_tokens":33,"grounding_tool_count":[{"type":"google_search","count":2},{"type":"google_maps","count":1},{"type":"retrieval","count":9}]}"#;
+    let expected = Usage {
+        input: 47,
+        cached_input: 8,
+        audio_input: 10,
+        cached_audio: 4,
+        output: 53,
+        reasoning: 33,
+        audio_output: 15,
+        web_searches: 3,
+        ..Usage::default()
+    };
+    assert_eq!(of(full), Ok(Some(expected)));
+    assert_eq!(of(&full.replace("100,", "105,")), Ok(Some(Usage { output: 58, ..expected })), "the total is billed");
+    assert_eq!(of(r#"{"total_input_tokens":-1}"#), Err(UsageFault::Negative));
+    assert_eq!(
+        of(r#"{"grounding_tool_count":[{"type":"google_search","count":1.5}],"total_tokens":1}"#),
+        Err(UsageFault::Fractional)
+    );
+    assert_eq!(of("{}"), Ok(None));
+    let shown = br#"{"steps":[{"type":"google_search_call","arguments":{"queries":["a"," a","b",""]}},{"type":"function_call","arguments":{"queries":["c"]}}],"usage":{"total_input_tokens":1,"total_output_tokens":1,"total_tokens":2}}"#;
+    let searched = answer_usage(Endpoint::Interactions, shown).expect("good").expect("there");
+    assert_eq!(searched.web_searches, 2, "each query once, and no argument of a function");
+}
+
+#[test]
 fn vectors_of_vertex_have_the_tokens_of_every_text_and_the_characters_of_all() {
     let of = |answer: &str| answer_usage(Endpoint::Predict, answer.as_bytes());
     let text = |tokens: &str| {

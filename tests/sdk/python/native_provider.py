@@ -109,7 +109,33 @@ def chunks(events: list[dict]) -> list[bytes]:
     return [frame("chunk", {"bytes": one}) for one in wrapped]
 
 
+INTERACTION = {
+    "id": "v1_1",
+    "object": "interaction",
+    "status": "completed",
+    "model": "gemini-that-keeps",
+    "steps": [{"type": "model_output", "content": [{"type": "text", "text": TEXT}]}],
+    "usage": {"total_input_tokens": 9, "total_output_tokens": 5, "total_thought_tokens": 0, "total_tokens": 14},
+}
+
+
+def interaction(body: dict, breaks: bool) -> tuple[str, list[bytes]]:
+    if not body.get("stream"):
+        return "application/json", [json.dumps({**INTERACTION, "previous_interaction_id": body.get("previous_interaction_id")}).encode()]
+    begun = {"id": "v1_1", "object": "interaction", "status": "in_progress"}
+    events = [{"event_type": "interaction.created", "interaction": begun}]
+    events += [{"event_type": "step.start", "index": 0, "step": {"type": "model_output"}}]
+    events += [{"event_type": "step.delta", "index": 0, "delta": {"type": "text", "text": word}} for word in TEXT.split(" ")]
+    if not breaks and body["input"] != "Break.":
+        events += [{"event_type": "step.stop", "index": 0}]
+        events += [{"event_type": "interaction.completed", "interaction": {**begun, "status": "completed", "usage": INTERACTION["usage"]}}]
+    pieces = [f"event: {one['event_type']}\ndata: {json.dumps(one)}\n\n".encode() for one in events]
+    return "text/event-stream", pieces if breaks or body["input"] == "Break." else [*pieces, b"event: done\ndata: [DONE]\n\n"]
+
+
 ANSWERS = {
+    "/interactions": interaction,
+    "/interactions/v1_1/cancel": lambda body, breaks: ("application/json", [json.dumps(INTERACTION).encode()]),
     "/v2/chat": cohere_chat,
     "/v2/embed": cohere_embed,
     "/v2/rerank": cohere_rerank,
@@ -127,8 +153,24 @@ class NativeProvider:
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
+            def do_GET(self) -> None:
+                self.kept(json.dumps(INTERACTION).encode())
+
+            def do_DELETE(self) -> None:
+                self.kept(b"{}")
+
+            def kept(self, answer: bytes) -> None:
+                if self.headers["Authorization"] != f"Bearer {key}" or not self.path.split("?")[0].endswith("/interactions/v1_1"):
+                    self.send_error(404)
+                    return
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
             def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}")
                 ending = next((ending for ending in ANSWERS if self.path.endswith(ending)), None)
                 if self.headers["Authorization"] != f"Bearer {key}" or ending is None:
                     self.send_error(401)

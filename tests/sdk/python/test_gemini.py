@@ -5,6 +5,7 @@ import unittest
 from google import genai
 from google.genai import errors, types
 
+from native_provider import TEXT
 from relay import Relay
 
 GAMMA = "sdk-test-secret-of-gamma"
@@ -50,6 +51,29 @@ class GoogleClient(unittest.TestCase):
         return self.client(key).models.generate_content(**{"model": MODEL, "contents": HELLO, **more})
 
     # What works.
+
+    def test_an_interaction_is_kept_for_its_tenant(self) -> None:
+        for version in ["v1", "v1beta"]:
+            interactions = self.client(GAMMA, version).interactions
+            made = interactions.create(model="gemini-that-keeps", input=HELLO, generation_config={"max_output_tokens": 50})
+            self.assertEqual((made.steps[-1].content[0].text, made.usage.total_tokens), (TEXT, 14))
+            self.assertEqual(interactions.get(made.id).id, made.id)
+            more = interactions.create(model="gemini-that-keeps", input="And now?", previous_interaction_id=made.id)
+            self.assertEqual(more.previous_interaction_id, made.id)
+            events = list(interactions.create(model="gemini-that-keeps", input=HELLO, stream=True))
+            words = [one.delta.text for one in events if one.event_type == "step.delta"]
+            self.assertEqual(" ".join(words), TEXT)
+            last = [one for one in events if one.event_type == "interaction.completed"][0]
+            self.assertEqual((last.interaction.id, last.interaction.usage.total_tokens), (made.id, 14))
+            self.assertEqual(interactions.cancel(made.id).id, made.id)
+            interactions.delete(made.id)
+            with self.assertRaises(Exception) as caught:
+                self.client(BETA, version).interactions.get(made.id)
+            self.assertIn("object_not_found", str(caught.exception.body))
+
+    def test_a_broken_interaction_says_so(self) -> None:
+        events = list(self.client(GAMMA).interactions.create(model="gemini-that-keeps", input="Break.", stream=True))
+        self.assertEqual((events[-1].event_type, events[-1].error.code), ("error", "upstream_error"))
 
     def test_content_under_both_prefixes(self) -> None:
         for version in ["v1", "v1beta"]:

@@ -36,7 +36,9 @@ impl Reply {
 
     /// The stable code of a refusal.
     pub(crate) fn code(&self) -> String {
-        self.json()["error"]["code"].as_str().unwrap_or_default().to_owned()
+        let error = &self.json()["error"];
+        // Google's `code` is the status.
+        error["code"].as_str().or(error["details"][0]["reason"].as_str()).unwrap_or_default().to_owned()
     }
 }
 

@@ -17,6 +17,7 @@ mod files;
 mod hostile_clients;
 mod hosting;
 mod idempotency;
+mod interactions;
 mod invoked;
 mod isolation;
 mod limits;

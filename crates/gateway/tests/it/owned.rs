@@ -58,6 +58,10 @@ fn ways(id: &str, item: &str) -> Vec<(&'static str, String, String)> {
             let body = json!({ "input_file_id": id, "endpoint": "/v1/responses", "completion_window": "24h" });
             ways.push((spec.method, spec.pattern.to_owned(), body.to_string()));
         }
+        if spec.endpoint == Endpoint::Interactions {
+            let body = json!({ "model": "chat", "input": "x", "previous_interaction_id": id });
+            ways.push((spec.method, spec.pattern.to_owned(), body.to_string()));
+        }
         if !spec.endpoint.asks_response() {
             continue;
         }
@@ -122,7 +126,8 @@ async fn nobody_reaches_an_object_of_another_tenant_over_any_route() {
         app.provider.take_requests().iter().map(|seen| format!("{} {}", seen.method, seen.path)).collect();
     assert_eq!(asked, vec!["POST /v1/responses"; strangers.len()], "nothing but their own was asked of the provider");
     let expected = ROUTES.iter().filter(|spec| {
-        spec.pattern.contains("{id}") || spec.endpoint.asks_response() || spec.endpoint == Endpoint::BatchCreate
+        let names = [Endpoint::Interactions, Endpoint::BatchCreate];
+        spec.pattern.contains("{id}") || spec.endpoint.asks_response() || names.contains(&spec.endpoint)
     });
     let expected: BTreeSet<String> = expected.map(|spec| format!("{} {}", spec.method, spec.pattern)).collect();
     assert!(expected.len() >= 30 && tried == expected, "{tried:?}");

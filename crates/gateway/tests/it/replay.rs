@@ -95,7 +95,7 @@ fn renamed(endpoint: Endpoint, request: &Value, model: &str) -> Value {
     if endpoint.dialect() == Some(Dialect::Bedrock) {
         return body;
     }
-    if endpoint.dialect() != Some(Dialect::Gemini) {
+    if endpoint.dialect() != Some(Dialect::Gemini) || endpoint == Endpoint::Interactions {
         body["model"] = json!(model);
         return body;
     }
@@ -171,7 +171,8 @@ fn endpoint(exchange: &Exchange) -> Option<Endpoint> {
 }
 
 /// What is refused here, by its sentence, and how many recordings ask for it; the list only shrinks.
-const REFUSED: [(&str, usize); 7] = [
+const REFUSED: [(&str, usize); 8] = [
+    ("'agent' asks an agent", 1),
     ("'guardrailConfig' has fees", 4),
     ("'s3Location' names an object", 7),
     ("has no price for this service tier", 2),
@@ -274,7 +275,8 @@ async fn replay(app: &TestApp, case: &Case) -> Result<Option<&'static str>, Stri
     let response = client.send(post(&case.client_path, "acme", request.to_string())).await;
     let status = response.status().as_u16();
     let body = response.into_body().collect().await.map_err(|error| error.to_string())?.to_bytes();
-    let body = if case.endpoint.asks_response() { opened(app, &body, &ids) } else { body };
+    let body =
+        if case.endpoint.asks_response() || case.endpoint.is_interaction() { opened(app, &body, &ids) } else { body };
     let text = String::from_utf8_lossy(&body);
     let refused = REFUSED.iter().find(|(sentence, _)| status == 400 && text.contains(sentence));
     if let Some((sentence, _)) = refused {
@@ -306,12 +308,12 @@ async fn replay(app: &TestApp, case: &Case) -> Result<Option<&'static str>, Stri
 /// The request as a client of the relay sends it, who knows stored objects by sealed ids; and those ids with the provider's.
 fn with_sealed_ids(app: &TestApp, case: &Case) -> (Value, Vec<(String, String)>) {
     let (mut body, mut ids) = (case.body.clone(), Vec::new());
-    if case.endpoint.dialect() != Some(Dialect::Openai) {
+    if case.endpoint.dialect() != Some(Dialect::Openai) && !case.endpoint.is_interaction() {
         return (body, ids);
     }
     let (seal, acme) = (app.store.object_seal(), base::TenantId::new("acme").expect("a name"));
     let origin = store::ObjectOrigin {
-        upstream: base::UpstreamId::new("openai").expect("a name"),
+        upstream: base::UpstreamId::new(case.endpoint.dialect().expect("it goes to one").name()).expect("a name"),
         model: base::ModelId::new(&case.model).expect("a name"),
     };
     let mut replace = |object: &mut Value, name: &str| {
@@ -322,6 +324,7 @@ fn with_sealed_ids(app: &TestApp, case: &Case) -> (Value, Vec<(String, String)>)
         }
     };
     replace_files(&mut body, &mut replace);
+    replace(&mut body, "previous_interaction_id");
     if !case.endpoint.asks_response() {
         return (body, ids);
     }
@@ -412,6 +415,9 @@ fn metered_wrong(app: &TestApp, cases: &[Case]) -> Vec<String> {
         {
             problems.push(format!("{name}: metered {usage:?}, recorded {:?}", ranked(case)));
         }
+        if case.endpoint == Endpoint::Interactions && interacted(case) != (usage.input, usage.output) {
+            problems.push(format!("{name}: metered {usage:?}, recorded {:?}", interacted(case)));
+        }
         if case.endpoint == Endpoint::Predict
             && case.exchange.status == 200
             && predicted(case) != Some((usage.input, usage.characters))
@@ -443,6 +449,17 @@ fn predicted(case: &Case) -> Option<(u64, u64)> {
     Some((tokens.sum::<Option<u64>>()?, answer["metadata"]["billableCharacterCount"].as_u64()?))
 }
 
+/// The tokens that an interaction tells at its end, those of tools and of thinking among them.
+fn interacted(case: &Case) -> (u64, u64) {
+    let text = String::from_utf8_lossy(&case.exchange.response_body);
+    let of = |name: &str| {
+        let digits = text.rsplit_once(&format!("\"{name}\":")).map_or("", |(_, rest)| rest);
+        digits[..digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(0)].parse::<u64>().unwrap_or(0)
+    };
+    let input = of("total_input_tokens") + of("total_tool_use_tokens");
+    (input, of("total_output_tokens") + of("total_thought_tokens"))
+}
+
 /// The tokens and units of search that an answer with documents in order tells.
 fn ranked(case: &Case) -> (u64, u64) {
     let answer: Value = serde_json::from_slice(&case.exchange.response_body).expect("JSON");
@@ -451,7 +468,8 @@ fn ranked(case: &Case) -> (u64, u64) {
 }
 
 /// What stands in the requests that are refused.
-const REFUSED_BY_SIGHT: [&str; 7] = [
+const REFUSED_BY_SIGHT: [&str; 8] = [
+    "\"agent\":",
     "\"guardrailConfig\":",
     "\"s3Location\":",
     "\"service_tier\":\"priority\"",

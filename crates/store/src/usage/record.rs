@@ -163,6 +163,10 @@ const fn endpoint_code(endpoint: Endpoint) -> u8 {
         Endpoint::InvokeVectors => 70,
         Endpoint::ResponseCompact => 71,
         Endpoint::Rerank => 72,
+        Endpoint::Interactions => 73,
+        Endpoint::InteractionGet => 74,
+        Endpoint::InteractionDelete => 75,
+        Endpoint::InteractionCancel => 76,
     }
 }
 

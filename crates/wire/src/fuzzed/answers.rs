@@ -6,7 +6,7 @@ use super::fuzz;
 use crate::{Endpoint, StreamMeter, StreamOptions, answer_facts, answer_text, rename_objects};
 
 /// Streams: of whom, whether as an array, and what.
-const STREAMS: [(Endpoint, bool, &str); 6] = [
+const STREAMS: [(Endpoint, bool, &str); 7] = [
     (
         Endpoint::ChatCompletions,
         false,
@@ -31,6 +31,11 @@ const STREAMS: [(Endpoint, bool, &str); 6] = [
         Endpoint::GenerateContent,
         true,
         "[{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"]}\\\"[\"}]}}]}\n,\n{\"candidates\":[{\"finishReason\":\"STOP\"}],\"usageMetadata\":{\"promptTokenCount\":9}}\n]\n",
+    ),
+    (
+        Endpoint::Interactions,
+        false,
+        "event: interaction.created\ndata: {\"event_type\":\"interaction.created\",\"interaction\":{\"id\":\"v1_1\",\"status\":\"in_progress\"}}\n\nevent: step.delta\ndata: {\"event_type\":\"step.delta\",\"index\":0,\"delta\":{\"type\":\"text\",\"text\":\"x\"}}\n\nevent: interaction.completed\ndata: {\"event_type\":\"interaction.completed\",\"interaction\":{\"id\":\"v1_1\",\"usage\":{\"total_input_tokens\":9,\"total_output_tokens\":5,\"total_thought_tokens\":3,\"total_tokens\":17}}}\n\nevent: done\ndata: [DONE]\n\n",
     ),
     (
         Endpoint::CohereChat,

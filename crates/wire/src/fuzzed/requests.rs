@@ -8,7 +8,11 @@ use crate::scan::{Kind, Strict};
 use crate::{Edits, Endpoint, Route, read};
 
 /// A body of each kind.
-const BODIES: [(Endpoint, &str); 22] = [
+const BODIES: [(Endpoint, &str); 23] = [
+    (
+        Endpoint::Interactions,
+        r#"{"model":"m","input":[{"type":"user_input","content":[{"type":"image","data":"QUJD"}]}],"generation_config":{"max_output_tokens":5},"tools":[{"type":"google_search"}],"previous_interaction_id":"v1_1"}"#,
+    ),
     (
         Endpoint::ChatCompletions,
         r#"{"model":"m","stream":true,"max_tokens":10,"user":"u","messages":[{"role":"user","content":[{"type":"text","text":"x"},{"type":"image_url","image_url":{"url":"data:image/png;base64,QUJD"}}]}],"tools":[{"type":"function","function":{"name":"f"}}]}"#,

@@ -79,7 +79,7 @@ impl<'a> Draft<'a> {
             max_completion_tokens: None,
             extra_text_tokens: 0,
             named: Vec::new(),
-            is_stored: matches!(endpoint, Endpoint::Responses | Endpoint::ResponseCompact),
+            is_stored: endpoint.keeps_answers(),
             has_anthropic_version: false,
             bounded_tools: 0,
             bounded_searches: 0,
@@ -185,7 +185,11 @@ impl<'a> Draft<'a> {
             Field::Later => self.later(scanner, name)?,
             Field::Compaction => self.billable.compacts |= present_value(scanner)?.is_some(),
             Field::ContextManagement => self.context_management(scanner)?,
-            Field::PreviousResponse => self.previous_response(scanner)?,
+            Field::InteractionInput => self.interaction_input(scanner)?,
+            Field::InteractionTools => self.interaction_tools(scanner)?,
+            Field::AnswerFormats => self.answer_formats(scanner)?,
+            Field::AnswerModalities => self.gemini_modalities(scanner, name)?,
+            Field::PreviousResponse => self.previous_response(scanner, name)?,
             Field::StoredPrompt => self.stored_prompt(scanner)?,
             Field::Store => self.store(scanner)?,
             Field::NoStream => self.no_stream(scanner)?,
@@ -193,7 +197,7 @@ impl<'a> Draft<'a> {
             Field::StreamFormat => self.stream_format(scanner)?,
             Field::OllamaOptions => self.ollama_options(scanner)?,
             Field::OllamaStream => self.ollama_stream(scanner)?,
-            Field::OllamaText => {
+            Field::Text => {
                 if let Some(place) = present_value(scanner)? {
                     self.texts.push(TextPlace::Strings(place));
                 }
@@ -475,7 +479,7 @@ impl<'a> Draft<'a> {
     /// Checks what depends on several members.
     fn conclude(&mut self, body_bytes: usize) -> Result<(), Refusal> {
         // Only OpenAI's files are made through this relay; elsewhere such an id is an echo of an answer, or the operator's.
-        if self.endpoint.dialect() != Some(Dialect::Openai) {
+        if self.endpoint.dialect() != Some(Dialect::Openai) && !self.endpoint.is_interaction() {
             self.named.clear();
         }
         self.check_invoked()?;

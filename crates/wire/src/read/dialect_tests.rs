@@ -459,6 +459,135 @@ fn a_conversation_that_is_made_shorter_is_held_for_the_longest_answer_whatever_i
     assert_eq!(sent.to_bytes(), r#"{"model":"up","input":"x"}"#);
 }
 
+fn interaction(more: &str) -> Result<Call, Refusal> {
+    read(to("/v1beta/interactions", "alt=sse"), None, body(&format!("{{\"model\":\"g\"{more}}}")))
+}
+
+#[test]
+fn contents_of_an_interaction_are_counted_by_their_types() {
+    for (input, images, audios, audio_bytes, files, videos, text_bytes) in [
+        (r#""hi""#, 0, 0, 0, 0, 0, r#""hi""#.len()),
+        (r#"{"type":"text","text":"hi"}"#, 0, 0, 0, 0, 0, r#"{"type":"text","text":"hi"}"#.len()),
+        (
+            r#"[{"type":"image","data":"QUJD","mime_type":"image/png"}]"#,
+            1,
+            0,
+            0,
+            0,
+            0,
+            r#"[{"type":"image","data":"","mime_type":"image/png"}]"#.len(),
+        ),
+        (r#"[{"data":"QUJDQUJD","type":"audio"}]"#, 0, 1, 6, 0, 0, r#"[{"data":"","type":"audio"}]"#.len()),
+        (
+            r#"[{"type":"document","uri":"https://x/1.pdf"}]"#,
+            0,
+            0,
+            0,
+            1,
+            0,
+            r#"[{"type":"document","uri":"https://x/1.pdf"}]"#.len(),
+        ),
+        (
+            r#"[{"type":"user_input","content":[{"type":"video","uri":"u"}]}]"#,
+            0,
+            0,
+            0,
+            1,
+            1,
+            r#"[{"type":"user_input","content":[{"type":"video","uri":"u"}]}]"#.len(),
+        ),
+        // What has no type that is known may be anything, and its bytes count as text, too.
+        (
+            r#"[{"type":"x","data":"QUJD"},{"uri":"u"}]"#,
+            0,
+            0,
+            0,
+            2,
+            2,
+            r#"[{"type":"x","data":"QUJD"},{"uri":"u"}]"#.len(),
+        ),
+        (
+            r#"[{"type":"function_result","result":[{"type":"image","data":"QUJD"}]}]"#,
+            1,
+            0,
+            0,
+            0,
+            0,
+            r#"[{"type":"function_result","result":[{"type":"image","data":""}]}]"#.len(),
+        ),
+        (
+            r#"[{"type":"function_call","arguments":{"data":"QUJD","uri":"u"}}]"#,
+            0,
+            0,
+            0,
+            0,
+            0,
+            r#"[{"type":"function_call","arguments":{"data":"QUJD","uri":"u"}}]"#.len(),
+        ),
+    ] {
+        let call = interaction(&format!(",\"input\":{input}")).expect("taken");
+        let found = call.billable();
+        let counts = (found.images, found.audios, found.audio_bytes, found.files, found.videos);
+        assert_eq!(counts, (images, audios, audio_bytes, files, videos), "{input}");
+        let around = r#"{"model":"g","input":}"#.len();
+        assert_eq!(found.text_bytes, (text_bytes + around) as u64, "{input}");
+        assert!(!found.unknown_parameters && found.messages == 1 + u32::from(input.contains("},{")), "{input}");
+    }
+}
+
+#[test]
+fn settings_of_an_interaction_stand_where_googles_do() {
+    let call = interaction(
+        r#","input":"hi","stream":true,"system_instruction":"be kind","store":false,"generation_config":{"max_output_tokens":9,"thinking_level":"low","tool_choice":"any"},"service_tier":"flex","tools":[{"type":"function","name":"f"},{"type":"google_search"},{"type":"computer_use"}]"#,
+    )
+    .expect("taken");
+    let billable = call.billable();
+    assert_eq!((billable.output_limit, billable.tools, billable.server_tools), (Some(9), 2, 1));
+    assert!(billable.web_search && call.stream() && !billable.unknown_parameters && !call.answers_with_objects());
+    assert_eq!(call.path("theirs").as_deref(), Some("/interactions?alt=sse"));
+    assert!(call.prompt_texts().collect::<String>().starts_with("hibe kind[{\"type\":\"function\""));
+    let edits =
+        Edits { model: Some("tunedModels/x"), output_limit: Some(5), temperature: Some("0.5"), ..Edits::default() };
+    let sent = String::from_utf8(call.outgoing(&edits).to_bytes().to_vec()).expect("text");
+    assert!(sent.starts_with(r#"{"model":"tunedModels/x","input":"hi""#), "{sent}");
+    assert!(
+        sent.contains(r#""generation_config":{"temperature":0.5,"max_output_tokens":5,"thinking_level""#),
+        "{sent}"
+    );
+    let bare =
+        interaction("").expect("taken").outgoing(&Edits { output_limit: Some(5), ..Edits::default() }).to_bytes();
+    assert_eq!(bare, r#"{"generation_config":{"max_output_tokens":5},"model":"g"}"#);
+    let kept = interaction(r#","previous_interaction_id":"v1_a","cached_content":"cachedContents/x""#).expect("taken");
+    assert!(kept.billable().stored_input && kept.billable().files == 1 && kept.names_objects());
+    assert!(kept.answers_with_objects());
+    assert!(interaction(r#","continuation_token":"t""#).expect("taken").billable().unknown_parameters);
+    assert!(interaction(r#","response_format":{"type":"audio"}"#).expect("taken").billable().audio_output);
+    let schema = r#","response_format":{"type":"object","properties":{"image":{"type":"string"}}}"#;
+    assert!(!interaction(schema).expect("taken").billable().unknown_parameters);
+}
+
+#[test]
+fn what_an_interaction_says_twice_or_in_another_way_is_refused() {
+    for (more, expected) in [
+        (r#","input":7"#, "invalid_request input"),
+        (r#","input":[{"type":"text","type":"video","uri":"u"}]"#, "ambiguous_request input.type"),
+        (r#","input":[{"type":"image","data":"QUJD","data":"QUJD"}]"#, "ambiguous_request input.data"),
+        (r#","tools":{"type":"function"}"#, "invalid_request tools"),
+        (r#","tools":[{"type":"function","type":"google_search"}]"#, "ambiguous_request tools.type"),
+        (r#","response_format":[{"type":"text","type":"video"}]"#, "ambiguous_request response_format.type"),
+        (r#","response_format":{"type":"video"}"#, "invalid_request response_format"),
+        (r#","previousInteractionId":"a""#, "ambiguous_request previous_interaction_id"),
+        (r#","generationConfig":{"maxOutputTokens":5}"#, "ambiguous_request generation_config"),
+        (
+            r#","generation_config":{"max_output_tokens":5,"maxOutputTokens":9}"#,
+            "ambiguous_request generationConfig.maxOutputTokens",
+        ),
+        (r#","agent":"deep-research""#, "invalid_request agent"),
+    ] {
+        assert_eq!(code(interaction(more)), expected, "{more}");
+    }
+}
+
 #[test]
 fn what_cohere_bills_apart_is_refused_and_the_rest_is_read() {
     for (endpoint, text, expected) in [

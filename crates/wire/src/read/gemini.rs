@@ -13,7 +13,7 @@ use crate::call::{Span, TextPlace};
 use crate::scan::{Kind, Strict};
 
 /// Members of `generationConfig` that cannot raise the price beyond what the others say.
-const HARMLESS_SETTINGS: [&str; 20] = [
+const HARMLESS_SETTINGS: [&str; 23] = [
     "_responseJsonSchema",
     "audioTimestamp",
     "enableAffectiveDialog",
@@ -30,6 +30,9 @@ const HARMLESS_SETTINGS: [&str; 20] = [
     "speechConfig",
     "stopSequences",
     "thinkingConfig",
+    "thinkingLevel",
+    "thinkingSummaries",
+    "toolChoice",
     "topK",
     "topP",
     "translationConfig",
@@ -157,7 +160,7 @@ impl<'a> Draft<'a> {
                 self.billable.choices = value.map_or(1, |count| u32::try_from(count).unwrap_or(u32::MAX));
             }
             "temperature" => self.temperature(scanner)?,
-            "responseModalities" => self.gemini_modalities(scanner)?,
+            "responseModalities" => self.gemini_modalities(scanner, "generationConfig.responseModalities")?,
             "responseSchema" | "responseJsonSchema" => {
                 if let Some(place) = present_value(scanner)? {
                     self.texts.push(TextPlace::Json(place));
@@ -194,21 +197,20 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    fn gemini_modalities(&mut self, scanner: &mut Strict<'a>) -> Result<(), Refusal> {
-        const NAME: &str = "generationConfig.responseModalities";
+    pub(super) fn gemini_modalities(&mut self, scanner: &mut Strict<'a>, name: &str) -> Result<(), Refusal> {
         match scanner.kind()? {
             Kind::Null => return Ok(scanner.skip()?),
             Kind::Array => {}
-            _ => return wrong_kind(NAME, "an array of strings"),
+            _ => return wrong_kind(name, "an array of strings"),
         }
         scanner.array(|scanner| {
             if scanner.kind()? != Kind::String {
-                return wrong_kind(NAME, "an array of strings");
+                return wrong_kind(name, "an array of strings");
             }
             match scanner.string()?.decode().to_ascii_uppercase().as_str() {
                 "TEXT" | "MODALITY_UNSPECIFIED" => {}
                 "AUDIO" => self.billable.audio_output = true,
-                _ => return wrong_kind(NAME, "of 'TEXT' and 'AUDIO'; other outputs have no price on this relay"),
+                _ => return wrong_kind(name, "of 'TEXT' and 'AUDIO'; other outputs have no price on this relay"),
             }
             Ok(())
         })

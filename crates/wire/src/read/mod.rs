@@ -9,6 +9,7 @@ mod cohere;
 mod fields;
 mod gemini;
 mod gemini_media;
+mod interactions;
 mod invoked;
 mod known;
 mod made;
@@ -93,7 +94,7 @@ pub fn read<'a>(route: impl Into<Route<'a>>, content_type: Option<&[u8]>, body: 
 
 /// A call about one stored object: everything that it says is in its path and query, and a body stays here.
 fn of_object(route: &Route<'_>) -> Result<Call, Refusal> {
-    let mut objects = query::of_object(route.query)?;
+    let mut objects = query::of_object(route.endpoint, route.query)?;
     let id = route.tail.unwrap_or_default().to_owned();
     objects.named.insert(0, Named { place: NamedPlace::Path, id, is_needed: true, opened: None });
     let stream = objects.pairs.iter().any(|(name, value)| *name == "stream" && value == "true");

@@ -40,6 +40,9 @@ const OF_OBJECTS: [(&str, &str); 10] = [
     ("starting_after", "starting_after"),
     ("include_obfuscation", "include_obfuscation"),
 ];
+/// What may be asked of an interaction.
+const OF_INTERACTIONS: [(&str, &str); 4] =
+    [("alt", "alt"), ("stream", "stream"), ("last_event_id", "last_event_id"), ("include_input", "include_input")];
 /// Most pairs that are passed on.
 const PAIRS_MAX: usize = 32;
 
@@ -47,11 +50,12 @@ const PAIRS_MAX: usize = 32;
 ///
 /// # Errors
 /// [`Refusal::InvalidRequest`] for a value that could be read as more than one.
-pub(super) fn of_object(query: &str) -> Result<Objects, Refusal> {
+pub(super) fn of_object(endpoint: Endpoint, query: &str) -> Result<Objects, Refusal> {
     let mut objects = Objects::default();
+    let known = if endpoint.is_interaction() { &OF_INTERACTIONS[..] } else { &OF_OBJECTS[..] };
     for pair in query.split('&') {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let Some(&(_, name)) = OF_OBJECTS.iter().find(|(known, _)| *known == name) else { continue };
+        let Some(&(_, name)) = known.iter().find(|(known, _)| *known == name) else { continue };
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
         if value.is_empty() || !value.bytes().all(is_plain) || objects.pairs.len() >= PAIRS_MAX {
             return Err(Refusal::invalid(Some(name), format!("'{name}' must be a plain value, without escapes.")));

@@ -137,12 +137,12 @@ impl<'a> Draft<'a> {
         Media { billable: &mut self.billable, payloads: &mut self.payloads, named }.walk(scanner, true)
     }
 
-    /// The response that this one goes on from.
-    pub(super) fn previous_response(&mut self, scanner: &mut Strict<'a>) -> Result<(), Refusal> {
+    /// The response or interaction that this one goes on from.
+    pub(super) fn previous_response(&mut self, scanner: &mut Strict<'a>, name: &str) -> Result<(), Refusal> {
         match scanner.kind()? {
             Kind::Null => return Ok(scanner.skip()?),
             Kind::String => {}
-            _ => return wrong_kind("previous_response_id", "a string"),
+            _ => return wrong_kind(name, "a string"),
         }
         let id = scanner.string()?;
         let (span, id) = (place(&id), id.decode().into_owned());

@@ -19,6 +19,8 @@ pub(super) enum Rule {
 /// A parameter that is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Field {
+    AnswerFormats,
+    AnswerModalities,
     AnthropicVersion,
     Audio,
     BestOf,
@@ -40,6 +42,8 @@ pub(super) enum Field {
     Images,
     InferenceConfig,
     Input,
+    InteractionInput,
+    InteractionTools,
     Instances,
     Later,
     MakerSettings,
@@ -54,7 +58,6 @@ pub(super) enum Field {
     NoStream,
     OllamaOptions,
     OllamaStream,
-    OllamaText,
     Choices,
     Documents,
     Parameters,
@@ -81,6 +84,7 @@ pub(super) enum Field {
     StreamOptions,
     System,
     Temperature,
+    Text,
     SafetyIdentifier,
     Tools,
     UsageOptions,

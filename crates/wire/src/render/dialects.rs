@@ -64,13 +64,15 @@ pub fn stream_error(endpoint: Endpoint, array: Option<ArrayState>, refusal: &Ref
         // A reader that was cut off inside a line fails on that line, and gets the error on the next.
         (None, Dialect::Ollama, _) => (b"\n", b"\n"),
         (None, Dialect::Cohere, _) => (b"event: message-end\ndata: ", b"\n\n"),
-        (None, Dialect::Anthropic, _) | (None, _, Endpoint::Responses | Endpoint::ResponseGet) => {
+        (None, Dialect::Anthropic, _)
+        | (None, _, Endpoint::Responses | Endpoint::ResponseGet | Endpoint::Interactions | Endpoint::InteractionGet) => {
             (b"event: error\ndata: ", b"\n\n")
         }
         _ => (b"data: ", b"\n\n"),
     };
     let error = match (dialect, endpoint) {
         _ if endpoint.answers_response() => openai::typed_error(refusal, request_id),
+        _ if endpoint.is_interaction() => gemini::error_event(refusal, request_id),
         (Dialect::Cohere, _) => cohere::end_of_stream(refusal, request_id),
         _ => error,
     };

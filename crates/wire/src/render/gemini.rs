@@ -45,6 +45,12 @@ pub(super) fn error(refusal: &Refusal, request_id: &str) -> Vec<u8> {
     serde_json::to_vec(&Envelope { error }).expect("texts and numbers are always JSON")
 }
 
+/// The error event of an interaction.
+pub(super) fn error_event(refusal: &Refusal, request_id: &str) -> Vec<u8> {
+    let error = serde_json::json!({ "code": refusal.code(), "message": refusal.message(), "request_id": request_id });
+    serde_json::to_vec(&serde_json::json!({ "event_type": "error", "error": error })).expect("texts are always JSON")
+}
+
 /// A detail as a text.
 fn plain(value: Value) -> String {
     match value {

@@ -15,6 +15,7 @@ struct Counts {
     audio_input: u64,
     cached_audio: u64,
     audio_output: u64,
+    searches: u64,
 }
 
 /// Takes a `usageMetadata`. The outer error is of the document, the inner of the counts.
@@ -24,15 +25,21 @@ pub(super) fn read(scanner: &mut Lenient<'_>) -> Result<Result<Option<Usage>, Us
     let mut is_reported = false;
     scanner.object::<ScanError>(|scanner, key| {
         let place = match key.raw {
-            b"promptTokenCount" => &mut counts.prompt,
-            b"toolUsePromptTokenCount" => &mut counts.tool_prompt,
-            b"cachedContentTokenCount" => &mut counts.cached,
-            b"candidatesTokenCount" | b"responseTokenCount" => &mut counts.answer,
-            b"thoughtsTokenCount" => &mut counts.thoughts,
-            b"totalTokenCount" => &mut counts.total,
-            b"promptTokensDetails" => return modality(scanner, b"AUDIO", &mut counts.audio_input, &mut fault),
-            b"cacheTokensDetails" => return modality(scanner, b"AUDIO", &mut counts.cached_audio, &mut fault),
-            b"candidatesTokensDetails" | b"responseTokensDetails" => {
+            // Interactions have names of their own for the same counts.
+            b"promptTokenCount" | b"total_input_tokens" => &mut counts.prompt,
+            b"toolUsePromptTokenCount" | b"total_tool_use_tokens" => &mut counts.tool_prompt,
+            b"cachedContentTokenCount" | b"total_cached_tokens" => &mut counts.cached,
+            b"candidatesTokenCount" | b"responseTokenCount" | b"total_output_tokens" => &mut counts.answer,
+            b"thoughtsTokenCount" | b"total_thought_tokens" => &mut counts.thoughts,
+            b"totalTokenCount" | b"total_tokens" => &mut counts.total,
+            b"promptTokensDetails" | b"input_tokens_by_modality" | b"tool_use_tokens_by_modality" => {
+                return modality(scanner, b"AUDIO", &mut counts.audio_input, &mut fault);
+            }
+            b"cacheTokensDetails" | b"cached_tokens_by_modality" => {
+                return modality(scanner, b"AUDIO", &mut counts.cached_audio, &mut fault);
+            }
+            b"grounding_tool_count" => return grounded(scanner, &mut counts.searches, &mut fault),
+            b"candidatesTokensDetails" | b"responseTokensDetails" | b"output_tokens_by_modality" => {
                 return modality(scanner, b"AUDIO", &mut counts.audio_output, &mut fault);
             }
             _ => return scanner.skip(),
@@ -64,7 +71,7 @@ fn modality(
         let (mut is_wanted, mut tokens) = (false, 0);
         scanner.object::<ScanError>(|scanner, key| match key.raw {
             b"modality" if scanner.kind()? == Kind::String => {
-                is_wanted = scanner.string()?.raw == wanted;
+                is_wanted = scanner.string()?.raw.eq_ignore_ascii_case(wanted);
                 Ok(())
             }
             // Enums as numbers: audio is the fourth.
@@ -72,10 +79,33 @@ fn modality(
                 is_wanted = wanted == b"AUDIO" && scanner.number()? == b"4";
                 Ok(())
             }
-            b"tokenCount" => largest(&mut tokens, count(scanner)?, fault),
+            b"tokenCount" | b"tokens" => largest(&mut tokens, count(scanner)?, fault),
             _ => scanner.skip(),
         })?;
         *sum += if is_wanted { tokens } else { 0 };
+        Ok(())
+    })
+}
+
+/// Takes how often each tool was asked that looks things up, and adds those that are billed each.
+fn grounded(scanner: &mut Lenient<'_>, sum: &mut u64, fault: &mut Option<UsageFault>) -> Result<(), ScanError> {
+    if scanner.kind()? != Kind::Array {
+        return scanner.skip();
+    }
+    scanner.array::<ScanError>(|scanner| {
+        if scanner.kind()? != Kind::Object {
+            return scanner.skip();
+        }
+        let (mut is_billed, mut times) = (false, 0);
+        scanner.object::<ScanError>(|scanner, key| match key.raw {
+            b"type" if scanner.kind()? == Kind::String => {
+                is_billed = matches!(scanner.string()?.raw, b"google_search" | b"google_maps");
+                Ok(())
+            }
+            b"count" => largest(&mut times, count(scanner)?, fault),
+            _ => scanner.skip(),
+        })?;
+        *sum += if is_billed { times } else { 0 };
         Ok(())
     })
 }
@@ -105,6 +135,7 @@ impl Counts {
             output,
             reasoning: self.thoughts,
             audio_output: self.audio_output.min(output - self.thoughts),
+            web_searches: self.searches,
             ..Usage::default()
         })
     }
