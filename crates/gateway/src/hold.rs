@@ -228,6 +228,10 @@ impl Hold {
             Outcome::Refused => (Ending::Refused, Usage::default()),
             Outcome::Unknown | Outcome::Kept => (Ending::Unknown, Usage::default()),
         };
+        if let Some((sent, class)) = priced.and_then(|sent| Some((sent, sent.price().rates.unpriced(&usage)?))) {
+            let model = &sent.model().id;
+            tracing::error!(class, %model, "a provider counted what has no price; the operator pays");
+        }
         let settlement = hold.settlement(ending);
         let ended = Instant::now();
         match &self.0.sent {

@@ -36,6 +36,7 @@ pub(crate) struct Meter {
     prices_seconds: bool,
     /// Characters have.
     prices_characters: bool,
+    prices_searches: bool,
     /// What the head tells of an invoked model's usage.
     told: Result<Option<Usage>, UsageFault>,
     /// Zero until the head has come.
@@ -75,6 +76,7 @@ impl Meter {
             prices_tokens: true,
             prices_seconds: false,
             prices_characters: false,
+            prices_searches: false,
             told: Ok(None),
             status: 0,
             reading: Reading::Nothing,
@@ -95,6 +97,7 @@ impl Meter {
             prices_tokens: rates.output.is_some(),
             prices_seconds: rates.second.is_some(),
             prices_characters: rates.character.is_some(),
+            prices_searches: rates.web_search.is_some(),
             ..self
         }
     }
@@ -328,6 +331,10 @@ impl Meter {
             },
             // Images that are priced by their tokens, and came without a count of them.
             Ok(Some(usage)) if usage.images > 0 && usage.output == 0 && self.prices_tokens => Outcome::Unknown,
+            // Units of search alone, of a model that is priced by tokens.
+            Ok(Some(usage)) if self.endpoint().ranks() && usage.input == 0 && !self.prices_searches => {
+                Outcome::Cut(self.count("", 0))
+            }
             Ok(Some(usage)) => Outcome::Complete(usage),
             // What the body does not tell, the head may.
             Ok(None) => match self.told {

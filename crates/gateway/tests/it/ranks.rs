@@ -62,9 +62,12 @@ async fn units_of_search_are_charged_where_they_have_a_price() {
     let record = app.records("acme").await.remove(0);
     assert_eq!((record.usage.web_searches, record.usage.input), (2, 0));
     assert!(record.held >= record.charged && record.variance == Money::ZERO);
-    // Nobody knows before the answer that this provider bills what has no price: it is passed, and an alarm.
-    let reply = rank(&app, "unpriced", 150).await;
-    assert_eq!((reply.status.as_u16(), reply.header("mandant-cost-usd")), (200, "0.00"));
+    // Nobody knows before the answer that this provider bills what has no price: the texts are counted.
+    assert_eq!(rank(&app, "unpriced", 150).await.status, 200);
+    let records = app.records("acme").await;
+    let record = records.iter().find(|record| record.model.as_str() == "unpriced").expect("a record");
+    assert_eq!((record.ending, record.usage.web_searches), (Ending::Cut, 0));
+    assert!(record.usage.input > 600 && record.charged == Money::from_nanos(record.usage.input as i64 * 50));
 }
 
 #[tokio::test]
