@@ -36,6 +36,7 @@ pub(crate) struct Meter {
     prices_seconds: bool,
     /// Characters have.
     prices_characters: bool,
+    /// Searches, and units of them, have.
     prices_searches: bool,
     /// What the head tells of an invoked model's usage.
     told: Result<Option<Usage>, UsageFault>,
