@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Reading, Shape, id_of};
+use super::{Reading, Shape};
 use crate::scan::{Kind, Lenient, ScanError};
-use crate::usage;
 
 impl Reading {
     /// One event, or a whole interaction.
@@ -20,49 +19,18 @@ impl Reading {
             }
             b"delta" | b"step" if scanner.kind()? == Kind::Object => self.step(scanner),
             b"interaction" if scanner.kind()? == Kind::Object => {
-                scanner.object(|scanner, key| self.interaction_member(scanner, key.raw, shape))
+                scanner.object(|scanner, key| self.response_member(scanner, key.raw, shape))
             }
-            name => self.interaction_member(scanner, name, shape),
+            name => self.response_member(scanner, name, shape),
         })?;
-        if let Some(Ok(usage)) = &mut shape.usage {
-            usage.web_searches = usage.web_searches.max(self.searches);
-        }
+        self.add_searches(shape);
         self.is_final |= shape.usage.is_some();
         self.is_terminal |= is_end;
         Ok(())
     }
 
-    /// One member of an interaction.
-    fn interaction_member(
-        &mut self,
-        scanner: &mut Lenient<'_>,
-        name: &[u8],
-        shape: &mut Shape,
-    ) -> Result<(), ScanError> {
-        match name {
-            b"usage" if scanner.kind()? == Kind::Object => {
-                shape.usage = usage::read(self.endpoint, scanner)?.transpose().or(shape.usage);
-                Ok(())
-            }
-            b"id" if self.id.is_none() && scanner.kind()? == Kind::String => {
-                self.id = id_of(&scanner.string()?.decode());
-                Ok(())
-            }
-            b"error" => {
-                self.has_error |= scanner.kind()? != Kind::Null;
-                scanner.skip()
-            }
-            b"steps" if scanner.kind()? == Kind::Array => {
-                self.searches = 0;
-                scanner
-                    .array(|scanner| if scanner.kind()? == Kind::Object { self.step(scanner) } else { scanner.skip() })
-            }
-            _ => scanner.skip(),
-        }
-    }
-
     /// A step, or a piece of one: what the model said, thought or called, and what it searched for.
-    fn step(&mut self, scanner: &mut Lenient<'_>) -> Result<(), ScanError> {
+    pub(super) fn step(&mut self, scanner: &mut Lenient<'_>) -> Result<(), ScanError> {
         let (mut is_search, mut queries) = (false, 0);
         scanner.object::<ScanError>(|scanner, key| match key.raw {
             b"type" if scanner.kind()? == Kind::String => {

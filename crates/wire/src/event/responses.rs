@@ -37,8 +37,15 @@ impl Reading {
         Ok(())
     }
 
-    /// One member of a response.
-    fn response_member(&mut self, scanner: &mut Lenient<'_>, name: &[u8], shape: &mut Shape) -> Result<(), ScanError> {
+    /// One member of a response, or of an interaction, whose items are steps.
+    pub(super) fn response_member(
+        &mut self,
+        scanner: &mut Lenient<'_>,
+        name: &[u8],
+        shape: &mut Shape,
+    ) -> Result<(), ScanError> {
+        let has_steps = self.endpoint.is_interaction();
+        let items: &[u8] = if has_steps { b"steps" } else { b"output" };
         match name {
             b"usage" if scanner.kind()? == Kind::Object => {
                 shape.usage = usage::read(self.endpoint, scanner)?.transpose().or(shape.usage);
@@ -52,10 +59,13 @@ impl Reading {
                 self.has_error |= scanner.kind()? != Kind::Null;
                 scanner.skip()
             }
-            b"output" if scanner.kind()? == Kind::Array => {
+            _ if name == items && scanner.kind()? == Kind::Array => {
                 self.searches = 0;
-                scanner
-                    .array(|scanner| if scanner.kind()? == Kind::Object { self.item(scanner) } else { scanner.skip() })
+                scanner.array(|scanner| match scanner.kind()? {
+                    Kind::Object if has_steps => self.step(scanner),
+                    Kind::Object => self.item(scanner),
+                    _ => scanner.skip(),
+                })
             }
             _ => scanner.skip(),
         }
@@ -84,8 +94,8 @@ impl Reading {
         Ok(())
     }
 
-    /// OpenAI bills a search each, and counts it only among the items.
-    fn add_searches(&self, shape: &mut Shape) {
+    /// OpenAI and Google bill a search each, and may count it only among the items.
+    pub(super) fn add_searches(&self, shape: &mut Shape) {
         if let Some(Ok(usage)) = &mut shape.usage {
             usage.web_searches = usage.web_searches.max(self.searches);
         }
