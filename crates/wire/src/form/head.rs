@@ -26,7 +26,7 @@ pub(super) fn read(head: &[u8]) -> Result<PartHead, Refusal> {
         if name.is_empty() || !name.bytes().all(is_token) || value.chars().any(|c| c.is_control() && c != '\t') {
             return Err(bad("The head of a part of the form is not made of plain headers."));
         }
-        let value = value.trim();
+        let value = value.trim_matches([' ', '\t']);
         match name.to_ascii_lowercase().as_str() {
             "content-disposition" if found.is_some() => {
                 return Err(ambiguous("A part of the form has two names. Name it once."));
@@ -52,12 +52,13 @@ pub(super) fn read(head: &[u8]) -> Result<PartHead, Refusal> {
     Ok(found)
 }
 
-/// `form-data; name="model"` and `form-data; name="file"; filename="a.wav"`.
+/// `form-data; name="model"` and `form-data; name="file"; filename="a.wav"`. Between parameters stand spaces and nothing else:
+/// what parsers take for space differs, and to one that takes less, the name of a part would be another.
 fn disposition(value: &str) -> Result<PartHead, Refusal> {
     let mut rest = value.strip_prefix("form-data").ok_or_else(|| bad("A part of the form is no 'form-data'."))?;
     let (mut name, mut is_file) = (None, false);
-    while !rest.trim_start().is_empty() {
-        rest = rest.trim_start().strip_prefix(';').ok_or_else(unclear)?.trim_start();
+    while !rest.is_empty() {
+        rest = rest.trim_start_matches(' ').strip_prefix(';').ok_or_else(unclear)?.trim_start_matches(' ');
         let (key, after) = rest.split_once('=').ok_or_else(unclear)?;
         let (value, after) = parameter(after)?;
         rest = after;

@@ -73,9 +73,9 @@ fn read(route: &Route<'_>, body: &[u8], step: usize, leaves: bool) -> Result<cra
 #[test]
 fn forms() {
     let paths = ["/v1/audio/transcriptions", "/v1/images/edits"];
-    let words =
-        [MARK, "\r\n", "--", "filename=\"x\"", "name=\"model\"", "\"model\"", "; name*=utf-8''model", "\r\n\r\n"];
-    let ran = fuzz("forms").corpus(corpus()).words(words).run(|input| {
+    let separators = ["\r\n", "--", "\r\n\r\n", "\t", "\u{a0}"];
+    let words = [MARK, "filename=\"x\"", "name=\"model\"", "\"model\"", "; name*=utf-8''model"];
+    let ran = fuzz("forms").corpus(corpus()).words(words.into_iter().chain(separators)).run(|input| {
         let mut seen = Vec::new();
         for path in paths {
             let route = route("POST", path, "", Accent::default()).expect("a route");
