@@ -44,15 +44,6 @@ pub struct Fuzz {
     words: Vec<Vec<u8>>,
 }
 
-/// What a run came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ran {
-    /// Inputs that were tried.
-    pub inputs: u64,
-    /// Different signs that were seen.
-    pub signs: usize,
-}
-
 impl Fuzz {
     /// A target without a corpus yet.
     #[must_use]
@@ -74,24 +65,28 @@ impl Fuzz {
         self
     }
 
-    /// Runs the target on the corpus, then on what becomes of it, until the time is over.
+    /// Runs the target on the corpus, then on what becomes of it, until the time is over; or on the one input of
+    /// `MANDANT_FUZZ_INPUT`.
     ///
     /// # Panics
-    /// As the target does, after its input was written to a file.
+    /// As the target does, after its input was written to a file; and where a whole run saw fewer than `signs_min` different
+    /// signs, since it then hardly came past the parser's first check.
     #[expect(clippy::print_stderr, reason = "a run says what it did")]
-    pub fn run(self, target: impl Fn(&[u8]) -> u64) -> Ran {
+    pub fn run(self, signs_min: usize, target: impl Fn(&[u8]) -> u64) {
         if let Some(path) = std::env::var_os("MANDANT_FUZZ_INPUT") {
             let input = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
             let sign = target(&input);
             eprintln!("{}: {} bytes, sign {sign:016x}", self.name, input.len());
-            return Ran { inputs: 1, signs: 1 };
+            return;
         }
         let corpus = std::env::var_os("MANDANT_FUZZ_CORPUS").filter(|path| !path.is_empty());
-        self.rounds(&target, corpus.map(PathBuf::from), seed(), span())
+        let signs = self.rounds(&target, corpus.map(PathBuf::from), seed(), span());
+        assert!(signs >= signs_min, "{}: {signs} signs, of {signs_min} that are to be seen", self.name);
     }
 
+    /// Runs for `span`, and returns how many different signs were seen.
     #[expect(clippy::print_stderr, reason = "a run says what it did")]
-    fn rounds(&self, target: &impl Fn(&[u8]) -> u64, corpus: Option<PathBuf>, seed: u64, span: Duration) -> Ran {
+    fn rounds(&self, target: &impl Fn(&[u8]) -> u64, corpus: Option<PathBuf>, seed: u64, span: Duration) -> usize {
         let (begun, processor) = (Instant::now(), kept::processor());
         let mut earlier = corpus.map(|corpus| Kept::open(&corpus, self.name));
         let mut kept = self.corpus.clone();
@@ -153,7 +148,7 @@ impl Fuzz {
         if let Some((earlier, _)) = &mut earlier {
             earlier.spend(&spent);
         }
-        Ran { inputs, signs: signs.len() }
+        signs.len()
     }
 
     fn call(&self, target: &impl Fn(&[u8]) -> u64, input: &[u8], seed: u64) -> u64 {
@@ -218,7 +213,7 @@ mod tests {
     #[test]
     fn a_mistake_behind_three_bytes_is_found() {
         let found = catch_unwind(|| {
-            Fuzz::new("mistake").corpus(["{\"a\":1}"]).words(["\"boom\""]).run(|input| {
+            Fuzz::new("mistake").corpus(["{\"a\":1}"]).words(["\"boom\""]).run(1, |input| {
                 let has = |word: &[u8]| input.windows(word.len()).any(|window| window == word);
                 assert!(!(has(b"\"boom\"") && has(b"}}")), "the mistake");
                 sign(&(has(b"\"boom\""), has(b"}}"), about(input.len())))
@@ -226,6 +221,15 @@ mod tests {
         });
         let panic = found.expect_err("it is found");
         assert_eq!(panic.downcast_ref::<&str>(), Some(&"the mistake"));
+    }
+
+    #[test]
+    fn a_target_that_sees_too_little_fails() {
+        let failed = catch_unwind(|| Fuzz::new("blind").corpus(["{}"]).run(2, |_| 0)).expect_err("one sign is seen");
+        assert_eq!(
+            failed.downcast_ref::<String>().map(String::as_str),
+            Some("blind: 1 signs, of 2 that are to be seen")
+        );
     }
 
     #[test]
@@ -287,7 +291,7 @@ mod tests {
     #[test]
     fn a_mistake_that_only_edges_tell_of_is_not_found_unguided() {
         let fuzz = Fuzz::new("deep").corpus(["{}"]);
-        assert_eq!(fuzz.rounds(&deep, None, 1, Duration::from_secs(1)).signs, 1);
+        assert_eq!(fuzz.rounds(&deep, None, 1, Duration::from_secs(1)), 1);
     }
 
     #[test]

@@ -20,7 +20,7 @@ fn frames() {
         encode(&mut frame, place, 4_000, mark, kind, payload);
         frame
     });
-    let ran = Fuzz::new("journal-frames").corpus(corpus).words([[0xA5], [0x5A], [0], [0xFF]]).run(|input| {
+    Fuzz::new("journal-frames").corpus(corpus).words([[0xA5], [0x5A], [0], [0xFF]]).run(4, |input| {
         // As it came, and with a sum that fits: what is behind the sum is read too.
         let mut framed = Vec::new();
         let payload = &input[..input.len().min(2_000)];
@@ -35,5 +35,4 @@ fn frames() {
         assert_eq!(again, input[..again.len()]);
         sign(&(frame.mark == Mark::Clean, about(frame.payload.len())))
     });
-    assert!(ran.signs > 3, "{ran:?}");
 }

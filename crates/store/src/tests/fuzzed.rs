@@ -14,7 +14,7 @@ fn records() {
     let kind = Record::Void(void).encode(&mut payload);
     let corpus = (0..8).map(|kind| [&[kind][..], &payload].concat()).chain([[&[kind][..], &payload].concat()]);
     let words: [&[u8]; 6] = [b"\x04acme", b"\x04main", b"\x03key", b"\x07gpt-4.1", b"\x06openai", &[0; 16]];
-    let ran = Fuzz::new("records").corpus(corpus).words(words).run(|input| {
+    Fuzz::new("records").corpus(corpus).words(words).run(9, |input| {
         let Some((kind, payload)) = input.split_first() else { return 0 };
         match Record::decode(*kind, payload) {
             Err(error) => sign(&(kind, error.to_string())),
@@ -27,7 +27,6 @@ fn records() {
             }
         }
     });
-    assert!(ran.signs > 8, "{ran:?}");
 }
 
 /// No id opens but those that were sealed for this tenant, and an opened one is what was sealed.
@@ -42,7 +41,7 @@ fn sealed_ids() {
     let (anna, berta) = (tenant("anna"), tenant("berta"));
     let ids = ["resp_0123456789abcdef", "file-abc", "x", "msg_", "batch_\u{fc}"];
     let sealed: Vec<String> = ids.iter().map(|id| seal.seal(&anna, &origin, id)).collect();
-    let ran = Fuzz::new("sealed-ids").corpus(&sealed).corpus(ids).words(["resp_", "file-", "_", "="]).run(|input| {
+    Fuzz::new("sealed-ids").corpus(&sealed).corpus(ids).words(["resp_", "file-", "_", "="]).run(4, |input| {
         let Ok(text) = core::str::from_utf8(input) else { return 0 };
         assert!(seal.open(&berta, text).is_none(), "nothing was sealed for her");
         if let Some(opened) = seal.open(&anna, text) {
@@ -57,5 +56,4 @@ fn sealed_ids() {
         }
         sign(&(own == text, about(text.len())))
     });
-    assert!(ran.signs > 3, "{ran:?}");
 }

@@ -22,7 +22,7 @@ const SERVER: [&str; 4] = [
 /// belongs, and nothing else changes.
 #[test]
 fn client_events() {
-    let ran = fuzz("client-events").corpus(CLIENT).run(|input| {
+    fuzz("client-events").corpus(CLIENT).run(11, |input| {
         let Ok(text) = core::str::from_utf8(input) else { return 0 };
         let event = match client_event(input) {
             Ok(event) => event,
@@ -42,13 +42,12 @@ fn client_events() {
         }
         fuzz::sign(&format!("{:?} {} {}", event.asks, event.input.is_open, event.output_limit.is_some()))
     });
-    assert!(ran.signs > 10, "{ran:?}");
 }
 
 /// An event of a provider is never a panic; and what is taken for the end of a response says so to others, too.
 #[test]
 fn server_events() {
-    let ran = fuzz("server-events").corpus(SERVER).run(|input| {
+    fuzz("server-events").corpus(SERVER).run(5, |input| {
         let event = server_event(input);
         let value = serde_json::from_slice::<serde_json::Value>(input);
         match &event {
@@ -65,5 +64,4 @@ fn server_events() {
         }
         fuzz::sign(&format!("{:?}", core::mem::discriminant(&event)))
     });
-    assert!(ran.signs >= 5, "{ran:?}");
 }

@@ -75,7 +75,7 @@ fn forms() {
     let paths = ["/v1/audio/transcriptions", "/v1/images/edits"];
     let separators = ["\r\n", "--", "\r\n\r\n", "\t", "\u{a0}"];
     let words = [MARK, "filename=\"x\"", "name=\"model\"", "\"model\"", "; name*=utf-8''model"];
-    let ran = fuzz("forms").corpus(corpus()).words(words.into_iter().chain(separators)).run(|input| {
+    fuzz("forms").corpus(corpus()).words(words.into_iter().chain(separators)).run(11, |input| {
         let mut seen = Vec::new();
         for path in paths {
             let route = route("POST", path, "", Accent::default()).expect("a route");
@@ -109,5 +109,4 @@ fn forms() {
         }
         fuzz::sign(&seen)
     });
-    assert!(ran.signs > 10, "{ran:?}");
 }

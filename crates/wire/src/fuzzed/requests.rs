@@ -75,7 +75,7 @@ fn tail_of(endpoint: Endpoint, number: usize) -> Option<&'static str> {
 /// A request that is taken is JSON to others too, is forwarded as it came, and has the model that it is given.
 #[test]
 fn requests() {
-    let ran = fuzz("requests").corpus(BODIES.map(|(_, body)| body)).run(|input| {
+    fuzz("requests").corpus(BODIES.map(|(_, body)| body)).run(31, |input| {
         let mut seen = Vec::new();
         for (number, (endpoint, _)) in BODIES.into_iter().enumerate() {
             let tail = tail_of(endpoint, number);
@@ -103,7 +103,6 @@ fn requests() {
         }
         fuzz::sign(&seen)
     });
-    assert!(ran.signs > 30, "{ran:?}");
 }
 
 /// What the strict scanner takes, another parser takes too, and reads the same texts in it.
@@ -113,7 +112,7 @@ fn json() {
         .map(|(_, body)| body)
         .into_iter()
         .chain([r#"["\u00fc\ud83d\ude00\n\"",1.50e-2,true,null,{"":{}}]"#, "\"x\""]);
-    let ran = fuzz("json").corpus(corpus).run(|input| {
+    fuzz("json").corpus(corpus).run(6, |input| {
         if core::str::from_utf8(input).is_err() {
             return 0;
         }
@@ -139,5 +138,4 @@ fn json() {
         }
         fuzz::sign(&(texts.len(), value.is_array()))
     });
-    assert!(ran.signs > 5, "{ran:?}");
 }

@@ -37,7 +37,7 @@ fn call(endpoint: Endpoint, body: &[u8]) -> Option<Call> {
 /// A request that is translated is JSON, or the refusal names what cannot be said.
 #[test]
 fn translated_requests() {
-    let ran = fuzz("translated-requests").corpus(CLIENTS.map(|(_, body)| body)).run(|input| {
+    fuzz("translated-requests").corpus(CLIENTS.map(|(_, body)| body)).run(21, |input| {
         let mut seen = Vec::new();
         for (endpoint, _) in CLIENTS {
             let Some(call) = call(endpoint, input) else { continue };
@@ -56,7 +56,6 @@ fn translated_requests() {
         }
         fuzz::sign(&seen)
     });
-    assert!(ran.signs > 20, "{ran:?}");
 }
 
 /// Whatever an upstream answers, a client gets JSON in its own dialect, or nothing; a stream is the same however it is cut.
@@ -78,7 +77,7 @@ fn translated_answers() {
         .flatten()
         .collect();
     assert!(translations.len() >= 6, "{}", translations.len());
-    let ran = fuzz("translated-answers").corpus(corpus).run(|input| {
+    fuzz("translated-answers").corpus(corpus).run(4, |input| {
         let mut seen = Vec::new();
         for translation in &translations {
             for status in [200, 400] {
@@ -104,5 +103,4 @@ fn translated_answers() {
         }
         fuzz::sign(&seen)
     });
-    assert!(ran.signs > 3, "{ran:?}");
 }

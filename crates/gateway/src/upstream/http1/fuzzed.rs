@@ -85,7 +85,7 @@ fn answers() {
         "ffffffffffffffff\r\n",
         "HTTP/1.1 200 OK\r\n",
     ];
-    let ran = Fuzz::new("http1").corpus(corpus).words(words).run(|input| {
+    Fuzz::new("http1").corpus(corpus).words(words).run(11, |input| {
         let whole = read(input, usize::MAX);
         for piece_bytes in [1, 5] {
             let pieces = read(input, piece_bytes);
@@ -103,5 +103,4 @@ fn answers() {
             }
         }
     });
-    assert!(ran.signs > 10, "{ran:?}");
 }
