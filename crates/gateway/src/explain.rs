@@ -1,10 +1,11 @@
 //! A dry run of a call: the stages of the pipeline up to the upstream, nothing taken, and what each would say.
 
 use core::time::Duration;
+use std::sync::Arc;
 
 use base::{AccountIndex, Money, Part, Refusal, Timestamp, Window};
 use bytes::Bytes;
-use catalog::{Candidate, Plan};
+use catalog::{Candidate, Model, Plan};
 use ledger::{Amounts, PeriodBalance};
 use serde::Serialize;
 use store::status::{TenantStatus, budget_field, window_name};
@@ -14,7 +15,7 @@ use crate::authenticate::{Caller, Path};
 use crate::books::{Asked, indexes};
 use crate::relay::Relay;
 use crate::shadows::WatchedFigure;
-use crate::{admit, intake, owned, reserve, status};
+use crate::{admit, estimate, intake, owned, reserve, status};
 
 /// What a call would meet.
 #[derive(Debug, Clone, Serialize)]
@@ -25,6 +26,10 @@ pub struct Explanation {
     pub dialect: String,
     /// Whether the call would be forwarded now.
     pub would_be_forwarded: bool,
+    /// Whether the relay would answer it by itself, with an estimate: it asks for a count that no provider of its model can
+    /// give. It is not forwarded then, and costs nothing.
+    #[serde(skip_serializing_if = "core::ops::Not::not")]
+    pub would_be_estimated: bool,
     /// What would refuse it first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<RefusalSummary>,
@@ -146,6 +151,14 @@ pub struct WorstCase {
     pub output_tokens: u64,
 }
 
+/// Where a call that is read would go.
+enum Ahead {
+    /// To a provider.
+    Plan(Plan),
+    /// Nowhere: the relay counts the tokens of this model.
+    Estimate(Arc<Model>),
+}
+
 /// Explains a call of `caller` with this body.
 ///
 /// # Errors
@@ -167,7 +180,8 @@ pub(crate) fn call(
     let mut explanation = Explanation {
         endpoint: endpoint.to_owned(),
         dialect: route.dialect.to_string(),
-        would_be_forwarded: true,
+        would_be_forwarded: false,
+        would_be_estimated: false,
         refusal: None,
         model: None,
         end_user: None,
@@ -183,13 +197,23 @@ pub(crate) fn call(
             owned::open(relay, caller, &mut call)?;
             (explanation.model, explanation.end_user) =
                 (call.model().map(ToString::to_string), call.end_user().map(str::to_owned));
-            Ok((intake::plan(relay, caller, &call, now)?, call))
+            Ok(match estimate::model(relay, caller, &call) {
+                Some(model) => (Ahead::Estimate(model), call),
+                None => (Ahead::Plan(intake::plan(relay, caller, &call, now)?), call),
+            })
         });
+    let path = caller.path();
     let refusal = match planned {
         Err(refusal) => Some(refusal),
-        Ok((mut plan, call)) => {
-            let refusal = obstacle(relay, caller, &mut plan, &call, now);
-            explanation.limits = limits(relay, caller, &plan, &call, now);
+        Ok((Ahead::Estimate(model), call)) => {
+            let asked = estimate::asked(path, &model, &call);
+            explanation.limits = limits(relay, &asked, None, now);
+            explanation.would_be_estimated = true;
+            window(relay, &asked)
+        }
+        Ok((Ahead::Plan(mut plan), call)) => {
+            let refusal = obstacle(relay, path, &mut plan, &call, now);
+            explanation.limits = limits(relay, &Asked::of(path, &plan, &call), Some(reserve::amounts(&plan)), now);
             explanation.candidates = plan.candidates().iter().map(|one| candidate(relay, &plan, one)).collect();
             explanation.route = Some(choice(&plan, &explanation.candidates));
             explanation.worst_case = Some(WorstCase {
@@ -200,7 +224,8 @@ pub(crate) fn call(
             refusal
         }
     };
-    explanation.would_be_forwarded = refusal.is_none();
+    explanation.would_be_estimated &= refusal.is_none();
+    explanation.would_be_forwarded = refusal.is_none() && !explanation.would_be_estimated;
     explanation.refusal = refusal.map(|refusal| RefusalSummary {
         status: refusal.status(),
         code: refusal.code(),
@@ -246,13 +271,11 @@ fn choice(plan: &Plan, candidates: &[CandidateSummary]) -> RouteSummary {
     RouteSummary { upstream, candidate: place + 1, why, waits: free.is_none() }
 }
 
-/// Every limit of every level, windows first.
-fn limits(relay: &Relay, caller: &Caller, plan: &Plan, call: &wire::Call, now: Timestamp) -> Vec<LimitSummary> {
-    let path = caller.path();
+/// Every limit of every level, windows first; those of money and of its tokens where the call costs something at worst.
+fn limits(relay: &Relay, asked: &Asked<'_>, worst: Option<Amounts>, now: Timestamp) -> Vec<LimitSummary> {
+    let path = asked.path;
     let moment = relay.clock.moment();
-    let worst = reserve::amounts(plan);
-    let asked = Asked::of(path, plan, call);
-    relay.books.ask(&asked, |shard, ask| {
+    relay.books.ask(asked, |shard, ask| {
         let windows = shard.admission.limits_of(ask, moment).into_iter().map(|said| LimitSummary {
             account: name(path, said.account),
             part: said.part,
@@ -266,6 +289,7 @@ fn limits(relay: &Relay, caller: &Caller, plan: &Plan, call: &wire::Call, now: T
             retry_after_seconds: said.wait.filter(|wait| !wait.is_zero()).map(base::whole_seconds_ceil),
         });
         let mut limits: Vec<LimitSummary> = windows.collect();
+        let Some(worst) = worst else { return limits };
         for &account in ask.path {
             let balances = shard.ledger.balances(account, now);
             for balance in balances.current.iter().chain(&balances.wallet) {
@@ -341,13 +365,17 @@ fn reset(balance: &PeriodBalance, stands_in_the_way: bool, now: Timestamp) -> Op
     Some(base::whole_seconds_ceil(ends.saturating_since(now)))
 }
 
-/// The first thing that would refuse a planned call.
-fn obstacle(relay: &Relay, caller: &Caller, plan: &mut Plan, call: &wire::Call, now: Timestamp) -> Option<Refusal> {
-    let path = caller.path();
+/// The window that would refuse what is asked.
+fn window(relay: &Relay, asked: &Asked<'_>) -> Option<Refusal> {
     let moment = relay.clock.moment();
-    let asked = Asked::of(path, plan, call);
-    if let Err(breach) = relay.books.ask(&asked, |shard, ask| shard.admission.check(ask, moment)) {
-        return Some(admit::rate_limited(&asked, &breach));
+    let breach = relay.books.ask(asked, |shard, ask| shard.admission.check(ask, moment)).err()?;
+    Some(admit::rate_limited(asked, &breach))
+}
+
+/// The first thing that would refuse a planned call.
+fn obstacle(relay: &Relay, path: &Path, plan: &mut Plan, call: &wire::Call, now: Timestamp) -> Option<Refusal> {
+    if let Some(refusal) = window(relay, &Asked::of(path, plan, call)) {
+        return Some(refusal);
     }
     let indexes = indexes(path);
     let mut shard = relay.books.shard(indexes[0]);

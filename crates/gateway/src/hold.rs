@@ -11,8 +11,8 @@ use core::cell::RefCell;
 use core::time::Duration;
 use std::sync::Arc;
 
-use base::{AttemptId, Money, Refusal, RequestId, Timestamp};
-use catalog::{Candidate, Plan};
+use base::{AttemptId, ModelId, Money, Refusal, RequestId, Timestamp};
+use catalog::{Candidate, Plan, Rates};
 use journal::{NoRoom, Position, RealDisk, Room};
 use ledger::{Amounts, Ending};
 use store::{IntentRecord, Record, UsageRecord};
@@ -228,9 +228,8 @@ impl Hold {
             Outcome::Refused => (Ending::Refused, Usage::default()),
             Outcome::Unknown | Outcome::Kept => (Ending::Unknown, Usage::default()),
         };
-        if let Some((sent, class)) = priced.and_then(|sent| Some((sent, sent.price().rates.unpriced(&usage)?))) {
-            let model = &sent.model().id;
-            tracing::error!(class, %model, "a provider counted what has no price; the operator pays");
+        if let Some(sent) = priced {
+            tell_unpriced(&sent.price().rates, &usage, &sent.model().id);
         }
         let settlement = hold.settlement(ending);
         let ended = Instant::now();
@@ -371,5 +370,12 @@ impl Relay {
             return Err(NoRoom::Full);
         }
         with_payload(&Record::Intent(intent), |kind, payload| self.journal.begin(kind, payload))
+    }
+}
+
+/// Tells the operator, in the log, of what was used and cannot be charged.
+pub(crate) fn tell_unpriced(rates: &Rates, usage: &Usage, model: &ModelId) {
+    if let Some(class) = rates.unpriced(usage) {
+        tracing::error!(class, %model, "a provider counted what has no price; the operator pays");
     }
 }

@@ -127,9 +127,7 @@ async fn call(
     if batches::may_delete_results(&call) {
         Box::pin(batches::keep_results(relay, caller, &call)).await?;
     }
-    if call.endpoint().counts_tokens()
-        && let Some(reply) = estimate::answer(relay, caller, &call, arrived)?
-    {
+    if let Some(reply) = estimate::answer(relay, caller, &call, arrived)? {
         return Ok(reply);
     }
     let mut plan = if call.endpoint().makes_batch() {

@@ -15,6 +15,7 @@ use wire::{BatchState, Endpoint, ResultLine, Results, Usage};
 
 use super::lines::{Lines, LinesError};
 use super::object_of;
+use crate::hold::tell_unpriced;
 use crate::holds::{ResolveError, Used};
 use crate::relay::Relay;
 use crate::upstream::{ConnectError, LookError, Pool};
@@ -168,6 +169,7 @@ async fn settle(
         let rates = rates.ok_or(Unsettled::Prices)?.for_batch();
         let path = path_of(batch.kind, &object.id);
         let counted = count(pool, &path, state, &rates, relay.settings.stream_line_bytes_max).await?;
+        tell_unpriced(&rates, &counted.usage, &intent.model);
         let used = Used { id: object.id.clone(), ..counted };
         let settlement = relay.end_kept(&intent, &used).await?;
         tracing::info!(%attempt, tenant = %batch.tenant, charged_usd = %settlement.charged.usd, "a batch has ended");

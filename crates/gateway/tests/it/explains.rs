@@ -93,6 +93,23 @@ async fn every_path_that_is_a_call_is_explained_in_its_dialect() {
 }
 
 #[tokio::test]
+async fn a_count_that_the_relay_gives_itself_is_no_refusal_and_no_call() {
+    let app = everything(json!({ "rpm": 1 })).await;
+    let body = json!({ "model": "chat", "messages": [{ "role": "user", "content": "Hello" }] });
+    let told = explain(&app, "acme", "/v1/messages/count_tokens", body.clone()).await;
+    let said = ["would_be_forwarded", "would_be_estimated", "refusal", "worst_case", "model"].map(|name| &told[name]);
+    assert_eq!(said, [&json!(false), &json!(true), &Value::Null, &Value::Null, &json!("chat")], "{told:#}");
+    let names = told["limits"].as_array().expect("limits").iter().map(|limit| limit["limit_name"].as_str());
+    assert_eq!(names.collect::<Vec<_>>(), [Some("requests_per_minute")], "a budget is not touched");
+
+    let count = || app.call(post("/v1/messages/count_tokens", "acme", body.to_string()));
+    assert_eq!([count().await.status.as_u16(), count().await.status.as_u16()], [200, 429]);
+    let told = explain(&app, "acme", "/v1/messages/count_tokens", body.clone()).await;
+    let said = ["would_be_forwarded", "would_be_estimated"].map(|name| &told[name]);
+    assert_eq!((said, &told["refusal"]["status"]), ([&json!(false), &Value::Null], &json!(429)), "{told:#}");
+}
+
+#[tokio::test]
 async fn every_limit_is_told_with_what_the_call_takes_and_the_refusal_is_the_one_that_comes() {
     let limits = json!({
         "rpm": 50, "tpd": 900_000, "concurrency": 4,

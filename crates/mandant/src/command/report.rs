@@ -255,9 +255,12 @@ pub(crate) fn explain(request: &Explain, settings: &Settings, output: Output) ->
 }
 
 fn print_explanation(answer: &Value, output: Output) {
-    match answer["would_be_forwarded"] == true {
-        true => output.line("This call would be forwarded."),
-        false => output.line(format!(
+    match (answer["would_be_forwarded"] == true, answer["would_be_estimated"] == true) {
+        (true, _) => output.line("This call would be forwarded."),
+        (false, true) => output.line(
+            "Mandant would answer this call itself, with an estimate: no provider of its model can count for it. It costs nothing.",
+        ),
+        (false, false) => output.line(format!(
             "This call would be refused with {} {}: {}",
             cell_text(&answer["refusal"]["status"]),
             cell_text(&answer["refusal"]["code"]),

@@ -66,6 +66,8 @@ fn explain_says_what_a_call_would_cost_and_what_would_refuse_it() {
     let secret = made["secrets"][0]["secret"].as_str().unwrap();
     let by_secret = sandbox.run_with("explain --key - --file body.json --json", secret);
     assert_eq!((by_secret.code, &by_secret.json()["model"]), (0, &json!("m")));
+    let count = sandbox.good("explain --key acme/search/ci --endpoint /v1/messages/count_tokens --file body.json").out;
+    assert!(count.contains("Mandant would answer this call itself, with an estimate"), "{count}");
     sandbox.write("body.json", r#"{"model": "other", "messages": []}"#);
     let refused = sandbox.good("explain --key acme/search/ci --file body.json");
     assert!(refused.out.contains("would be refused with 404 model_not_found"), "{refused:?}");
@@ -197,4 +199,49 @@ fn a_call_that_was_answered_is_in_the_list_of_calls_at_once() {
     }
     serving.signal(Signal::TERM);
     assert!(serving.wait().success());
+}
+
+#[test]
+fn what_a_provider_counts_without_a_price_is_said_in_the_log() {
+    let body = json!({ "model": "m", "messages": [{ "role": "user", "content": "Hello" }], "max_tokens": 5 });
+    let answer = |audio: u32| {
+        json!({
+            "id": "chat", "object": "chat.completion", "created": 1, "model": "m",
+            "choices": [{ "index": 0, "message": { "role": "assistant", "content": "Hi" }, "finish_reason": "stop" }],
+            "usage": {
+                "prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7,
+                "completion_tokens_details": { "audio_tokens": audio },
+            },
+        })
+    };
+    let lines = [0, 2].map(|audio| {
+        json!({
+            "id": "recorded", "method": "POST", "path": "/v1/chat/completions", "request_body": body, "status": 200,
+            "response_headers": { "content-type": "application/json" }, "response_body": answer(audio).to_string(),
+        })
+        .to_string()
+    });
+    let replay = testkit::Replay::read(lines.join("\n").as_bytes(), |_| true).unwrap();
+    let event_loop = tokio::runtime::Runtime::new().unwrap();
+    let options = testkit::Options { replay: Some(replay), ..testkit::Options::default() };
+    let provider = event_loop.block_on(testkit::SimulatedProvider::start(options)).unwrap();
+    let sandbox = Sandbox::new();
+    sandbox.write("resources.toml", &RESOURCES.replace("http://127.0.0.1:9/v1", &provider.base_url()));
+    let made = sandbox.good("apply -f resources.toml --json").json();
+    let secret = made["secrets"][0]["secret"].as_str().unwrap().to_owned();
+    let serving = sandbox.serve();
+    let head = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nAuthorization: Bearer {secret}\r\nContent-Type: application/json"
+    );
+    for said in [false, true] {
+        assert_eq!(serving.http("relay", &head, &body.to_string()).0, 200);
+        let calls = sandbox.good("calls --tenant acme --json").json();
+        assert_eq!(calls["calls"][0]["output_tokens"], 4, "{calls:#}");
+        let log = sandbox.log_tail();
+        let alarms =
+            log.lines().filter(|line| line.contains("a provider counted what has no price; the operator pays"));
+        let alarms: Vec<&str> = alarms.collect();
+        let is_told = |line: &&str| line.contains("ERROR") && line.contains("audio_output") && line.contains("model=m");
+        assert!(alarms.len() == usize::from(said) && alarms.iter().all(is_told), "{said}: {log}");
+    }
 }
