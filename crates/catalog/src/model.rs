@@ -76,6 +76,14 @@ impl ModelKind {
             | Endpoint::ResponseInputItems
             | Endpoint::ResponseInputTokens
             | Endpoint::ResponseCompact
+            | Endpoint::ConversationCreate
+            | Endpoint::ConversationGet
+            | Endpoint::ConversationUpdate
+            | Endpoint::ConversationDelete
+            | Endpoint::ConversationItemsCreate
+            | Endpoint::ConversationItemList
+            | Endpoint::ConversationItemGet
+            | Endpoint::ConversationItemDelete
             | Endpoint::Messages
             | Endpoint::CountMessageTokens
             | Endpoint::GenerateContent

@@ -171,7 +171,7 @@ pub(crate) fn call(
     body: Bytes,
     now: Timestamp,
 ) -> Result<Explanation, Refusal> {
-    if !route.endpoint.is_billed() {
+    if !route.endpoint.is_billed() || route.endpoint.is_of_conversation() {
         return Err(Refusal::invalid(
             Some("endpoint"),
             "Nothing is billed at that path, so that there is nothing to explain.",

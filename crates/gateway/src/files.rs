@@ -1,4 +1,4 @@
-//! Files that providers keep: where a new one goes, and which of them a tenant has.
+//! Files that providers keep: where a new one goes, and which of them a tenant has. A new conversation goes its way.
 //!
 //! A file is for no model, and a provider has many. So it goes where the models of its tenant are served; where these are
 //! several places, its tenant says for which model it is (`Mandant-Model`). Providers list what all tenants have, so that
@@ -26,31 +26,43 @@ const FILES_MAX: u64 = 100_000;
 /// Most of them in one page.
 const PAGE_MAX: usize = 1_000;
 
-/// Chooses the upstream of a new file.
+/// Chooses the upstream of a new file or conversation; and, of what is done with a conversation, the model that stands for it:
+/// any that is served where it lies.
 ///
 /// # Errors
 /// 400 when no model of the caller is served in this dialect, or when models are served at several upstreams and none is
-/// named; 400 also when its tenant has as many as it may.
+/// named; 400 also when its tenant has as many files as it may.
 pub(crate) async fn choose_place(
     relay: &Relay,
     caller: &Caller,
     head: &RequestHead,
     call: &mut Call,
 ) -> Result<(), Refusal> {
-    if call.endpoint() != Endpoint::FileUpload {
+    let endpoint = call.endpoint();
+    if endpoint == Endpoint::FileUpload {
+        let (tenant, now) = (caller.tenant().id().clone(), relay.clock.now());
+        let count = blocking(relay, move |store| store.count_objects(&tenant, ObjectKind::File, now)).await?;
+        if count >= FILES_MAX {
+            return Err(Refusal::invalid(None, format!("The tenant has {FILES_MAX} files. Delete some.")));
+        }
+    } else if !endpoint.is_of_conversation() {
         return Ok(());
     }
-    let (tenant, now) = (caller.tenant().id().clone(), relay.clock.now());
-    let count = blocking(relay, move |store| store.count_objects(&tenant, ObjectKind::File, now)).await?;
-    if count >= FILES_MAX {
-        return Err(Refusal::invalid(None, format!("The tenant has {FILES_MAX} files. Delete some.")));
-    }
-    let wanted = head.headers.get(&FOR_MODEL).map(|value| http1::text(value).unwrap_or_default());
+    let kept = call.kept_at().cloned();
+    let wanted = head.headers.get(&FOR_MODEL).filter(|_| kept.is_none());
+    let wanted = wanted.map(|value| http1::text(value).unwrap_or_default());
     let catalog = relay.directory.catalog();
     let mut places: BTreeMap<&UpstreamId, &ModelId> = BTreeMap::new();
-    for model in caller.models(&catalog).filter(|model| wanted.is_none_or(|wanted| model.id.as_str() == wanted)) {
+    let models = caller.models(&catalog).filter(|model| model.kind.serves(endpoint));
+    for model in models.filter(|model| wanted.is_none_or(|wanted| model.id.as_str() == wanted)) {
         let speaks = |id: &UpstreamId| catalog.upstream(id.as_str()).is_some_and(|one| one.dialect == Dialect::Openai);
-        let targets = model.route.iter().filter(|target| target.weight > 0 && speaks(&target.upstream));
+        let targets = model.route.iter().filter(|target| match &kept {
+            // What lies there stays there, whether new calls go there or not.
+            Some(kept) => target.upstream == *kept,
+            // Where only chats are served, nothing of responses is known.
+            None if endpoint.is_of_conversation() && target.endpoint.is_some_and(|one| !one.asks_response()) => false,
+            None => target.weight > 0 && speaks(&target.upstream),
+        });
         // Who names a model says that the first of its places will do.
         let first = targets.clone().min_by_key(|target| target.tier).filter(|_| wanted.is_some());
         for target in targets.filter(|target| first.is_none_or(|first| first.upstream == target.upstream)) {
@@ -65,13 +77,13 @@ pub(crate) async fn choose_place(
             Ok(())
         }
         (Some(_), Some(_)) => {
-            let sentence = "Several providers could keep the file. Name the model that is to read it in the header \
-                            'Mandant-Model'.";
+            let sentence =
+                "Several providers could keep it. Name a model that is to read it in the header 'Mandant-Model'.";
             Err(Refusal::invalid(Some("Mandant-Model"), sentence))
         }
         (None, _) => match wanted {
             Some(model) => Err(Refusal::ModelNotFound { model: model.chars().take(128).collect() }),
-            None => Err(Refusal::invalid(None, "No model of this key is served where files are kept.")),
+            None => Err(Refusal::invalid(None, "No model of this key is served where this is kept.")),
         },
     }
 }

@@ -1,5 +1,5 @@
-//! Objects that providers keep for tenants (responses and their items, files, audio of chats): whose they are, where they lie, and under which
-//! names their owners know them.
+//! Objects that providers keep for tenants (responses and their items, conversations, files, audio of chats): whose they are, where
+//! they lie, and under which names their owners know them.
 //!
 //! Many tenants share an account at a provider, and the provider tells their objects apart no more than it tells them. So
 //! no client ever sees a provider's id of a stored object: it leaves as a seal that opens for its tenant alone, and a call
@@ -11,7 +11,7 @@ use base::{Refusal, TenantId, UpstreamId};
 use bytes::Bytes;
 use catalog::Candidate;
 use store::{ObjectOrigin, ObjectSeal, OwnedObject};
-use wire::{Call, ObjectStream};
+use wire::{Call, ObjectStream, Tie};
 
 use crate::authenticate::Caller;
 use crate::hold::Hold;
@@ -39,8 +39,15 @@ pub(crate) fn open(relay: &Relay, caller: &Caller, call: &mut Call) -> Result<()
         Ok(Some(id))
     })?;
     if let Some(ObjectOrigin { upstream, model }) = needed {
-        if call.endpoint().is_of_object() {
-            call.set_model(model);
+        let endpoint = call.endpoint();
+        match model {
+            Some(model) if endpoint.is_of_object() => call.set_model(model),
+            // An item, say, where a response belongs.
+            None if endpoint.is_of_object() && !endpoint.is_of_conversation() => {
+                let id = call.opened_objects().next().map_or_else(String::new, |(id, _)| id.to_owned());
+                return Err(Refusal::ObjectNotFound { id });
+            }
+            _ => {}
         }
         call.keep_at(upstream);
     }
@@ -58,6 +65,8 @@ pub(crate) struct Sealing {
     seal: Arc<ObjectSeal>,
     tenant: TenantId,
     origin: ObjectOrigin,
+    /// The same of what is of no model.
+    place: ObjectOrigin,
     call: Arc<Call>,
     stream: ObjectStream,
     /// The last one: an event names the same object as the one before.
@@ -71,13 +80,14 @@ impl Sealing {
             return None;
         }
         let upstream: UpstreamId = candidate.upstream().id.clone();
-        let origin = ObjectOrigin { upstream, model: candidate.model().id.clone() };
+        let origin = ObjectOrigin { upstream, model: Some(candidate.model().id.clone()) };
         // A batch and its files are of the file that it is made of: that has one name, whoever names it.
         let of_file = || origin_of_first(&hold.relay().object_seal, hold.tenant(), call);
         let origin = if call.endpoint().makes_batch() { of_file().unwrap_or(origin) } else { origin };
         Some(Box::new(Sealing {
             seal: hold.relay().object_seal.clone(),
             tenant: hold.tenant().clone(),
+            place: ObjectOrigin { model: None, ..origin.clone() },
             origin,
             call: call.clone(),
             stream: ObjectStream::new(call.endpoint()),
@@ -111,10 +121,10 @@ impl Sealing {
         body
     }
 
-    fn split(&mut self) -> (&mut ObjectStream, impl FnMut(&str) -> Option<String>) {
-        let Sealing { seal, tenant, origin, call, stream, last } = self;
+    fn split(&mut self) -> (&mut ObjectStream, impl FnMut(&str, Tie) -> Option<String>) {
+        let Sealing { seal, tenant, origin, place, call, stream, last } = self;
         let is_stored = call.answers_with_objects();
-        let rename = move |id: &str| {
+        let rename = move |id: &str, tie| {
             // What the client named keeps the name that it used.
             if let Some((sealed, _)) = call.opened_objects().find(|(_, opened)| *opened == id) {
                 return Some(sealed.to_owned());
@@ -125,7 +135,7 @@ impl Sealing {
             if let Some((_, sealed)) = last.as_ref().filter(|(known, _)| known == id) {
                 return Some(sealed.clone());
             }
-            let sealed = seal.seal(tenant, origin, id);
+            let sealed = seal.seal(tenant, if tie == Tie::Model { origin } else { place }, id);
             *last = Some((id.to_owned(), sealed.clone()));
             Some(sealed)
         };

@@ -122,8 +122,8 @@ async fn call(
     };
     let bytes = body.held_bytes();
     let (mut call, upload) = body.call(caller, &intake::with_maker(relay, route), head)?;
-    files::choose_place(relay, caller, head, &mut call).await?;
     owned::open(relay, caller, &mut call)?;
+    files::choose_place(relay, caller, head, &mut call).await?;
     if batches::may_delete_results(&call) {
         Box::pin(batches::keep_results(relay, caller, &call)).await?;
     }

@@ -1,5 +1,5 @@
-//! Responses that are kept: read again, listed, deleted, and gone on from. Whoever has a key of this provider has all of
-//! them, as users of one account do; and ids of what is not there are refused as OpenAI refuses them.
+//! Responses that are kept, and conversations: read again, listed, deleted, and gone on from. Whoever has a key of this provider has
+//! all of them, as users of one account do; and ids of what is not there are refused as OpenAI refuses them.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::Method;
 use serde_json::{Value, json};
 
+use crate::conversations::{self, Conversations, list, with_ids};
 use crate::errors::ErrorAnswer;
 
 /// Most responses that are kept; then the shelf is emptied.
@@ -23,6 +24,7 @@ struct Record {
 #[derive(Debug, Default)]
 pub(crate) struct Kept {
     records: Mutex<HashMap<String, Record>>,
+    pub(crate) conversations: Conversations,
 }
 
 impl Kept {
@@ -34,10 +36,13 @@ impl Kept {
             let message = format!("Previous response with id '{id}' not found.");
             return Err(ErrorAnswer::not_kept(400, &message, "previous_response_not_found"));
         }
+        if let Some(id) = conversations::named(&request).filter(|id| !self.conversations.has(id)) {
+            return Err(conversations::missing(id));
+        }
         let is_kept = |id: &str| {
             let items = records.values().flat_map(|record| record.response["output"].as_array().into_iter().flatten());
             let inputs = records.values().flat_map(|record| &record.input_items);
-            items.chain(inputs).any(|item| item["id"] == id)
+            items.chain(inputs).any(|item| item["id"] == id) || self.conversations.have_item(id)
         };
         for item in request["input"].as_array().into_iter().flatten().filter(|item| item["type"] == "item_reference") {
             let id = item["id"].as_str().unwrap_or_default();
@@ -48,20 +53,28 @@ impl Kept {
         Ok(())
     }
 
-    /// Keeps what was answered, unless the request says not to; gives the answer with the response that it goes on from.
+    /// Keeps what was answered, unless the request says not to; gives the answer with what it goes on from.
     pub(crate) fn keep(&self, request: &[u8], answer: Bytes, is_stream: bool) -> Bytes {
         let Ok(request) = serde_json::from_slice::<Value>(request) else { return answer };
         let text = String::from_utf8_lossy(&answer);
-        let answer = match request["previous_response_id"].as_str().filter(|_| !is_stream) {
-            Some(id) => {
-                text.replacen("\"error\":null", &format!("\"error\":null,\"previous_response_id\":\"{id}\""), 1).into()
-            }
+        let conversation = conversations::named(&request);
+        let goes_on_from = match (request["previous_response_id"].as_str(), conversation) {
+            (Some(id), _) => Some(format!("\"previous_response_id\":\"{id}\"")),
+            (None, Some(id)) => Some(format!("\"conversation\":{{\"id\":\"{id}\"}}")),
+            (None, None) => None,
+        };
+        let answer = match goes_on_from.filter(|_| !is_stream) {
+            Some(member) => text.replacen("\"error\":null", &format!("\"error\":null,{member}"), 1).into(),
             None => answer.clone(),
         };
         let response = if is_stream { last_response(&text) } else { serde_json::from_slice(&answer).ok() };
         let Some(response) = response.filter(|_| request["store"] != false) else { return answer };
         let Some(id) = response["id"].as_str().map(str::to_owned) else { return answer };
         let input_items = input_items(&request["input"], &id);
+        if let Some(conversation) = conversation {
+            let output = response["output"].as_array().into_iter().flatten();
+            self.conversations.append(conversation, input_items.iter().chain(output).cloned());
+        }
         let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
         if records.len() >= KEPT_MAX {
             records.clear();
@@ -117,32 +130,7 @@ fn last_response(events: &str) -> Option<Value> {
 
 /// What was asked, as items with ids.
 fn input_items(input: &Value, response_id: &str) -> Vec<Value> {
-    let texts = match input {
-        Value::Array(items) => items.clone(),
-        text => vec![json!({ "role": "user", "content": [{ "type": "input_text", "text": text }] })],
-    };
-    let number = response_id.trim_start_matches("resp_");
-    let with_id = |(at, mut item): (usize, Value)| {
-        item["type"] = json!("message");
-        item["id"] = json!(format!("msg_{number}i{at}"));
-        item
-    };
-    texts.into_iter().enumerate().map(with_id).collect()
-}
-
-/// A page of items.
-fn list(items: &[Value], query: &str) -> Result<Value, ErrorAnswer> {
-    let after = query.split('&').find_map(|pair| pair.strip_prefix("after="));
-    let start = match after {
-        None => 0,
-        Some(after) => match items.iter().position(|item| item["id"] == after) {
-            Some(at) => at + 1,
-            None => return Err(ErrorAnswer::invalid(&format!("Item with id '{after}' not found."), Some("after"))),
-        },
-    };
-    let page = &items[start..];
-    let id = |item: Option<&Value>| item.map_or(Value::Null, |item| item["id"].clone());
-    Ok(json!({
-        "object": "list", "data": page, "first_id": id(page.first()), "last_id": id(page.last()), "has_more": false,
-    }))
+    let text = || json!([{ "role": "user", "content": [{ "type": "input_text", "text": input }] }]);
+    let items = if input.is_array() { input.clone() } else { text() };
+    with_ids(&items, response_id.trim_start_matches("resp_"))
 }

@@ -17,6 +17,7 @@ mod capture;
 mod chat;
 mod clock;
 mod completions;
+mod conversations;
 mod dialect;
 mod embeddings;
 mod errors;

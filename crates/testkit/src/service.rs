@@ -66,6 +66,8 @@ enum Target<'a> {
     Converse(&'a str, bool),
     /// What is done with a response that is kept, and its id before it.
     Kept(&'a str, &'a str),
+    /// What is done with a conversation that is kept, or a new one, and its query.
+    Conversation(&'a str, &'a str),
     /// What is done with a file that is kept, or a new one.
     Filed(&'a str),
     /// What is done with a batch, or a new one.
@@ -114,6 +116,10 @@ fn target<'a>(method: &Method, path: &'a str, query: &'a str) -> Target<'a> {
         (&Method::POST, Some("/images/edits" | "/images/variations")) => Target::Billed(Endpoint::Images),
         (&Method::POST, Some("/audio/speech")) => Target::Billed(Endpoint::Speech),
         (&Method::POST, Some("/audio/transcriptions" | "/audio/translations")) => Target::Billed(Endpoint::Heard),
+        (_, Some("/conversations")) => Target::Conversation("", query),
+        (_, Some(path)) if path.starts_with("/conversations/") => {
+            Target::Conversation(&path["/conversations/".len()..], query)
+        }
         (_, Some("/files")) => Target::Filed(""),
         (_, Some(path)) if path.starts_with("/files/") => Target::Filed(&path["/files/".len()..]),
         (_, Some("/messages/batches")) => Target::MessagesBatched(""),
@@ -195,7 +201,7 @@ impl Shared {
         let style = match &target {
             Target::Billed(endpoint) | Target::Gemini(_, endpoint, _) => endpoint.style(),
             Target::Converse(..) => Style::Bedrock,
-            Target::Kept(..) => Style::Responses,
+            Target::Kept(..) | Target::Conversation(..) => Style::Responses,
             _ => Style::Openai,
         };
         let mut answer = self.to_target(sequence, head, target, &body).await?;
@@ -236,6 +242,11 @@ impl Shared {
                 }
                 Err(refused) => error(&refused, Guard::default()),
             }),
+            Target::Conversation(rest, query) => {
+                let fresh = String::from_utf8_lossy(&self.answer_id(sequence)).into_owned();
+                let said = self.kept.conversations.answer(&head.method, (rest, query), body, (&fresh, created));
+                Ok(said.map_or_else(|refused| error(&refused, Guard::default()), |said| json(said.to_string())))
+            }
             Target::Filed(rest) => Ok(self.filed(sequence, head, rest, body)),
             Target::Batched(rest) => Ok(self.batched(sequence, head, key, (rest, false), body)),
             Target::MessagesBatched(rest) => Ok(self.batched(sequence, head, key, (rest, true), body)),

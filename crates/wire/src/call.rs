@@ -122,8 +122,8 @@ pub(crate) enum TextPlace {
 /// Where an id stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NamedPlace {
-    /// In the path: the object that something is done with.
-    Path,
+    /// In the path, behind so many others: the object that something is done with.
+    Path(usize),
     /// In the query, as the value of this pair.
     Query(usize),
     /// In the body: the span is of the string with its quotes.
@@ -249,7 +249,7 @@ impl Call {
     /// A model with a slash in its name is the name of a resource (`tunedModels/x`), and stands for itself.
     #[must_use]
     pub fn path(&self, model: &str) -> Option<String> {
-        if self.endpoint.is_of_object() {
+        if self.endpoint.is_of_object() || self.endpoint.is_of_conversation() {
             return Some(self.object_path());
         }
         if let Some(path) = self.hosting.path(self.endpoint, self.stream, model) {

@@ -126,6 +126,22 @@ pub enum Endpoint {
     ResponseInputTokens,
     /// OpenAI: the conversation so far is made shorter, for a response that goes on from it.
     ResponseCompact,
+    /// OpenAI: a conversation is begun that the provider keeps, and that responses go on with.
+    ConversationCreate,
+    /// OpenAI: what is known of a conversation that is kept.
+    ConversationGet,
+    /// OpenAI: what is noted of a conversation is changed.
+    ConversationUpdate,
+    /// OpenAI: a conversation is deleted.
+    ConversationDelete,
+    /// OpenAI: items are put at the end of a conversation.
+    ConversationItemsCreate,
+    /// OpenAI: the items of a conversation.
+    ConversationItemList,
+    /// OpenAI: one item of a conversation.
+    ConversationItemGet,
+    /// OpenAI: an item is taken out of a conversation.
+    ConversationItemDelete,
     /// Jina, Voyage and whoever copies OpenAI's dialect: documents are put in order.
     Rerank,
     /// OpenAI: images are made from a text.
@@ -198,7 +214,7 @@ pub enum Endpoint {
 
 impl Endpoint {
     /// Every endpoint.
-    pub const ALL: [Endpoint; 62] = [
+    pub const ALL: [Endpoint; 70] = [
         Endpoint::ChatCompletions,
         Endpoint::Completions,
         Endpoint::Embeddings,
@@ -227,6 +243,14 @@ impl Endpoint {
         Endpoint::ResponseInputItems,
         Endpoint::ResponseInputTokens,
         Endpoint::ResponseCompact,
+        Endpoint::ConversationCreate,
+        Endpoint::ConversationGet,
+        Endpoint::ConversationUpdate,
+        Endpoint::ConversationDelete,
+        Endpoint::ConversationItemsCreate,
+        Endpoint::ConversationItemList,
+        Endpoint::ConversationItemGet,
+        Endpoint::ConversationItemDelete,
         Endpoint::Rerank,
         Endpoint::ImageGenerations,
         Endpoint::Speech,
@@ -277,6 +301,14 @@ impl Endpoint {
             | Endpoint::ResponseInputItems
             | Endpoint::ResponseInputTokens
             | Endpoint::ResponseCompact
+            | Endpoint::ConversationCreate
+            | Endpoint::ConversationGet
+            | Endpoint::ConversationUpdate
+            | Endpoint::ConversationDelete
+            | Endpoint::ConversationItemsCreate
+            | Endpoint::ConversationItemList
+            | Endpoint::ConversationItemGet
+            | Endpoint::ConversationItemDelete
             | Endpoint::Rerank
             | Endpoint::ImageGenerations
             | Endpoint::Speech
@@ -339,6 +371,7 @@ impl Endpoint {
     pub const fn has_usage(self) -> bool {
         self.is_billed()
             && !self.is_of_object()
+            && !self.is_of_conversation()
             && !matches!(
                 self,
                 Endpoint::FileUpload
@@ -358,6 +391,11 @@ impl Endpoint {
                 | Endpoint::ResponseDelete
                 | Endpoint::ResponseCancel
                 | Endpoint::ResponseInputItems
+                | Endpoint::ConversationGet
+                | Endpoint::ConversationDelete
+                | Endpoint::ConversationItemList
+                | Endpoint::ConversationItemGet
+                | Endpoint::ConversationItemDelete
                 | Endpoint::InteractionGet
                 | Endpoint::InteractionDelete
                 | Endpoint::InteractionCancel
@@ -410,6 +448,22 @@ impl Endpoint {
         matches!(self, Endpoint::FileUpload | Endpoint::FileGet | Endpoint::FileDelete | Endpoint::FileContent)
     }
 
+    /// Whether it is about a conversation that the provider keeps, which belongs to no model.
+    #[must_use]
+    pub const fn is_of_conversation(self) -> bool {
+        matches!(
+            self,
+            Endpoint::ConversationCreate
+                | Endpoint::ConversationGet
+                | Endpoint::ConversationUpdate
+                | Endpoint::ConversationDelete
+                | Endpoint::ConversationItemsCreate
+                | Endpoint::ConversationItemList
+                | Endpoint::ConversationItemGet
+                | Endpoint::ConversationItemDelete
+        )
+    }
+
     /// Whether nothing is asked but how many tokens a call would have.
     #[must_use]
     pub const fn counts_tokens(self) -> bool {
@@ -419,7 +473,7 @@ impl Endpoint {
     /// Whether a call costs nothing at all, also where each call of its model has a price.
     #[must_use]
     pub const fn costs_nothing(self) -> bool {
-        self.is_of_object() || self.is_of_file()
+        self.is_of_object() || self.is_of_file() || self.is_of_conversation()
     }
 
     /// Whether its requests are those of OpenAI's responses.
@@ -467,6 +521,9 @@ impl Endpoint {
         match self {
             Endpoint::ResponseGet
             | Endpoint::ResponseInputItems
+            | Endpoint::ConversationGet
+            | Endpoint::ConversationItemList
+            | Endpoint::ConversationItemGet
             | Endpoint::InteractionGet
             | Endpoint::FileGet
             | Endpoint::FileContent
@@ -475,6 +532,8 @@ impl Endpoint {
             | Endpoint::MessageBatchResults
             | Endpoint::Realtime => "GET",
             Endpoint::ResponseDelete
+            | Endpoint::ConversationDelete
+            | Endpoint::ConversationItemDelete
             | Endpoint::InteractionDelete
             | Endpoint::FileDelete
             | Endpoint::MessageBatchDelete => "DELETE",
@@ -538,6 +597,14 @@ impl Endpoint {
             // Its limit is not ours to set: an event of the client has it, or nothing.
             | Endpoint::Realtime
             | Endpoint::ResponseCompact
+            | Endpoint::ConversationCreate
+            | Endpoint::ConversationGet
+            | Endpoint::ConversationUpdate
+            | Endpoint::ConversationDelete
+            | Endpoint::ConversationItemsCreate
+            | Endpoint::ConversationItemList
+            | Endpoint::ConversationItemGet
+            | Endpoint::ConversationItemDelete
             | Endpoint::CohereEmbed
             | Endpoint::InvokeVectors
             | Endpoint::CohereRerank

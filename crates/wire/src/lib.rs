@@ -47,7 +47,7 @@ pub use form::Form;
 pub use heard::{Heard, heard};
 pub use hosting::Hosting;
 pub use maker::Maker;
-pub use objects::{ObjectStream, Rename, rename_objects};
+pub use objects::{ObjectStream, Rename, Tie, rename_objects};
 pub use read::{batch_endpoint, read};
 pub use results::{BatchState, ResultLine, Results, batch_state, result_line};
 pub use route::{Accent, ROUTES, Route, RouteSpec, dialect_of, route};

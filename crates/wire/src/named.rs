@@ -73,9 +73,11 @@ impl Call {
         matches!(self.endpoint, Endpoint::ChatCompletions) && self.billable.audio_output
     }
 
-    /// The path and query of a call that is about one object.
+    /// The path and query of a call that is about an object, or that begins a conversation.
     pub(crate) fn object_path(&self) -> String {
         let collection = match self.endpoint {
+            Endpoint::ConversationCreate => "",
+            endpoint if endpoint.is_of_conversation() => "/conversations/",
             endpoint if endpoint.is_of_file() => "/files/",
             endpoint if endpoint.is_of_messages() => "/messages/batches/",
             endpoint if endpoint.answers_batch() => "/batches/",
@@ -88,7 +90,12 @@ impl Call {
             let named = objects.named.iter().find(|named| named.place == place);
             named.and_then(|named| named.opened.as_deref())
         };
-        path.push_str(&self.endpoint.path().replace("{id}", of(NamedPlace::Path).unwrap_or_default()));
+        for (at, part) in self.endpoint.path().split("{id}").enumerate() {
+            if let Some(before) = at.checked_sub(1) {
+                path.push_str(of(NamedPlace::Path(before)).unwrap_or_default());
+            }
+            path.push_str(part);
+        }
         for (at, (name, value)) in objects.pairs.iter().enumerate() {
             path.push(if at == 0 { '?' } else { '&' });
             path.push_str(name);
@@ -219,6 +226,24 @@ mod tests {
     }
 
     #[test]
+    fn what_is_put_into_a_conversation_names_objects_in_path_and_body() {
+        let of = |path: &'static str, body: &'static str| {
+            let route = route("POST", path, "include=x&key=k", Accent::default()).expect("a route");
+            let mut call = read(route, None, Bytes::from_static(body.as_bytes())).expect("a good request");
+            call.open_objects(|id, _| Ok(Some(format!("raw_{id}")))).expect("all open");
+            assert!(call.billable().is_free && call.answers_with_objects());
+            let sent = call.outgoing(&Edits { model: Some("n"), ..Edits::default() }).to_bytes();
+            (call.path("m").expect("its own"), String::from_utf8(sent.to_vec()).expect("text"))
+        };
+        let items = r#"{"items":[{"type":"item_reference","id":"a"},{"role":"user","content":[{"file_id":"f"}]}]}"#;
+        let sent = items.replace("\"a\"", "\"raw_a\"").replace("\"f\"", "\"raw_f\"");
+        assert_eq!(of("/v1/conversations", items), ("/conversations?include=x".to_owned(), sent.clone()));
+        assert_eq!(of("/v1/conversations/c/items", items), ("/conversations/raw_c/items?include=x".to_owned(), sent));
+        let noted = r#"{"metadata":{"id":"a"}}"#;
+        assert_eq!(of("/v1/conversations/c", noted), ("/conversations/raw_c?include=x".to_owned(), noted.to_owned()));
+    }
+
+    #[test]
     fn a_call_about_an_object_says_all_in_its_path() {
         let of = |method, path: &'static str, query: &'static str| {
             let route = route(method, path, query, Accent::default()).expect("a route");
@@ -236,6 +261,13 @@ mod tests {
         assert_eq!(
             of("POST", "/openai/v1/responses/a/cancel", ""),
             Ok(("POST", "/responses/raw_a/cancel".to_owned(), false))
+        );
+        let query = "include[]=a.b&order=asc&after=m";
+        let expected = ("GET", "/conversations/raw_c/items?include[]=a.b&order=asc&after=raw_m".to_owned(), false);
+        assert_eq!(of("GET", "/openai/v1/conversations/c/items", query), Ok(expected));
+        assert_eq!(
+            of("DELETE", "/v1/conversations/c/items/m", ""),
+            Ok(("DELETE", "/conversations/raw_c/items/raw_m".to_owned(), false))
         );
         for bad in ["limit=", "limit=5%26after=x", "order=a/b", "after=a?b"] {
             assert_eq!(

@@ -7,8 +7,17 @@ use crate::call::Span;
 use crate::dialect::Endpoint;
 use crate::scan::{Kind, Lenient, ScanError};
 
+/// What an object is of, beside the place where it is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tie {
+    /// Of the model that made it: a response, a file, a batch.
+    Model,
+    /// Of none: an item or a conversation, which answers of several models name, and each alike.
+    Place,
+}
+
 /// Says what an id is to be called; `None` leaves it.
-pub type Rename<'a> = dyn FnMut(&str) -> Option<String> + 'a;
+pub type Rename<'a> = dyn FnMut(&str, Tie) -> Option<String> + 'a;
 
 /// An answer of an endpoint, or the data of an event, with its ids renamed; `None` when there is nothing to rename, or it is
 /// no JSON.
@@ -17,8 +26,8 @@ pub fn rename_objects(endpoint: Endpoint, document: &[u8], rename: &mut Rename<'
     let mut renamed = Vec::new();
     let mut at = 0;
     let mut scanner = Lenient::new(document);
-    let mut put = |span: Span, id: &str, before: &str, behind: &str| {
-        if let Some(name) = rename(id) {
+    let mut put = |span: Span, (id, tie): (&str, Tie), before: &str, behind: &str| {
+        if let Some(name) = rename(id, tie) {
             renamed.extend_from_slice(&document[at..span.start]);
             let name = if before.is_empty() { name } else { format!("{before}{name}{behind}") };
             serde_json::to_writer(&mut renamed, &name).expect("a text is always JSON");
@@ -31,7 +40,10 @@ pub fn rename_objects(endpoint: Endpoint, document: &[u8], rename: &mut Rename<'
     } else if endpoint == Endpoint::ChatCompletions {
         spoken(&mut scanner, &mut put, &[b"choices", b"message", b"audio"])
     } else {
-        holder(&mut scanner, &mut put, 0)
+        // One item is as deep as those of a response.
+        let is_item = endpoint == Endpoint::ConversationItemGet;
+        let tie = if endpoint.is_of_conversation() { Tie::Place } else { Tie::Model };
+        holder(&mut scanner, &mut put, if is_item { DEPTH_MAX } else { 0 }, tie)
     };
     if at == 0 {
         return None;
@@ -41,47 +53,42 @@ pub fn rename_objects(endpoint: Endpoint, document: &[u8], rename: &mut Rename<'
 }
 
 /// Puts the name of an id in its place, between two texts.
-type Put<'a> = dyn FnMut(Span, &str, &str, &str) + 'a;
+type Put<'a> = dyn FnMut(Span, (&str, Tie), &str, &str) + 'a;
 
 /// Deepest object with an id of its own: an item in the output of the response of an event.
 const DEPTH_MAX: u32 = 2;
 
-/// An object with ids: an event, a response, an item, a list of them.
-fn holder(scanner: &mut Lenient<'_>, put: &mut Put<'_>, depth: u32) -> Result<(), ScanError> {
+/// An object with ids: an event, a response, an item, a list of them. `tie` is that of its own id.
+fn holder(scanner: &mut Lenient<'_>, put: &mut Put<'_>, depth: u32, tie: Tie) -> Result<(), ScanError> {
     if scanner.kind()? != Kind::Object {
         return scanner.skip();
     }
     scanner.object(|scanner, key| match (key.raw, scanner.kind()?) {
+        (b"id", Kind::String) => id(scanner, put, tie),
         (
-            b"id"
-            | b"item_id"
-            | b"response_id"
+            b"response_id"
             | b"previous_response_id"
-            | b"first_id"
-            | b"last_id"
-            | b"approval_request_id"
             // Of a batch.
             | b"input_file_id"
             | b"output_file_id"
             | b"error_file_id",
             Kind::String,
-        ) => {
-            let text = scanner.string()?;
-            put(Span { start: text.start - 1, end: text.start + text.raw.len() + 1 }, &text.decode(), "", "");
-            Ok(())
-        }
+        ) => id(scanner, put, Tie::Model),
+        (b"item_id" | b"first_id" | b"last_id" | b"approval_request_id", Kind::String) => id(scanner, put, Tie::Place),
+        (b"conversation", Kind::Object) if depth < DEPTH_MAX => holder(scanner, put, DEPTH_MAX, Tie::Place),
         // Where the results of a batch of messages are: here, whatever the provider's address is.
         (b"results_url", Kind::String) => {
             let text = scanner.string()?;
             let span = Span { start: text.start - 1, end: text.start + text.raw.len() + 1 };
             if let Some(id) = text.decode().strip_suffix("/results").and_then(|path| path.rsplit('/').next()) {
-                put(span, id, "/v1/messages/batches/", "/results");
+                put(span, (id, Tie::Model), "/v1/messages/batches/", "/results");
             }
             Ok(())
         }
-        (b"response" | b"item", Kind::Object) if depth < DEPTH_MAX => holder(scanner, put, depth + 1),
+        (b"response", Kind::Object) if depth < DEPTH_MAX => holder(scanner, put, depth + 1, Tie::Model),
+        (b"item", Kind::Object) if depth < DEPTH_MAX => holder(scanner, put, depth + 1, Tie::Place),
         (b"output" | b"data", Kind::Array) if depth < DEPTH_MAX => {
-            scanner.array(|scanner| holder(scanner, put, DEPTH_MAX))
+            scanner.array(|scanner| holder(scanner, put, DEPTH_MAX, Tie::Place))
         }
         // What was asked is repeated: items, the results of tools in them, and a stored prompt with its variables.
         (b"content" | b"output" | b"instructions" | b"prompt" | b"part" | b"annotation", _) => files(scanner, put),
@@ -96,12 +103,8 @@ fn interaction(scanner: &mut Lenient<'_>, put: &mut Put<'_>, is_outer: bool) -> 
     }
     scanner.object(|scanner, key| match (key.raw, scanner.kind()?) {
         (b"id" | b"interaction_id" | b"previous_interaction_id", Kind::String) => {
-            let text = scanner.string()?;
             // Of what is not kept, it is empty.
-            if !text.raw.is_empty() {
-                put(Span { start: text.start - 1, end: text.start + text.raw.len() + 1 }, &text.decode(), "", "");
-            }
-            Ok(())
+            id(scanner, put, Tie::Model)
         }
         (b"interaction", Kind::Object) if is_outer => interaction(scanner, put, false),
         _ => scanner.skip(),
@@ -113,13 +116,7 @@ fn spoken(scanner: &mut Lenient<'_>, put: &mut Put<'_>, path: &[&[u8]]) -> Resul
     match (scanner.kind()?, path) {
         (Kind::Array, _) => scanner.array(|scanner| spoken(scanner, put, path)),
         (Kind::Object, []) => scanner.object(|scanner, key| match (key.raw, scanner.kind()?) {
-            (b"id", Kind::String) => {
-                let text = scanner.string()?;
-                if !text.raw.is_empty() {
-                    put(Span { start: text.start - 1, end: text.start + text.raw.len() + 1 }, &text.decode(), "", "");
-                }
-                Ok(())
-            }
+            (b"id", Kind::String) => id(scanner, put, Tie::Model),
             _ => scanner.skip(),
         }),
         (Kind::Object, [step, rest @ ..]) => scanner.object(|scanner, key| {
@@ -138,12 +135,19 @@ fn files(scanner: &mut Lenient<'_>, put: &mut Put<'_>) -> Result<(), ScanError> 
             if key.raw != b"file_id" || scanner.kind()? != Kind::String {
                 return files(scanner, put);
             }
-            let text = scanner.string()?;
-            put(Span { start: text.start - 1, end: text.start + text.raw.len() + 1 }, &text.decode(), "", "");
-            Ok(())
+            id(scanner, put, Tie::Model)
         }),
         _ => scanner.skip(),
     }
+}
+
+/// One id; an empty one names nothing.
+fn id(scanner: &mut Lenient<'_>, put: &mut Put<'_>, tie: Tie) -> Result<(), ScanError> {
+    let text = scanner.string()?;
+    if !text.raw.is_empty() {
+        put(Span { start: text.start - 1, end: text.start + text.raw.len() + 1 }, (&text.decode(), tie), "", "");
+    }
+    Ok(())
 }
 
 /// Renames the ids in a stream of events as its bytes pass. A line is held back until it has ended; that its length is

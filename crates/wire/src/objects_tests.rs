@@ -2,11 +2,13 @@
 
 use bytes::Bytes;
 
-use super::{ObjectStream, rename_objects};
+use super::{ObjectStream, Tie, rename_objects};
 use crate::Endpoint;
 
-fn star(id: &str) -> Option<String> {
-    (!id.starts_with("keep")).then(|| format!("*{id}"))
+/// What is of a model gets a star, what is of a place a cross.
+fn star(id: &str, tie: Tie) -> Option<String> {
+    let mark = if tie == Tie::Model { '*' } else { '+' };
+    (!id.starts_with("keep")).then(|| format!("{mark}{id}"))
 }
 
 fn renamed(document: &str) -> String {
@@ -19,29 +21,50 @@ fn ids_are_renamed_where_responses_have_them() {
     let whole = r#" {"id": "resp_1" ,"object":"response","previous_response_id":"resp_0","output":[{"id":"rs_1","type":"reasoning"},
         {"type":"message","content":[{"text":"{\"id\":\"resp_1\"}","id":"part"}],"id":"msg_1"}],"metadata":{"id":"resp_1"},
         "tools":[{"id":"t","parameters":{"properties":{"id":"resp_1"}}}],"conversation":null}"#;
-    let expected = r#" {"id": "*resp_1" ,"object":"response","previous_response_id":"*resp_0","output":[{"id":"*rs_1","type":"reasoning"},
-        {"type":"message","content":[{"text":"{\"id\":\"resp_1\"}","id":"part"}],"id":"*msg_1"}],"metadata":{"id":"resp_1"},
+    let expected = r#" {"id": "*resp_1" ,"object":"response","previous_response_id":"*resp_0","output":[{"id":"+rs_1","type":"reasoning"},
+        {"type":"message","content":[{"text":"{\"id\":\"resp_1\"}","id":"part"}],"id":"+msg_1"}],"metadata":{"id":"resp_1"},
         "tools":[{"id":"t","parameters":{"properties":{"id":"resp_1"}}}],"conversation":null}"#;
     assert_eq!(renamed(whole), expected);
     let list = r#"{"object":"list","data":[{"id":"msg_1","content":[{"id":"x"}]}],"first_id":"msg_1","last_id":"msg_1","has_more":false}"#;
-    let expected = r#"{"object":"list","data":[{"id":"*msg_1","content":[{"id":"x"}]}],"first_id":"*msg_1","last_id":"*msg_1","has_more":false}"#;
+    let expected = r#"{"object":"list","data":[{"id":"+msg_1","content":[{"id":"x"}]}],"first_id":"+msg_1","last_id":"+msg_1","has_more":false}"#;
     assert_eq!(renamed(list), expected);
     let asked = r#"{"data":[{"id":"msg_1","content":[{"type":"input_file","file_id":"f1"},{"type":"input_text","text":"file_id"}]},
         {"type":"function_call_output","id":"o","output":[{"file_id":"f2"}],"call_id":"c"}],"prompt":{"id":"p","variables":{"a":{"file_id":"f3"}}},
         "instructions":"x","metadata":{"file_id":"m"}}"#;
-    let expected = ["msg_1", "f1", "o", "f2", "f3"]
+    let expected = ["+msg_1", "*f1", "+o", "*f2", "*f3"]
         .iter()
-        .fold(asked.to_owned(), |text, id| text.replace(&format!("\"{id}\""), &format!("\"*{id}\"")));
+        .fold(asked.to_owned(), |text, id| text.replace(&format!("\"{}\"", &id[1..]), &format!("\"{id}\"")));
     assert_eq!(renamed(asked), expected);
     let event = r#"{"type":"response.completed","response":{"id":"resp_1","output":[{"id":"msg_1"}]}}"#;
     assert_eq!(
         renamed(event),
-        r#"{"type":"response.completed","response":{"id":"*resp_1","output":[{"id":"*msg_1"}]}}"#
+        r#"{"type":"response.completed","response":{"id":"*resp_1","output":[{"id":"+msg_1"}]}}"#
     );
     let event =
         r#"{"item_id":"msg_1","item":{"id":"mcpr_1","approval_request_id":"mcpr_0","call_id":"call_1"},"delta":"id"}"#;
-    let expected = r#"{"item_id":"*msg_1","item":{"id":"*mcpr_1","approval_request_id":"*mcpr_0","call_id":"call_1"},"delta":"id"}"#;
+    let expected = r#"{"item_id":"+msg_1","item":{"id":"+mcpr_1","approval_request_id":"+mcpr_0","call_id":"call_1"},"delta":"id"}"#;
     assert_eq!(renamed(event), expected);
+}
+
+#[test]
+fn a_conversation_and_its_items_are_of_a_place_and_responses_name_it_alike() {
+    let renamed = |endpoint, document: &str| {
+        let renamed = rename_objects(endpoint, document.as_bytes(), &mut star).expect("renamed");
+        String::from_utf8(renamed).expect("text")
+    };
+    let whole = r#"{"id":"conv_1","object":"conversation","metadata":{"id":"conv_1"}}"#;
+    assert_eq!(renamed(Endpoint::ConversationGet, whole), whole.replacen("conv_1", "+conv_1", 1));
+    let item = r#"{"id":"o_1","type":"function_call_output","call_id":"c","output":[{"type":"input_file","file_id":"f1"}],"conversation":{"id":"x"}}"#;
+    let expected = item.replace("o_1", "+o_1").replace("f1", "*f1");
+    assert_eq!(renamed(Endpoint::ConversationItemGet, item), expected);
+    let list = format!(r#"{{"data":[{item}],"first_id":"o_1","last_id":"o_1"}}"#);
+    let expected = list.replace("o_1", "+o_1").replace("f1", "*f1");
+    assert_eq!(renamed(Endpoint::ConversationItemList, &list), expected);
+    let response = r#"{"id":"resp_1","conversation":{"id":"conv_1"},"output":[{"id":"msg_1"}]}"#;
+    let expected = response.replace("resp_1", "*resp_1").replace("conv_1", "+conv_1").replace("msg_1", "+msg_1");
+    assert_eq!(renamed(Endpoint::Responses, response), expected);
+    let event = format!(r#"{{"type":"response.created","response":{response}}}"#);
+    assert_eq!(renamed(Endpoint::Responses, &event), event.replace(response, &expected));
 }
 
 #[test]
@@ -51,7 +74,7 @@ fn what_has_no_ids_stays_and_what_is_broken_is_renamed_as_far_as_it_goes() {
     {
         assert_eq!(rename_objects(Endpoint::Responses, same.as_bytes(), &mut star), None, "{same}");
     }
-    assert_eq!(renamed(r#"{"id":"a","output":[{"id":"b","#), r#"{"id":"*a","output":[{"id":"*b","#);
+    assert_eq!(renamed(r#"{"id":"a","output":[{"id":"b","#), r#"{"id":"*a","output":[{"id":"+b","#);
     assert_eq!(renamed(r#"{"id":"a\u0062","x":1}"#), r#"{"id":"*ab","x":1}"#);
 }
 
@@ -103,7 +126,7 @@ fn stream(end: &str) -> (String, String) {
         "data: {\"id\":\"keep\"}||data: [DONE]||",
     ];
     let text = events.concat();
-    let expected = text.replace("\"id\":\"resp_1\",", "\"id\":\"*resp_1\",").replace("\"msg_1\"", "\"*msg_1\"");
+    let expected = text.replace("\"id\":\"resp_1\",", "\"id\":\"*resp_1\",").replace("\"msg_1\"", "\"+msg_1\"");
     (text.replace('|', end), expected.replace('|', end))
 }
 

@@ -13,8 +13,8 @@ use crate::maker::Maker;
 pub struct RouteSpec {
     /// The one HTTP method it takes.
     pub method: &'static str,
-    /// The path; `{model}` stands for a name that may contain slashes, `{id}` for an id, which has none. A `*` before them is
-    /// any one segment: whose project it is there does not matter here.
+    /// The path; `{model}` stands for a name that may contain slashes, `{id}` for an id, which has none, and of which there may
+    /// be two. A `*` before them is any one segment: whose project it is there does not matter here.
     pub pattern: &'static str,
     /// The dialect of its requests, answers and refusals; `None` where it is that of the client: see [`Accent`].
     pub dialect: Option<Dialect>,
@@ -158,6 +158,23 @@ pub const ROUTES: &[RouteSpec] = &[
     to("DELETE", "/openai/responses/{id}", Endpoint::ResponseDelete),
     to("POST", "/openai/responses/{id}/cancel", Endpoint::ResponseCancel),
     to("GET", "/openai/responses/{id}/input_items", Endpoint::ResponseInputItems),
+    // Conversations that responses go on with, and their items.
+    to("POST", "/v1/conversations", Endpoint::ConversationCreate),
+    to("POST", "/v1/conversations/{id}", Endpoint::ConversationUpdate),
+    to("GET", "/v1/conversations/{id}", Endpoint::ConversationGet),
+    to("DELETE", "/v1/conversations/{id}", Endpoint::ConversationDelete),
+    to("POST", "/v1/conversations/{id}/items", Endpoint::ConversationItemsCreate),
+    to("GET", "/v1/conversations/{id}/items", Endpoint::ConversationItemList),
+    to("GET", "/v1/conversations/{id}/items/{id}", Endpoint::ConversationItemGet),
+    to("DELETE", "/v1/conversations/{id}/items/{id}", Endpoint::ConversationItemDelete),
+    to("POST", "/openai/v1/conversations", Endpoint::ConversationCreate),
+    to("POST", "/openai/v1/conversations/{id}", Endpoint::ConversationUpdate),
+    to("GET", "/openai/v1/conversations/{id}", Endpoint::ConversationGet),
+    to("DELETE", "/openai/v1/conversations/{id}", Endpoint::ConversationDelete),
+    to("POST", "/openai/v1/conversations/{id}/items", Endpoint::ConversationItemsCreate),
+    to("GET", "/openai/v1/conversations/{id}/items", Endpoint::ConversationItemList),
+    to("GET", "/openai/v1/conversations/{id}/items/{id}", Endpoint::ConversationItemGet),
+    to("DELETE", "/openai/v1/conversations/{id}/items/{id}", Endpoint::ConversationItemDelete),
     to("GET", "/v1/realtime", Endpoint::Realtime),
     to("GET", "/openai/v1/realtime", Endpoint::Realtime),
     of(Dialect::Openai, "GET", "/openai/v1/models", Endpoint::ModelList),
@@ -244,7 +261,8 @@ pub struct Route<'a> {
     pub dialect: Dialect,
     /// What is asked for.
     pub endpoint: Endpoint,
-    /// The `{model}` part of the path, not decoded, which may contain `/`; or the `{id}` part, which does not.
+    /// The `{model}` part of the path, not decoded, which may contain `/`; or the `{id}` part, which does not; or two of those
+    /// with what stands between them.
     pub tail: Option<&'a str>,
     /// The path asks for a stream.
     pub stream: bool,
@@ -305,6 +323,7 @@ pub fn route<'a>(method: &str, path: &'a str, query: &'a str, accent: Accent) ->
         allowed = match (allowed, spec.method) {
             (Some("GET"), "DELETE") => Some("GET, DELETE"),
             (Some("POST"), "GET") => Some("POST, GET"),
+            (Some("POST, GET"), "DELETE") => Some("POST, GET, DELETE"),
             (first, method) => first.or(Some(method)),
         };
     }
@@ -349,6 +368,10 @@ fn matches<'a>(pattern: &str, path: &'a str) -> Option<Option<&'a str>> {
     let (fixed, rest) = pattern.split_once('{').unwrap_or((pattern, ""));
     let left = without_prefix(fixed, path)?;
     let Some((name, suffix)) = rest.split_once('}') else { return left.is_empty().then_some(None) };
+    if let Some((between, _)) = suffix.split_once('{') {
+        let (first, second) = left.split_once(between)?;
+        return [first, second].iter().all(|id| !id.is_empty() && !id.contains('/')).then_some(Some(left));
+    }
     let tail = left.strip_suffix(suffix)?;
     let is_name = !tail.is_empty() && (name == "model" || !tail.contains('/'));
     is_name.then_some(Some(tail))

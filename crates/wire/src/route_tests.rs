@@ -107,7 +107,11 @@ fn every_listed_route_is_found_and_takes_one_method() {
         assert_eq!(found.endpoint, spec.endpoint);
         assert_eq!(found.dialect, spec.dialect.unwrap_or(Dialect::Openai));
         assert_eq!(found.stream, spec.stream);
-        let tail = if spec.pattern.contains("{id}") { "resp_1-a" } else { "openai/gpt-4.1:free" };
+        let tail = match spec.pattern.matches("{id}").count() {
+            0 => "openai/gpt-4.1:free",
+            1 => "resp_1-a",
+            _ => "resp_1-a/items/resp_1-a",
+        };
         assert_eq!(found.tail, spec.pattern.contains('{').then_some(tail));
         for other in ["GET", "POST", "PUT", "DELETE", "HEAD", "get", ""] {
             // A model may be named like an action of another route, and an id has several methods.
@@ -125,6 +129,11 @@ fn a_path_says_all_methods_that_it_takes() {
     let allowed = |method, path| plain(method, path).err();
     let both = Refusal::MethodNotAllowed { allowed: "GET, DELETE" };
     assert_eq!(allowed("PUT", "/v1/responses/resp_1"), Some(both));
+    let three = Refusal::MethodNotAllowed { allowed: "POST, GET, DELETE" };
+    assert_eq!(allowed("PUT", "/v1/conversations/conv_1"), Some(three));
+    for path in ["/v1/conversations/a/items/", "/v1/conversations//items/b", "/v1/conversations/a/items/b/c"] {
+        assert!(matches!(allowed("GET", path), Some(Refusal::RouteNotFound { .. })), "{path}");
+    }
     let post = Refusal::MethodNotAllowed { allowed: "POST" };
     assert_eq!(allowed("GET", "/v1/responses/resp_1/cancel"), Some(post));
 }

@@ -80,7 +80,7 @@ impl Call {
         let mut patches: SmallVec<[Patch; 6]> = SmallVec::new();
         let mut inserted: Vec<u8> = Vec::new();
         self.rename_objects(&mut patches);
-        if self.endpoint.makes_batch() {
+        if self.endpoint.makes_batch() || self.endpoint.is_of_conversation() {
             return self.assembled(patches, inserted);
         }
         let limit = edits.output_limit.or(self.filled.output_limit);

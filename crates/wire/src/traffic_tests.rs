@@ -83,7 +83,7 @@ pub(crate) fn records() -> Vec<(Asked, Value)> {
 }
 
 /// What is refused here although a provider took it, by the beginning of the sentence, and how often it was recorded.
-const REFUSED: [(&str, usize); 9] = [
+const REFUSED: [(&str, usize); 8] = [
     ("'agent' asks an agent", 1),
     // xAI's batches are filled by calls of their own.
     ("'name' is not known here", 1),
@@ -93,7 +93,6 @@ const REFUSED: [(&str, usize); 9] = [
     ("'s3Location' names an object", 2),
     ("The advisor tool asks another model", 2),
     ("'container' names an object of the provider's account", 3),
-    ("'conversation' names an object", 1),
     ("Answers that are made later are not relayed", 1),
 ];
 

@@ -196,6 +196,26 @@ test('responses, plain and streamed', async () => {
 
 // What is refused, each as the client's own class.
 
+test("conversations are a tenant's own", async () => {
+  const own = client(GAMMA);
+  const kept = await own.conversations.create({ items: [{ type: 'message', role: 'user', content: 'Remember.' }] });
+  const answer = await own.responses.create({ model: 'gpt-4.1', input: 'And now?', conversation: kept.id });
+  assert.equal(answer.conversation.id, kept.id);
+  const ids = [];
+  for await (const item of own.conversations.items.list(kept.id, { order: 'asc', limit: 2 })) ids.push(item.id);
+  assert.deepEqual([ids.length, ids[2]], [3, answer.output[0].id]);
+  const item = await own.conversations.items.retrieve(ids[2], { conversation_id: kept.id });
+  assert.equal(item.content[0].text, answer.output_text);
+  const stranger = client(ALPHA);
+  const foreign = [
+    () => stranger.conversations.retrieve(kept.id),
+    () => stranger.conversations.delete(kept.id),
+    () => stranger.responses.create({ model: 'gpt-4.1', input: 'x', conversation: { id: kept.id } }),
+  ];
+  for (const call of foreign) await refused(OpenAI.NotFoundError, 404, 'object_not_found', call);
+  assert.equal((await own.conversations.delete(kept.id)).deleted, true);
+});
+
 test('400 is a BadRequestError', async () => {
   const fields = [
     [{ max_tokens: -1 }, 'invalid_request'],

@@ -188,6 +188,43 @@ class OpenAiClient(unittest.TestCase):
             client.responses.retrieve(first.id)
         self.assertEqual(gone.exception.code, "response_not_found")
 
+    def test_conversations_are_those_of_their_tenant(self) -> None:
+        client = self.client(GAMMA)
+        kept = client.conversations.create(metadata={"topic": "tenants"}, items=[{"role": "user", "content": "Remember."}])
+        self.assertEqual((kept.object, kept.metadata), ("conversation", {"topic": "tenants"}))
+        first = client.responses.create(model="gpt-4.1", input="And now?", conversation=kept.id)
+        self.assertEqual(first.conversation.id, kept.id)
+        self.assertEqual(client.responses.retrieve(first.id).conversation.id, kept.id)
+        with client.responses.stream(model="gpt-4.1", input="And then?", conversation={"id": kept.id}) as stream:
+            second = [event.response for event in stream if event.type == "response.completed"][0]
+        items = client.conversations.items
+        ids = [item.id for item in items.list(kept.id, order="asc", limit=2)]
+        self.assertEqual((len(ids), ids[2], ids[4]), (5, first.output[0].id, second.output[0].id), "over three pages")
+        self.assertEqual(items.retrieve(ids[2], conversation_id=kept.id).content[0].text, first.output_text)
+        added = items.create(kept.id, items=[{"role": "user", "content": [{"type": "input_text", "text": "More."}]}])
+        self.assertEqual(items.delete(added.data[0].id, conversation_id=kept.id).id, kept.id)
+        self.assertEqual(client.conversations.update(kept.id, metadata={"topic": "x"}).metadata, {"topic": "x"})
+
+        stranger = self.client(ALPHA)
+        # Two providers could keep it.
+        own = stranger.conversations.create(extra_headers={"Mandant-Model": "gpt-4.1"})
+        for call in [
+            lambda: stranger.conversations.retrieve(kept.id),
+            lambda: stranger.conversations.update(kept.id, metadata={}),
+            lambda: stranger.conversations.delete(kept.id),
+            lambda: stranger.conversations.items.list(kept.id),
+            lambda: stranger.conversations.items.create(kept.id, items=[]),
+            lambda: stranger.conversations.items.retrieve(ids[2], conversation_id=own.id),
+            lambda: stranger.conversations.items.delete(ids[2], conversation_id=own.id),
+            lambda: stranger.responses.create(model="gpt-4.1", input="x", conversation=kept.id),
+            lambda: client.conversations.retrieve("conv_1"),
+        ]:
+            self.refused(openai.NotFoundError, 404, "object_not_found", call)
+        self.assertTrue(client.conversations.delete(kept.id).deleted)
+        with self.assertRaises(openai.NotFoundError) as gone:
+            client.conversations.retrieve(kept.id)
+        self.assertEqual(gone.exception.code, "conversation_not_found")
+
     def test_a_conversation_is_made_shorter_and_gone_on_from(self) -> None:
         client = self.client(GAMMA)
         first = client.responses.create(model="gpt-4.1", input="Remember the tenants.")

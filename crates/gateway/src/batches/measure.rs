@@ -42,7 +42,8 @@ pub(crate) async fn plan(
     let endpoint = wire::batch_endpoint(call.body()).ok_or(Refusal::Internal)?;
     // Any model is served where the file lies; the first line says which one is meant.
     let origin = owned::origin_of_first(&relay.object_seal, caller.tenant().id(), call).ok_or(Refusal::Internal)?;
-    call.set_model(origin.model);
+    let no_file = || Refusal::invalid(Some("input_file_id"), "'input_file_id' is not the id of a file.");
+    call.set_model(origin.model.ok_or_else(no_file)?);
     let reading = intake::plan(relay, caller, call, label.at)?;
     let reading_admitted = admit(relay, caller.clone(), &reading, call, call.body().len(), arrived).await?;
     let upstream = reading.candidates()[0].upstream();

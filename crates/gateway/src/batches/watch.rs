@@ -137,7 +137,7 @@ fn path_of(kind: ObjectKind, id: &str) -> String {
 
 /// Notes what the provider says, for lists.
 async fn note(relay: &Arc<Relay>, batch: &OpenBatch, object: &OwnedObject, document: &Bytes) -> Result<(), Unsettled> {
-    let mut rename = |id: &str| Some(relay.object_seal.seal(&batch.tenant, &object.origin, id));
+    let mut rename = |id: &str, _| Some(relay.object_seal.seal(&batch.tenant, &object.origin, id));
     let sealed = wire::rename_objects(wire::Endpoint::BatchGet, document, &mut rename)
         .map_or_else(|| document.clone(), Bytes::from);
     let Some(known) = object_of(batch.kind, &sealed, relay.clock.now()).filter(|known| known.id == batch.id) else {

@@ -88,7 +88,7 @@ async fn unknown_paths_and_methods_are_refused() {
         "/v1/chat/completions/",
         "/v1/./models",
         "/v1/%2e%2e/models",
-        "/v1/conversations",
+        "/v1/containers",
     ] {
         let reply = app.call(post(path, "acme", with("\"max_tokens\":1"))).await;
         assert_eq!((reply.status.as_u16(), reply.code()), (404, "route_not_found".into()), "{path}");

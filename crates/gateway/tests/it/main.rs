@@ -8,6 +8,7 @@ mod client;
 mod bad_input;
 mod batches;
 mod browsers;
+mod conversations;
 mod defaults;
 mod dialects;
 mod echoes;

@@ -52,7 +52,13 @@ fn ways(id: &str, item: &str) -> Vec<(&'static str, String, String)> {
     let mut ways = Vec::new();
     for spec in ROUTES {
         if spec.pattern.contains("{id}") {
-            ways.push((spec.method, spec.pattern.replace("{id}", id), String::new()));
+            let takes_body = !spec.endpoint.is_of_object() && spec.method == "POST";
+            let body = if takes_body { r#"{"items":[],"metadata":{}}"# } else { "" };
+            ways.push((spec.method, spec.pattern.replace("{id}", id), body.to_owned()));
+        }
+        if spec.endpoint == Endpoint::ConversationCreate {
+            let body = json!({ "items": [{ "type": "item_reference", "id": item }] });
+            ways.push((spec.method, spec.pattern.to_owned(), body.to_string()));
         }
         if spec.endpoint == Endpoint::BatchCreate {
             let body = json!({ "input_file_id": id, "endpoint": "/v1/responses", "completion_window": "24h" });
@@ -73,7 +79,11 @@ fn ways(id: &str, item: &str) -> Vec<(&'static str, String, String)> {
             json!({ "type": "image_generation_call", "id": item }),
             json!({ "type": "mcp_approval_response", "approval_request_id": item, "approve": true }),
         ];
-        let mut bodies = vec![ask(json!({ "previous_response_id": id }))];
+        let mut bodies = vec![
+            ask(json!({ "previous_response_id": id })),
+            ask(json!({ "conversation": id })),
+            ask(json!({ "conversation": { "id": id } })),
+        ];
         bodies
             .extend(items.into_iter().map(|item| ask(json!({ "input": [{ "role": "user", "content": "x" }, item] }))));
         bodies.push(ask(json!({})).replacen('{', &format!("{{\"previous\\u005fresponse_id\":\"{id}\","), 1));
@@ -126,11 +136,11 @@ async fn nobody_reaches_an_object_of_another_tenant_over_any_route() {
         app.provider.take_requests().iter().map(|seen| format!("{} {}", seen.method, seen.path)).collect();
     assert_eq!(asked, vec!["POST /v1/responses"; strangers.len()], "nothing but their own was asked of the provider");
     let expected = ROUTES.iter().filter(|spec| {
-        let names = [Endpoint::Interactions, Endpoint::BatchCreate];
+        let names = [Endpoint::Interactions, Endpoint::BatchCreate, Endpoint::ConversationCreate];
         spec.pattern.contains("{id}") || spec.endpoint.asks_response() || names.contains(&spec.endpoint)
     });
     let expected: BTreeSet<String> = expected.map(|spec| format!("{} {}", spec.method, spec.pattern)).collect();
-    assert!(expected.len() >= 30 && tried == expected, "{tried:?}");
+    assert!(expected.len() >= 46 && tried == expected, "{tried:?}");
 }
 
 #[tokio::test]
@@ -384,7 +394,7 @@ async fn objects_of_two_upstreams_do_not_go_into_one_call() {
     let of = |upstream: &str, id: &str| {
         let origin = ObjectOrigin {
             upstream: base::UpstreamId::new(upstream).expect("a name"),
-            model: base::ModelId::new("chat").expect("a name"),
+            model: base::ModelId::new("chat").ok(),
         };
         seal.seal(&base::TenantId::new("anna").expect("a name"), &origin, id)
     };

@@ -1,7 +1,7 @@
 //! Ids of objects that a provider keeps, sealed for the tenant that made them.
 //!
-//! A sealed id says, to this relay alone, whose object it is, at which upstream it lies, which model made it, and what the
-//! provider calls it. So no row has to be kept for an object, and an id that opens is the proof that it may be used. It is
+//! A sealed id says, to this relay alone, whose object it is, at which upstream it lies, which model made it where that
+//! matters, and what the provider calls it. So no row has to be kept for an object, and an id that opens is the proof that it may be used. It is
 //! sealed the synthetic way (as SIV does): a keyed hash over everything is the tag, and the tag chooses the key stream. The
 //! same object always has the same sealed id, and nothing can be changed in it.
 
@@ -26,8 +26,8 @@ const PREFIX_BYTES_MAX: usize = 16;
 pub struct ObjectOrigin {
     /// The upstream that keeps it.
     pub upstream: UpstreamId,
-    /// The public model that made it.
-    pub model: ModelId,
+    /// The public model that made it; `None` for what is of no model.
+    pub model: Option<ModelId>,
 }
 
 /// An object of the tenant for whom its id was opened.
@@ -63,7 +63,8 @@ impl ObjectSeal {
         }
         let (prefix, rest) = split(id);
         let mut plain = Vec::with_capacity(rest.len() + 64);
-        for name in [origin.upstream.as_str(), origin.model.as_str()] {
+        let model = origin.model.as_ref().map_or("", ModelId::as_str);
+        for name in [origin.upstream.as_str(), model] {
             plain.push(u8::try_from(name.len()).expect("names have at most 128 bytes"));
             plain.extend_from_slice(name.as_bytes());
         }
@@ -103,7 +104,8 @@ impl ObjectSeal {
         }
         let (upstream, rest) = name(plain)?;
         let (model, rest) = name(rest)?;
-        let origin = ObjectOrigin { upstream: UpstreamId::new(upstream).ok()?, model: ModelId::new(model).ok()? };
+        let model = if model.is_empty() { None } else { Some(ModelId::new(model).ok()?) };
+        let origin = ObjectOrigin { upstream: UpstreamId::new(upstream).ok()?, model };
         let (form, rest) = rest.split_first()?;
         let rest = if *form == 1 { to_hex(rest) } else { String::from_utf8(rest.to_vec()).ok()? };
         Some(OwnedObject { origin, id: format!("{prefix}{rest}") })
@@ -170,14 +172,17 @@ mod tests {
     }
 
     fn origin(upstream: &str) -> ObjectOrigin {
-        ObjectOrigin { upstream: UpstreamId::new(upstream).unwrap(), model: ModelId::new("openai/gpt-4.1").unwrap() }
+        let model = ModelId::new("openai/gpt-4.1").ok();
+        ObjectOrigin { upstream: UpstreamId::new(upstream).unwrap(), model }
     }
 
     #[test]
     fn a_sealed_id_opens_for_its_tenant_alone() {
         let (seal, origin) = (seal(), origin("main"));
-        for id in IDS {
-            let sealed = seal.seal(&tenant("anna"), &origin, id);
+        let of_no_model = ObjectOrigin { model: None, ..origin.clone() };
+        let all = IDS.iter().flat_map(|id| [(&origin, *id), (&of_no_model, *id)]);
+        for (origin, id) in all {
+            let sealed = seal.seal(&tenant("anna"), origin, id);
             let object = OwnedObject { origin: origin.clone(), id: id.to_owned() };
             assert_eq!(seal.open(&tenant("anna"), &sealed), Some(object), "{sealed}");
             assert_eq!(seal.open(&tenant("berta"), &sealed), None);
@@ -188,7 +193,7 @@ mod tests {
             assert_eq!(prefix, split(id).0, "it begins like the provider's");
             assert!(seal.open(&tenant("anna"), rest).is_none() || prefix.is_empty());
             assert!(rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)), "{sealed}");
-            assert_eq!(seal.seal(&tenant("anna"), &origin, id), sealed, "the same object has the same id");
+            assert_eq!(seal.seal(&tenant("anna"), origin, id), sealed, "the same object has the same id");
         }
     }
 

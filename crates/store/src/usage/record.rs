@@ -167,6 +167,14 @@ const fn endpoint_code(endpoint: Endpoint) -> u8 {
         Endpoint::InteractionGet => 74,
         Endpoint::InteractionDelete => 75,
         Endpoint::InteractionCancel => 76,
+        Endpoint::ConversationCreate => 77,
+        Endpoint::ConversationGet => 78,
+        Endpoint::ConversationUpdate => 79,
+        Endpoint::ConversationDelete => 80,
+        Endpoint::ConversationItemsCreate => 81,
+        Endpoint::ConversationItemList => 82,
+        Endpoint::ConversationItemGet => 83,
+        Endpoint::ConversationItemDelete => 84,
     }
 }
 

@@ -12,7 +12,8 @@ use crate::render::Page;
 pub(crate) fn read(members: &Map<String, Value>) -> Result<ChatCall, ErrorAnswer> {
     // A conversation that is gone on from may have nothing new.
     let nothing = Value::Array(Vec::new());
-    let goes_on = members.get("previous_response_id").is_some_and(Value::is_string);
+    let goes_on = members.get("previous_response_id").is_some_and(Value::is_string)
+        || members.get("conversation").is_some_and(|conversation| !conversation.is_null());
     let input = members.get("input").filter(|input| !input.is_null()).or(goes_on.then_some(&nothing));
     let input = input.ok_or_else(|| ErrorAnswer::invalid("Missing required parameter: 'input'.", Some("input")))?;
     let items = input.as_array().map(Vec::as_slice).unwrap_or_default();

@@ -10,7 +10,7 @@ use super::Endpoint;
 impl Endpoint {
     /// The path below an upstream's `base_url`, such as "/chat/completions", unless [`crate::Call::path`] gives another.
     ///
-    /// Where the model is in the path it is what follows the model, and where an id is, what follows the collection.
+    /// Where the model is in the path it is what follows the model, and where ids are, what follows the collection.
     #[must_use]
     pub const fn path(self) -> &'static str {
         match self {
@@ -32,6 +32,9 @@ impl Endpoint {
             Endpoint::Predict | Endpoint::PredictImages => ":predict",
             Endpoint::ResponseGet
             | Endpoint::ResponseDelete
+            | Endpoint::ConversationGet
+            | Endpoint::ConversationUpdate
+            | Endpoint::ConversationDelete
             | Endpoint::InteractionGet
             | Endpoint::InteractionDelete
             | Endpoint::FileGet
@@ -40,6 +43,9 @@ impl Endpoint {
             | Endpoint::MessageBatchGet
             | Endpoint::MessageBatchDelete => "{id}",
             Endpoint::FileContent => "{id}/content",
+            Endpoint::ConversationCreate => "/conversations",
+            Endpoint::ConversationItemsCreate | Endpoint::ConversationItemList => "{id}/items",
+            Endpoint::ConversationItemGet | Endpoint::ConversationItemDelete => "{id}/items/{id}",
             Endpoint::FileUpload | Endpoint::FileList => "/files",
             Endpoint::BatchCreate | Endpoint::BatchList => "/batches",
             Endpoint::MessageBatchCreate | Endpoint::MessageBatchList => "/messages/batches",
@@ -103,6 +109,14 @@ impl Endpoint {
             Endpoint::ResponseInputItems => "responses/input_items",
             Endpoint::ResponseInputTokens => "responses/input_tokens",
             Endpoint::ResponseCompact => "responses/compact",
+            Endpoint::ConversationCreate => "conversations",
+            Endpoint::ConversationGet => "conversations/get",
+            Endpoint::ConversationUpdate => "conversations/update",
+            Endpoint::ConversationDelete => "conversations/delete",
+            Endpoint::ConversationItemsCreate => "conversations/items",
+            Endpoint::ConversationItemList => "conversations/items/list",
+            Endpoint::ConversationItemGet => "conversations/items/get",
+            Endpoint::ConversationItemDelete => "conversations/items/delete",
             Endpoint::Rerank => "v1/rerank",
             Endpoint::ImageGenerations => "images/generations",
             Endpoint::Speech => "audio/speech",

@@ -208,8 +208,9 @@ fn answers() {
             ));
             let _ = answer_text(endpoint, input);
         }
-        let renamed = [Endpoint::Responses, Endpoint::ChatCompletions].map(|endpoint| {
-            let renamed = rename_objects(endpoint, input, &mut |id| Some(format!("own_{id}")));
+        let kinds = [Endpoint::Responses, Endpoint::ChatCompletions, Endpoint::ConversationItemGet];
+        let renamed = kinds.map(|endpoint| {
+            let renamed = rename_objects(endpoint, input, &mut |id, _| Some(format!("own_{id}")));
             if let (Some(renamed), Ok(value)) = (&renamed, serde_json::from_slice::<serde_json::Value>(input)) {
                 let renamed: serde_json::Value = serde_json::from_slice(renamed).expect("still JSON");
                 assert_eq!(renamed.as_object().map(serde_json::Map::len), value.as_object().map(serde_json::Map::len));

@@ -8,7 +8,7 @@ use crate::scan::{Kind, Strict};
 use crate::{Edits, Endpoint, Route, read};
 
 /// A body of each kind.
-const BODIES: [(Endpoint, &str); 23] = [
+const BODIES: [(Endpoint, &str); 24] = [
     (
         Endpoint::Interactions,
         r#"{"model":"m","input":[{"type":"user_input","content":[{"type":"image","data":"QUJD"}]}],"generation_config":{"max_output_tokens":5},"tools":[{"type":"google_search"}],"previous_interaction_id":"v1_1"}"#,
@@ -44,6 +44,10 @@ const BODIES: [(Endpoint, &str); 23] = [
     (
         Endpoint::ResponseCompact,
         r#"{"model":"m","input":[{"type":"compaction","id":"cmp_1","encrypted_content":"x"}]}"#,
+    ),
+    (
+        Endpoint::ConversationCreate,
+        r#"{"items":[{"type":"item_reference","id":"msg_1"},{"role":"user","content":[{"type":"input_file","file_id":"f"}]}],"metadata":{"a":"b"}}"#,
     ),
     (
         Endpoint::Converse,
@@ -90,7 +94,9 @@ fn requests() {
                     assert!(call.billable().text_bytes <= input.len() as u64 + 4_096, "text is part of the body");
                     let edits = Edits { model: Some("up"), include_usage: call.adds_usage(), ..Edits::default() };
                     let sent: Value = serde_json::from_slice(&call.outgoing(&edits).to_bytes()).expect("still JSON");
-                    if tail.is_none() {
+                    if endpoint.is_of_conversation() {
+                        assert_eq!(sent, body, "it has no model");
+                    } else if tail.is_none() {
                         assert_eq!(sent["model"], "up");
                     }
                     if call.adds_usage() {

@@ -73,11 +73,19 @@ pub fn read<'a>(route: impl Into<Route<'a>>, content_type: Option<&[u8]>, body: 
     let maker = if endpoint == Endpoint::Invoke { maker_of(&route) } else { None };
     let endpoint = maker.map_or(Ok(endpoint), Maker::endpoint)?;
     let query = query::read(endpoint, route.query)?;
-    let draft = Draft::read(endpoint, maker, model_of(route.tail)?, &body);
+    // What a conversation's path has is no model.
+    let in_path = route.tail.filter(|_| !endpoint.is_of_conversation());
+    let draft = Draft::read(endpoint, maker, model_of(in_path)?, &body);
     let draft = draft.map_err(|refusal| anthropic::or_other_maker(endpoint, &body, refusal))?;
     let Draft { endpoint, model, stream, client_wants_usage, billable, end_user, places, texts, payloads, .. } = draft;
-    let objects = Some(draft.named).filter(|named| !named.is_empty());
-    let objects = objects.map(|named| Box::new(Objects { named, ..Objects::default() }));
+    let objects = if endpoint.is_of_conversation() {
+        let mut objects = in_path_and_query(&route)?;
+        objects.named.extend(draft.named);
+        Some(Box::new(objects))
+    } else {
+        let named = Some(draft.named).filter(|named| !named.is_empty());
+        named.map(|named| Box::new(Objects { named, ..Objects::default() }))
+    };
     let is_stored = draft.is_stored;
     let stream = stream || route.stream;
     let billable = Billable { cache_writes: anthropic::cache_writes(endpoint, &body), ..billable };
@@ -92,11 +100,22 @@ pub fn read<'a>(route: impl Into<Route<'a>>, content_type: Option<&[u8]>, body: 
     Ok(call)
 }
 
+/// What path and query say of stored objects; those of the path come first.
+fn in_path_and_query(route: &Route<'_>) -> Result<Objects, Refusal> {
+    let mut objects = query::of_object(route.endpoint, route.query)?;
+    let between = route.endpoint.path().split("{id}").nth(1).filter(|between| !between.is_empty());
+    let ids = route.tail.into_iter().flat_map(|tail| tail.splitn(2, between.unwrap_or("/")));
+    let named = ids.enumerate().map(|(at, id)| {
+        let place = NamedPlace::Path(at);
+        Named { place, id: id.to_owned(), is_needed: true, opened: None }
+    });
+    objects.named.splice(..0, named);
+    Ok(objects)
+}
+
 /// A call about one stored object: everything that it says is in its path and query, and a body stays here.
 fn of_object(route: &Route<'_>) -> Result<Call, Refusal> {
-    let mut objects = query::of_object(route.endpoint, route.query)?;
-    let id = route.tail.unwrap_or_default().to_owned();
-    objects.named.insert(0, Named { place: NamedPlace::Path, id, is_needed: true, opened: None });
+    let objects = in_path_and_query(route)?;
     let stream = objects.pairs.iter().any(|(name, value)| *name == "stream" && value == "true");
     Ok(Call { stream, ..Call::naming(route.endpoint, route.hosting, Bytes::new(), objects) })
 }

@@ -91,7 +91,7 @@ fn place(text: &Text<'_>) -> Span {
 
 impl<'a> Draft<'a> {
     /// A text, or an array of items.
-    pub(super) fn response_items(&mut self, scanner: &mut Strict<'a>) -> Result<(), Refusal> {
+    pub(super) fn response_items(&mut self, scanner: &mut Strict<'a>, name: &str) -> Result<(), Refusal> {
         let kind = scanner.kind()?;
         let start = scanner.at();
         match kind {
@@ -121,7 +121,7 @@ impl<'a> Draft<'a> {
                 self.billable.messages = items;
                 self.billable.stored_input |= stored_input;
             }
-            _ => return wrong_kind("input", "a text or an array"),
+            _ => return wrong_kind(name, "a text or an array"),
         }
         self.texts.push(TextPlace::Strings(Span { start, end: scanner.at() }));
         Ok(())
@@ -145,10 +145,35 @@ impl<'a> Draft<'a> {
             _ => return wrong_kind(name, "a string"),
         }
         let id = scanner.string()?;
-        let (span, id) = (place(&id), id.decode().into_owned());
+        self.goes_on_from((place(&id), id.decode().into_owned()));
+        Ok(())
+    }
+
+    /// The conversation that the response is put at the end of: its id, or an object with that.
+    pub(super) fn conversation(&mut self, scanner: &mut Strict<'a>) -> Result<(), Refusal> {
+        let mut id = None;
+        match scanner.kind()? {
+            Kind::Null => return Ok(scanner.skip()?),
+            Kind::String => once(&mut id, scanner, "conversation")?,
+            Kind::Object => scanner.object::<Refusal>(|scanner, key| match (&*key.decode(), scanner.kind()?) {
+                ("id", Kind::String) => once(&mut id, scanner, "conversation.id"),
+                (name, _) if name.eq_ignore_ascii_case("id") => {
+                    wrong_kind("conversation.id", "a string with that name")
+                }
+                _ => Ok(scanner.skip()?),
+            })?,
+            _ => return wrong_kind("conversation", "an id or an object"),
+        }
+        if let Some(id) = id {
+            self.goes_on_from(id);
+        }
+        Ok(())
+    }
+
+    /// What the provider keeps under an id is input, too.
+    fn goes_on_from(&mut self, (span, id): (Span, String)) {
         self.named.push(Named { place: NamedPlace::Body(span), id, is_needed: true, opened: None });
         self.billable.stored_input = true;
-        Ok(())
     }
 
     /// Whether the provider keeps the response: unsaid it does, and so does null.

@@ -27,6 +27,7 @@ pub(super) enum Field {
     CachedContent,
     Compaction,
     ContextManagement,
+    Conversation,
     BedrockFields,
     BedrockTier,
     BedrockTools,

@@ -22,6 +22,7 @@ pub(super) fn table_of(endpoint: Endpoint, maker: Option<Maker>) -> &'static Tab
     match endpoint {
         Endpoint::Messages | Endpoint::CountMessageTokens | Endpoint::Invoke => &anthropic::TABLE,
         endpoint if endpoint.asks_response() => &responses::TABLE,
+        endpoint if endpoint.is_of_conversation() => &responses::CONVERSATION,
         Endpoint::GenerateContent | Endpoint::CountTokens => &gemini::CONTENT,
         Endpoint::EmbedContent | Endpoint::BatchEmbedContents => &gemini::EMBED,
         Endpoint::Interactions => &gemini::INTERACTION,
@@ -53,6 +54,7 @@ mod tests {
             &openai::RERANK,
             &anthropic::TABLE,
             &responses::TABLE,
+            &responses::CONVERSATION,
             &gemini::CONTENT,
             &gemini::EMBED,
             &gemini::INTERACTION,

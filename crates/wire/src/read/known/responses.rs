@@ -4,8 +4,9 @@ use super::super::table::{Field, Rule, TEXT, Table};
 
 pub(super) static TABLE: Table = Table::new(KNOWN, false);
 
-const OWNED: &str =
-    "names an object of the provider's account, whose owner this relay does not know yet; send the items themselves";
+/// Of conversations, and of items for them.
+pub(super) static CONVERSATION: Table =
+    Table::new(&[("items", Rule::Field(Field::ResponseItems)), ("metadata", Rule::Harmless(TEXT))], false);
 
 const KNOWN: &[(&str, Rule)] = &[
     ("text", Rule::Field(Field::ResponseFormat)),
@@ -32,7 +33,7 @@ const KNOWN: &[(&str, Rule)] = &[
     ("truncation", Rule::Harmless(TEXT)),
     ("temperature", Rule::Field(Field::Temperature)),
     ("tool_choice", Rule::Harmless(TEXT)),
-    ("conversation", Rule::Refused(OWNED)),
+    ("conversation", Rule::Field(Field::Conversation)),
     ("instructions", Rule::Field(Field::System)),
     ("service_tier", Rule::Field(Field::ServiceTier)),
     ("top_logprobs", Rule::Harmless(TEXT)),
