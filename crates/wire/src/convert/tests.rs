@@ -19,6 +19,8 @@ mod answers;
 mod clients;
 #[path = "demands_tests.rs"]
 mod demands;
+#[path = "golden_tests.rs"]
+mod goldens;
 #[path = "samples.rs"]
 mod samples;
 #[path = "seal_tests.rs"]
@@ -36,24 +38,6 @@ fn call(form: Endpoint, body: &str) -> Call {
     let tail = matches!(form, Endpoint::GenerateContent | Endpoint::Converse).then_some("m");
     crate::read(Route { tail, ..Route::from(form) }, None, Bytes::copy_from_slice(body.as_bytes()))
         .expect("a good request")
-}
-
-#[test]
-fn requests_are_written_in_every_other_dialect() {
-    let mut all = String::new();
-    for (client, body) in requests() {
-        for target in FORMS.into_iter().filter(|target| *target != client) {
-            let call = call(client, &sayable(body, target));
-            let made = Translation::between(client, target, &call)
-                .unwrap_or_else(|fault| panic!("{client} {target} {fault:?}"));
-            let there = made.body("up", call.billable().output_limit, 4_096);
-            let value: serde_json::Value = serde_json::from_slice(&there).expect("JSON");
-            assert!(value.is_object());
-            let text = String::from_utf8(there.to_vec()).expect("text");
-            writeln!(all, "## {client} to {target}\n{}\n", broken_up(&text)).expect("memory");
-        }
-    }
-    insta::assert_snapshot!(all);
 }
 
 /// One line for each member or item near the top, so that a change shows where it is.
@@ -124,24 +108,6 @@ fn events(form: Endpoint, stream: &[u8]) -> Vec<Event> {
         let _ = reader.event(data, &mut events);
     }
     events
-}
-
-#[test]
-fn answers_are_written_in_every_other_dialect() {
-    let mut all = String::new();
-    for (from, stream) in streams() {
-        let stream = stream.concat();
-        let said = Said::fold(events(from, &stream));
-        for client in FORMS.into_iter().filter(|client| *client != from) {
-            let mut json = super::build::Build::new();
-            whole(client, &said, &names(), &mut json);
-            let whole = String::from_utf8(json.take()).expect("text");
-            let _: serde_json::Value = serde_json::from_str(&whole).expect("JSON");
-            let streamed = readable(client, &translate(from, client, false, &[&stream]));
-            writeln!(all, "## {from} for {client}\n{}\n\n{streamed}", broken_up(&whole)).expect("memory");
-        }
-    }
-    insta::assert_snapshot!(all);
 }
 
 #[test]
