@@ -68,12 +68,15 @@ impl Kept {
             None => answer.clone(),
         };
         let response = if is_stream { last_response(&text) } else { serde_json::from_slice(&answer).ok() };
-        let Some(response) = response.filter(|_| request["store"] != false) else { return answer };
+        let Some(response) = response else { return answer };
         let Some(id) = response["id"].as_str().map(str::to_owned) else { return answer };
         let input_items = input_items(&request["input"], &id);
         if let Some(conversation) = conversation {
             let output = response["output"].as_array().into_iter().flatten();
             self.conversations.append(conversation, input_items.iter().chain(output).cloned());
+        }
+        if request["store"] == false {
+            return answer;
         }
         let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
         if records.len() >= KEPT_MAX {

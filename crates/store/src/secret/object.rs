@@ -1,9 +1,9 @@
 //! Ids of objects that a provider keeps, sealed for the tenant that made them.
 //!
 //! A sealed id says, to this relay alone, whose object it is, at which upstream it lies, which model made it where that
-//! matters, and what the provider calls it. So no row has to be kept for an object, and an id that opens is the proof that it may be used. It is
-//! sealed the synthetic way (as SIV does): a keyed hash over everything is the tag, and the tag chooses the key stream. The
-//! same object always has the same sealed id, and nothing can be changed in it.
+//! matters, and what the provider calls it. So no row has to be kept for an object, and an id that opens is the proof that
+//! it may be used. It is sealed the synthetic way (as SIV does): a keyed hash over everything is the tag, and the tag
+//! chooses the key stream. The same object always has the same sealed id, and nothing can be changed in it.
 
 use base::{ModelId, Secret, TenantId, UpstreamId};
 use base64::Engine;

@@ -38,6 +38,8 @@ pub(super) struct Draft<'a> {
     pub(super) extra_text_tokens: u64,
     pub(super) named: Vec<Named>,
     pub(super) is_stored: bool,
+    /// The answer is put into a conversation that the provider keeps.
+    pub(super) is_in_conversation: bool,
     pub(super) has_anthropic_version: bool,
     /// Tools whose searches have a limit of their own, and how many all of them allow.
     pub(super) bounded_tools: u32,
@@ -80,6 +82,7 @@ impl<'a> Draft<'a> {
             extra_text_tokens: 0,
             named: Vec::new(),
             is_stored: endpoint.keeps_answers(),
+            is_in_conversation: false,
             has_anthropic_version: false,
             bounded_tools: 0,
             bounded_searches: 0,
@@ -485,6 +488,8 @@ impl<'a> Draft<'a> {
         }
         self.check_invoked()?;
         self.check_compact()?;
+        // Its items are kept there, whatever is said of the response.
+        self.is_stored |= self.is_in_conversation;
         let billable = &mut self.billable;
         // Nothing is made of a prompt that is only echoed, or only put into Anthropic's cache.
         let may_make_nothing =

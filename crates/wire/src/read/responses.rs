@@ -165,6 +165,7 @@ impl<'a> Draft<'a> {
             _ => return wrong_kind("conversation", "an id or an object"),
         }
         if let Some(id) = id {
+            self.is_in_conversation = true;
             self.goes_on_from(id);
         }
         Ok(())
