@@ -220,7 +220,11 @@ async fn a_conversation_lies_where_its_tenants_models_are_and_any_of_them_goes_o
     named.headers_mut().insert("mandant-model", "c".parse().expect("a value"));
     let id = text(&app.call(named).await.json()["id"]);
     for model in ["a", "c"] {
-        assert_eq!(respond(&app, "anna", model, json!(id)).await.status, 200, "{model}");
+        let made = respond(&app, "anna", model, json!(id)).await.json();
+        let again = app.call(get(&format!("/v1/responses/{}", text(&made["id"])), "anna")).await.json();
+        let last = app.call(get(&format!("/v1/conversations/{id}/items?limit=1"), "anna")).await.json();
+        let names = [&again["conversation"]["id"], &last["data"][0]["id"]];
+        assert_eq!(names, [&json!(id), &made["output"][0]["id"]], "whichever model names it: {model}");
     }
     let elsewhere = respond(&app, "anna", "b", json!(id)).await;
     assert_eq!(

@@ -206,6 +206,8 @@ async fn its_owner_does_with_an_object_what_its_provider_lets_it_do() {
     let cancelled = app.call(with_method("POST", &format!("/v1/responses/{id}/cancel"), "anna")).await;
     assert_eq!(cancelled.status, 400, "the provider's own refusal");
     assert!(cancelled.text().contains(&id) && !cancelled.text().contains(&raw), "{}", cancelled.text());
+    let no_response = app.call(get(&format!("/v1/responses/{item}"), "anna")).await;
+    assert_eq!((no_response.status.as_u16(), no_response.code().as_str()), (404, "object_not_found"), "it is an item");
     let deleted = app.call(with_method("DELETE", &format!("/v1/responses/{id}"), "anna")).await;
     assert_eq!((&deleted.json()["id"], &deleted.json()["deleted"]), (&json!(id), &json!(true)));
     let gone = app.call(get(&format!("/v1/responses/{id}"), "anna")).await;
