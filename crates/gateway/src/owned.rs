@@ -44,8 +44,8 @@ pub(crate) fn open(relay: &Relay, caller: &Caller, call: &mut Call) -> Result<()
             Some(model) if endpoint.is_of_object() => call.set_model(model),
             // An item, say, where a response belongs.
             None if endpoint.is_of_object() && !endpoint.is_of_conversation() => {
-                let id = call.opened_objects().next().map_or_else(String::new, |(id, _)| id.to_owned());
-                return Err(Refusal::ObjectNotFound { id });
+                let id = call.opened_objects().next().map_or("", |(id, _)| id);
+                return Err(Refusal::ObjectNotFound { id: id.chars().take(128).collect() });
             }
             _ => {}
         }

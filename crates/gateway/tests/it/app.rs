@@ -37,6 +37,17 @@ pub(crate) fn tenant(id: &str, more: Value) -> Value {
     tenant
 }
 
+/// A relay with the tenants anna and berta.
+pub(crate) async fn two_tenants() -> TestApp {
+    TestApp::start(vec![tenant("anna", json!({})), tenant("berta", json!({}))]).await
+}
+
+/// What the provider calls an object of a tenant's.
+pub(crate) fn opened(app: &TestApp, owner: &str, id: &str) -> String {
+    let tenant = TenantId::new(owner).expect("a name");
+    app.store.object_seal().open(&tenant, id).unwrap_or_else(|| panic!("{id} does not open for {owner}")).id
+}
+
 /// A chat model at $1.00 and $2.00 per 1M tokens, served under the name `upstream_model`.
 pub(crate) fn chat_model(id: &str, upstream_model: &str) -> Value {
     json!({

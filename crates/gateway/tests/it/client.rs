@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, StatusCode};
+use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
@@ -66,6 +66,13 @@ impl Client {
         let trailers = collected.trailers().cloned();
         Reply { status: head.status, headers: head.headers, body: collected.to_bytes(), trailers }
     }
+}
+
+/// A request without a body, by this method.
+pub(crate) fn with_method(method: &str, path: &str, tenant: &str) -> Request<Full<Bytes>> {
+    let mut request = get(path, tenant);
+    *request.method_mut() = Method::from_bytes(method.as_bytes()).expect("a method");
+    request
 }
 
 /// A request with a tenant's key.

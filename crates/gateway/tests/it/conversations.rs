@@ -1,35 +1,16 @@
 //! Conversations that a provider keeps: begun, gone on with by responses, read and deleted, by their tenant alone.
 
 use base::Money;
-use bytes::Bytes;
-use http::{Method, Request};
-use http_body_util::Full;
 use mandant_gateway::Settings;
 use serde_json::{Value, json};
 use store::Ending;
 use testkit::{Options, SimulatedProvider};
 
-use crate::app::{TestApp, chat_model, tenant};
-use crate::client::{Reply, get, post};
-
-async fn two_tenants() -> TestApp {
-    TestApp::start(vec![tenant("anna", json!({})), tenant("berta", json!({}))]).await
-}
-
-fn delete(path: &str, tenant: &str) -> Request<Full<Bytes>> {
-    let mut request = get(path, tenant);
-    *request.method_mut() = Method::DELETE;
-    request
-}
+use crate::app::{TestApp, chat_model, opened, tenant, two_tenants};
+use crate::client::{Reply, get, post, with_method};
 
 fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("{value} is a text")).to_owned()
-}
-
-/// What the provider calls an object.
-fn opened(app: &TestApp, owner: &str, id: &str) -> String {
-    let tenant = base::TenantId::new(owner).expect("a name");
-    app.store.object_seal().open(&tenant, id).unwrap_or_else(|| panic!("{id} does not open for {owner}")).id
 }
 
 async fn begun(app: &TestApp, who: &str, body: Value) -> String {
@@ -98,7 +79,7 @@ async fn a_conversation_is_begun_gone_on_with_read_and_deleted() {
         added.text()
     );
     let added = text(&added.json()["data"][0]["id"]);
-    let left = app.call(delete(&format!("{path}/{added}"), "anna")).await;
+    let left = app.call(with_method("DELETE", &format!("{path}/{added}"), "anna")).await;
     assert_eq!((left.status.as_u16(), &left.json()["id"]), (200, &json!(id)), "the conversation: {}", left.text());
     let gone = app.call(get(&format!("{path}/{added}"), "anna")).await;
     assert_eq!((gone.status.as_u16(), gone.code().as_str()), (404, "item_not_found"), "{}", gone.text());
@@ -115,7 +96,7 @@ async fn a_conversation_is_begun_gone_on_with_read_and_deleted() {
     assert_eq!(app.provider.take_requests().pop().expect("asked").body, r#"{"metadata":{"topic":"x"}}"#);
     let known = app.call(get(&format!("/v1/conversations/{id}"), "anna")).await;
     assert_eq!((&known.json()["id"], &known.json()["metadata"]["topic"]), (&json!(id), &json!("x")));
-    let deleted = app.call(delete(&format!("/v1/conversations/{id}"), "anna")).await;
+    let deleted = app.call(with_method("DELETE", &format!("/v1/conversations/{id}"), "anna")).await;
     assert_eq!((&deleted.json()["id"], &deleted.json()["deleted"]), (&json!(id), &json!(true)), "{}", deleted.text());
     assert_eq!(app.call(get(&format!("/v1/conversations/{id}"), "anna")).await.code(), "conversation_not_found");
 
@@ -145,7 +126,7 @@ async fn nobody_reaches_a_conversation_of_another_tenant() {
         let input = json!({ "model": "chat", "input": [{ "type": "item_reference", "id": item }] }).to_string();
         let mut asked = vec![
             get(&of_item, "berta"),
-            delete(&of_item, "berta"),
+            with_method("DELETE", &of_item, "berta"),
             get(&format!("{path}/items?after={item}"), "berta"),
             post(&format!("{path}/items"), "berta", refers.clone()),
             post("/v1/conversations", "berta", refers),
@@ -155,7 +136,7 @@ async fn nobody_reaches_a_conversation_of_another_tenant() {
             let respond = |named: Value| json!({ "model": "chat", "input": "x", "conversation": named }).to_string();
             asked.extend([
                 get(&path, "berta"),
-                delete(&path, "berta"),
+                with_method("DELETE", &path, "berta"),
                 post(&path, "berta", r#"{"metadata":{}}"#),
                 get(&format!("{path}/items"), "berta"),
                 post(&format!("{path}/items"), "berta", r#"{"items":[]}"#),

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use testkit::{Options, SimulatedProvider};
 use wire::Endpoint;
 
-use crate::app::{TestApp, chat_model, tenant, upstream};
+use crate::app::{TestApp, chat_model, opened, tenant, two_tenants, upstream};
 use crate::client::{Reply, chat, get, post};
 
 const BOUNDARY: &str = "a-boundary-of-files";
@@ -25,20 +25,11 @@ fn upload(tenant: &str, content: &[u8], purpose: &str) -> Request<Full<Bytes>> {
     request
 }
 
-async fn two_tenants() -> TestApp {
-    TestApp::start(vec![tenant("anna", json!({})), tenant("berta", json!({}))]).await
-}
-
 /// A new file of a tenant: its id.
 async fn filed(app: &TestApp, tenant: &str, content: &[u8], purpose: &str) -> String {
     let reply = app.call(upload(tenant, content, purpose)).await;
     assert_eq!(reply.status, 200, "{}", reply.text());
     reply.json()["id"].as_str().expect("an id").to_owned()
-}
-
-fn opened(app: &TestApp, owner: &str, id: &str) -> String {
-    let tenant = base::TenantId::new(owner).expect("a name");
-    app.store.object_seal().open(&tenant, id).unwrap_or_else(|| panic!("{id} does not open for {owner}")).id
 }
 
 async fn with_method(app: &TestApp, method: Method, path: &str, tenant: &str) -> Reply {

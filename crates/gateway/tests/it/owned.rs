@@ -3,21 +3,15 @@
 use std::collections::BTreeSet;
 
 use base::Money;
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request};
-use http_body_util::Full;
+use http::{HeaderMap, HeaderValue, Method};
 use mandant_gateway::Settings;
 use serde_json::{Value, json};
 use store::{Ending, ObjectOrigin};
 use testkit::{ChunkBorders, Exchange, Options, Replay, SimulatedProvider};
 use wire::{Endpoint, ROUTES};
 
-use crate::app::{TestApp, chat_model, models, secret, tenant};
-use crate::client::{Reply, get, post};
-
-async fn two_tenants() -> TestApp {
-    TestApp::start(vec![tenant("anna", json!({})), tenant("berta", json!({}))]).await
-}
+use crate::app::{TestApp, chat_model, models, opened, secret, tenant, two_tenants};
+use crate::client::{Reply, get, post, with_method};
 
 fn ask(more: Value) -> String {
     let mut body = json!({ "model": "chat", "input": "Say something kind." });
@@ -27,24 +21,12 @@ fn ask(more: Value) -> String {
     body.to_string()
 }
 
-fn with_method(method: &str, path: &str, tenant: &str) -> Request<Full<Bytes>> {
-    let mut request = get(path, tenant);
-    *request.method_mut() = Method::from_bytes(method.as_bytes()).expect("a method");
-    request
-}
-
 /// A stored response of `tenant`: its id and that of its message.
 async fn stored(app: &TestApp, tenant: &str) -> (String, String) {
     let reply = app.call(post("/v1/responses", tenant, ask(json!({})))).await;
     assert_eq!(reply.status, 200, "{}", reply.text());
     let text = |value: &Value| value.as_str().expect("an id").to_owned();
     (text(&reply.json()["id"]), text(&reply.json()["output"][0]["id"]))
-}
-
-/// What the provider calls an object.
-fn opened(app: &TestApp, owner: &str, id: &str) -> String {
-    let tenant = base::TenantId::new(owner).expect("a name");
-    app.store.object_seal().open(&tenant, id).unwrap_or_else(|| panic!("{id} does not open for {owner}")).id
 }
 
 /// Every way to name an object that the registry has: method, path and body, with `id` and `item` in their places.
